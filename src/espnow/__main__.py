@@ -1,0 +1,5 @@
+"""``python -m espnow`` is the command ``espnow``."""
+
+from espnow.cli.main import entry
+
+entry()

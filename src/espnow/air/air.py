@@ -1,0 +1,490 @@
+"""Stations, their queues, and the way of a frame from one to the others.
+
+A frame waits until its station hears the channel idle for DIFS and its backoff, is on the air for its airtime, and is
+handed to every station that hears it at its end. A unicast frame that its addressee decoded is acknowledged one SIFS
+later, by the radio, whatever runs above; without an acknowledgement it is tried again, with the Retry bit and a doubled
+contention window.
+
+The cost: two events a broadcast frame, three a unicast one, none and no object a reception.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple
+
+from espnow.air.propagation import LogDistance, Position, sensitivity_dbm
+from espnow.errors import LinkFull
+from espnow.frame import (
+    ACK_LENGTH,
+    LR_RATES,
+    SIFS_US,
+    ack,
+    airtime_us,
+    response_rate,
+    with_retry,
+)
+from espnow.link import Clock, Outcome, ProtocolBit, RadioConfig, Station
+
+__all__ = ["Air", "AirLink", "AirTiming", "Reception", "Transmission"]
+
+_FCS_LENGTH = 4
+_UNHEARD: tuple[Reception, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AirTiming:
+    """When stations transmit.
+
+    Attributes:
+        slot_us: slot time of 802.11 at 2.4 GHz with long slots.
+        difs_us: SIFS and two slots.
+        cw_min: first contention window, in slots; each retry doubles it (plus one) up to `cw_max`.
+        cw_max: largest contention window.
+        lifetime_us: no retry begins that would end later than this after the frame's first access. Assumed: it keeps
+            the answer within what MicroPython's send waits for, also for the longest frames.
+        queue_frames: frames that a station holds, the one on the air included. Assumed:
+            ESP_WIFI_DYNAMIC_TX_BUFFER_NUM's default.
+    """
+
+    slot_us: int = 20
+    difs_us: int = 50
+    cw_min: int = 31
+    cw_max: int = 1023
+    lifetime_us: int = 90_000
+    queue_frames: int = 32
+
+
+class Reception(NamedTuple):
+    """One station's hearing of a transmission."""
+
+    station: str
+    rssi_dbm: int
+
+
+class Transmission(NamedTuple):
+    """One frame on the air, each attempt and each acknowledgement its own.
+
+    Attributes:
+        at_us: begin of its preamble.
+        end_us: end of its last bit.
+        station: name of the sending station.
+        mpdu: its bytes without FCS.
+        channel: 1 to 14.
+        rate: ``wifi_phy_rate_t`` number.
+        attempt: 1 for the first.
+        receptions: who decoded it and handed it up, or (unicast) acknowledged it.
+    """
+
+    at_us: int
+    end_us: int
+    station: str
+    mpdu: bytes
+    channel: int
+    rate: int
+    attempt: int
+    receptions: tuple[Reception, ...]
+
+
+class Air:
+    """One place in which radios hear each other.
+
+    Attributes:
+        loss: probability that a frame, or an acknowledgement, is lost between two stations, unless `set_loss` says
+            otherwise.
+        observer: called with each transmission when it ends, or None.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        stream: Callable[[str], Random],
+        *,
+        propagation: LogDistance | None = None,
+        loss: float = 0.0,
+        timing: AirTiming | None = None,
+    ) -> None:
+        """Make an empty air.
+
+        Args:
+            clock: the owner of time.
+            stream: returns the random stream of a name, the same for the same name.
+            propagation: who hears whom how well.
+            loss: see the attribute.
+            timing: when stations transmit.
+        """
+        self.clock = clock
+        self.loss = loss
+        self.observer: Callable[[Transmission], None] | None = None
+        self._stream = stream
+        self._propagation = propagation or LogDistance()
+        self._timing = timing or AirTiming()
+        self._links: dict[str, AirLink] = {}
+        self._losses: dict[tuple[str, str], float] = {}
+        self._loss_streams: dict[tuple[str, str], Random] = {}
+        self._layout = 0
+        self._owners: dict[bytes, list[AirLink]] = {}
+        self._cells: dict[tuple[int, int], list[AirLink]] = {}
+        # One cell is about as far as 1 Mb/s reaches at full power, so that a search looks at few cells.
+        self._cell_m = max(1.0, self._propagation.reach_m(20.0 - sensitivity_dbm(0)))
+
+    def attach(self, name: str, position: Position) -> AirLink:
+        """Return the link of a new station; its `station` must be set before time goes on.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        if name in self._links:
+            raise ValueError(f"there is a station {name!r} already")
+        link = AirLink(self, name, position, len(self._links))
+        self._links[name] = link
+        self._cells.setdefault(self._cell(position), []).append(link)
+        self._layout += 1
+        return link
+
+    def set_loss(self, sender: str, receiver: str, probability: float) -> None:
+        """Let frames from one station to another be lost with this probability, from now on."""
+        self._losses[sender, receiver] = probability
+
+    def move(self, link: AirLink, position: Position) -> None:
+        """Put a station elsewhere, from the next transmission on."""
+        self._cells[self._cell(link.position)].remove(link)
+        link.position = position
+        self._cells.setdefault(self._cell(position), []).append(link)
+        self._layout += 1
+
+    def _cell(self, position: Position) -> tuple[int, int]:
+        return int(position[0] // self._cell_m), int(position[1] // self._cell_m)
+
+    def _near(self, position: Position, reach_m: float) -> list[AirLink]:
+        """Return the stations within reach, in the order in which they were attached."""
+        x, y = position
+        west, south = self._cell((x - reach_m, y - reach_m))
+        east, north = self._cell((x + reach_m, y + reach_m))
+        cells = self._cells
+        if (east - west + 1) * (north - south + 1) > len(cells):
+            candidates = list(self._links.values())
+        else:
+            candidates = [
+                link
+                for column in range(west, east + 1)
+                for row in range(south, north + 1)
+                for link in cells.get((column, row), ())
+            ]
+        near = [link for link in candidates if math.dist(position, link.position) <= reach_m]
+        near.sort(key=_order)
+        return near
+
+    def _is_lost(self, sender: AirLink, receiver: AirLink) -> bool:
+        pair = sender.name, receiver.name
+        probability = self._losses.get(pair, self.loss) if self._losses else self.loss
+        if probability <= 0.0:
+            return False
+        stream = self._loss_streams.get(pair)
+        if stream is None:
+            stream = self._stream(f"air/loss/{pair[0]}>{pair[1]}")
+            self._loss_streams[pair] = stream
+        return stream.random() < probability
+
+
+class AirLink:
+    """One station's radio on the air (`espnow.link.Link`).
+
+    Attributes:
+        name: of its station.
+        position: metres, east and north.
+        station: who gets what it hears.
+        config: what the station asked of it.
+    """
+
+    __slots__ = (
+        "_air",
+        "_attempt",
+        "_backoff",
+        "_busy_from_us",
+        "_busy_until_us",
+        "_cw",
+        "_deadline_us",
+        "_first_access_us",
+        "_channel",
+        "_hearers",
+        "_hearers_key",
+        "_rate",
+        "_idle_from_us",
+        "_queue",
+        "_random",
+        "_sending_until_us",
+        "_start_us",
+        "_tuned_us",
+        "config",
+        "name",
+        "order",
+        "position",
+        "station",
+    )
+
+    station: Station
+
+    def __init__(self, air: Air, name: str, position: Position, order: int) -> None:
+        self.name = name
+        self.position = position
+        self.order = order
+        self.config = RadioConfig()
+        self._air = air
+        self._queue: deque[tuple[bytes, int]] = deque()
+        self._random = air._stream(f"air/backoff/{name}")
+        self._attempt = 0
+        self._cw = 0
+        self._backoff = 0
+        self._first_access_us = 0
+        self._idle_from_us = 0
+        self._start_us = 0
+        self._busy_from_us = 0
+        self._busy_until_us = 0
+        self._sending_until_us = 0
+        self._tuned_us = 0
+        self._channel = 1
+        self._rate = 0
+        self._hearers: dict[int, dict[AirLink, int]] = {}
+        self._hearers_key: tuple[int, float] | None = None
+
+    def configure(self, config: RadioConfig) -> None:
+        """Make the radio work as `config` says (`espnow.link.Link`)."""
+        old = self.config
+        self.config = config
+        if old.addresses != config.addresses:
+            owners = self._air._owners
+            for _, address in old.addresses:
+                owners[address].remove(self)
+            for _, address in config.addresses:
+                owners.setdefault(address, []).append(self)
+        if old.channel != config.channel or old.receiver_on != config.receiver_on:
+            # What was under way is neither heard to its end nor known to keep the new channel busy.
+            self._tuned_us = self._air.clock.now_us
+            self._busy_until_us = 0
+
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        """Queue a frame (`espnow.link.Link`).
+
+        Raises:
+            LinkFull: the queue is full.
+        """
+        queue = self._queue
+        if len(queue) >= self._air._timing.queue_frames:
+            raise LinkFull
+        queue.append((mpdu, token))
+        if len(queue) == 1:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Begin with the frame at the head of the queue."""
+        timing = self._air._timing
+        self._attempt = 0
+        self._cw = timing.cw_min
+        self._first_access_us = self._air.clock.now_us
+        self._contend()
+
+    def _contend(self) -> None:
+        """Draw a backoff and wait for the channel."""
+        self._attempt += 1
+        self._backoff = int(self._random.random() * (self._cw + 1))
+        self._await_idle()
+
+    def _await_idle(self) -> None:
+        clock = self._air.clock
+        timing = self._air._timing
+        now_us, busy_us = clock.now_us, self._busy_until_us
+        self._idle_from_us = (now_us if now_us > busy_us else busy_us) + timing.difs_us
+        clock.call_at(self._idle_from_us + self._backoff * timing.slot_us, self._start)
+
+    def _start(self) -> None:
+        """Put the frame on the air, if the channel stayed idle."""
+        air = self._air
+        now_us = air.clock.now_us
+        if self._busy_until_us > now_us:
+            passed_us = self._busy_from_us - self._idle_from_us
+            if passed_us > 0:
+                self._backoff -= min(self._backoff, passed_us // air._timing.slot_us)
+            self._await_idle()
+            return
+        config = self.config
+        if not config.addresses:
+            self._finish(Outcome.NOT_ACKNOWLEDGED)
+            return
+        mpdu = self._queue[0][0]
+        group = mpdu[4] & 1
+        rate = config.group_rate if group else config.rate
+        end_us = now_us + airtime_us(len(mpdu) + _FCS_LENGTH, rate)
+        # Others keep off until the acknowledgement is over, as the Duration field tells them.
+        busy_us = end_us
+        if not group:
+            busy_us += SIFS_US + airtime_us(ACK_LENGTH, response_rate(rate))
+        self._start_us = now_us
+        self._sending_until_us = end_us
+        self._busy_until_us = busy_us
+        self._rate = rate
+        self._channel = channel = config.channel
+        for link in self._find_hearers(rate):
+            if link.config.channel == channel and link._busy_until_us < busy_us:
+                if link._busy_until_us <= now_us:
+                    link._busy_from_us = now_us
+                link._busy_until_us = busy_us
+        if group:
+            air.clock.call_at(end_us, self._end_group)
+        else:
+            air.clock.call_at(end_us, self._end_unicast)
+
+    def _end_group(self) -> None:
+        """Hand a broadcast or multicast frame to everybody who heard it."""
+        air = self._air
+        mpdu = self._queue[0][0]
+        rate, channel = self._rate, self._channel
+        start_us, now_us = self._start_us, air.clock.now_us
+        lossy = air.loss > 0.0 or bool(air._losses)
+        long_range = rate in LR_RATES
+        observed: list[Reception] | None = None if air.observer is None else []
+        for link, rssi_dbm in self._find_hearers(rate).items():
+            config = link.config
+            if (
+                config.channel == channel
+                and config.receiver_on
+                and link._tuned_us <= start_us
+                and link._sending_until_us <= start_us
+                and not (long_range and not config.protocols & ProtocolBit.LR)
+                and not (lossy and air._is_lost(self, link))
+            ):
+                link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
+                if observed is not None:
+                    observed.append(Reception(link.name, rssi_dbm))
+        if observed is not None:
+            self._report(mpdu, channel, rate, tuple(observed))
+        self._finish(Outcome.ACKNOWLEDGED)
+
+    def _end_unicast(self) -> None:
+        """Hand a unicast frame to its addressee, whose radio acknowledges."""
+        air = self._air
+        mpdu = self._queue[0][0]
+        rate, channel = self._rate, self._channel
+        start_us, now_us = self._start_us, air.clock.now_us
+        long_range = rate in LR_RATES
+        receptions = _UNHEARD
+        acknowledged = False
+        ack_rate = response_rate(rate)
+        ack_us = SIFS_US + airtime_us(ACK_LENGTH, ack_rate)
+        hearers = self._find_hearers(rate)
+        for link in air._owners.get(mpdu[4:10], ()):
+            rssi_dbm = hearers.get(link)
+            if rssi_dbm is None:
+                continue
+            config = link.config
+            if (
+                config.channel == channel
+                and config.receiver_on
+                and link._tuned_us <= start_us
+                and link._sending_until_us <= start_us
+                and not (long_range and not config.protocols & ProtocolBit.LR)
+                and not air._is_lost(self, link)
+            ):
+                receptions = (*receptions, Reception(link.name, rssi_dbm))
+                answered = self in link._find_hearers(ack_rate) and not air._is_lost(link, self)
+                acknowledged = acknowledged or answered
+                link._sending_until_us = now_us + ack_us
+                link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
+        if air.observer is not None:
+            self._report(mpdu, channel, rate, receptions)
+            self._report_acks(mpdu, channel, ack_rate, receptions, ack_us, acknowledged)
+        if acknowledged:
+            air.clock.call_at(now_us + ack_us, self._acknowledged)
+        else:
+            # ACKTimeout: SIFS, a slot and the beginning of the answer that does not come; taken as its whole length.
+            air.clock.call_at(now_us + ack_us + air._timing.slot_us, self._unacknowledged)
+
+    def _acknowledged(self) -> None:
+        self._finish(Outcome.ACKNOWLEDGED)
+
+    def _unacknowledged(self) -> None:
+        """Try again, or give up."""
+        timing = self._air._timing
+        cw = min(2 * self._cw + 1, timing.cw_max)
+        attempt_us = self._air.clock.now_us - self._start_us + cw * timing.slot_us // 2
+        used_us = self._air.clock.now_us - self._first_access_us
+        if self._attempt >= self.config.attempts or used_us + attempt_us > timing.lifetime_us:
+            self._finish(Outcome.NOT_ACKNOWLEDGED)
+            return
+        mpdu, token = self._queue[0]
+        self._queue[0] = with_retry(mpdu), token
+        self._cw = cw
+        self._contend()
+
+    def _finish(self, outcome: Outcome) -> None:
+        """Tell the station, and begin with the next frame."""
+        token = self._queue.popleft()[1]
+        if self._queue:
+            self._begin()
+        self.station.outcome(token, outcome, self._attempt, self._air.clock.now_us)
+
+    def _find_hearers(self, rate: int) -> dict[AirLink, int]:
+        """Return who hears this station at a rate, with the rssi there, whatever they are tuned to."""
+        air = self._air
+        power_dbm = self.config.tx_power_dbm
+        key = air._layout, power_dbm
+        if key != self._hearers_key:
+            self._hearers, self._hearers_key = {}, key
+        hearers = self._hearers.get(rate)
+        if hearers is None:
+            hearers = self._hearers[rate] = {}
+            propagation = air._propagation
+            reach_m = propagation.reach_m(power_dbm - sensitivity_dbm(rate))
+            for link in air._near(self.position, reach_m):
+                if link is not self:
+                    distance_m = math.dist(self.position, link.position)
+                    rssi_dbm = power_dbm - propagation.loss_db(distance_m)
+                    hearers[link] = max(-127, min(0, round(rssi_dbm)))
+        return hearers
+
+    def _report(
+        self, mpdu: bytes, channel: int, rate: int, receptions: tuple[Reception, ...]
+    ) -> None:
+        observer = self._air.observer
+        assert observer is not None
+        now_us = self._air.clock.now_us
+        observer(
+            Transmission(
+                self._start_us, now_us, self.name, mpdu, channel, rate, self._attempt, receptions
+            )
+        )
+
+    def _report_acks(
+        self,
+        mpdu: bytes,
+        channel: int,
+        rate: int,
+        receptions: tuple[Reception, ...],
+        ack_us: int,
+        acknowledged: bool,
+    ) -> None:
+        observer = self._air.observer
+        assert observer is not None
+        now_us = self._air.clock.now_us
+        for station, rssi_dbm in receptions:
+            back = (Reception(self.name, rssi_dbm),) if acknowledged else _UNHEARD
+            observer(
+                Transmission(
+                    now_us + SIFS_US,
+                    now_us + ack_us,
+                    station,
+                    ack(mpdu[10:16]),
+                    channel,
+                    rate,
+                    1,
+                    back,
+                )
+            )
+
+
+def _order(link: AirLink) -> int:
+    return link.order

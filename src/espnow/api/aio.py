@@ -1,0 +1,133 @@
+"""AIOESPNow: the methods of ESPNow that a coroutine awaits.
+
+A reader waits in a queue of its board, first come first served; each arrival, and each message left behind, wakes the
+first. Cancelling a reader that was already woken passes its turn on, so nothing is lost and nobody is forgotten.
+(The firmware forgets the first of two readers; serving both is our decision.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from types import ModuleType
+from typing import Any
+
+from espnow.api.base import _NOT_GIVEN
+from espnow.api.state import EspNowState
+from espnow.errors import EspNowCode
+
+__all__ = ["build_aio_class"]
+
+
+class _Turns:
+    """Who waits for a condition of the board, in order."""
+
+    __slots__ = ("_ready", "_state", "_waiting")
+
+    def __init__(self, state: EspNowState, ready: Any) -> None:
+        self._state = state
+        self._ready = ready
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def turn(self) -> None:
+        """Return when it is the caller's turn and the condition holds."""
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting
+        while waiting and waiting[0].get_loop().is_closed():  # a reader whose loop ended cannot be served
+            waiting.popleft()
+        if not waiting and self._ready():
+            return
+        watchers = self._state.board.watchers
+        if not waiting:
+            watchers.append(self._wake)
+        mine: asyncio.Future[None] = loop.create_future()
+        waiting.append(mine)
+        try:
+            while True:
+                await mine
+                if self._ready():
+                    return
+                # Another call, such as a blocking recv, took the message meanwhile: wait on, still the first in line.
+                fresh: asyncio.Future[None] = loop.create_future()
+                waiting[waiting.index(mine)] = fresh
+                mine = fresh
+        finally:
+            waiting.remove(mine)
+            if not waiting and self._wake in watchers:  # a soft reset drops all watchers at once
+                watchers.remove(self._wake)
+
+    def pass_on(self) -> None:
+        """Let the next one look; called when the condition may still hold."""
+        if self._waiting:
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._ready():
+            return
+        for future in self._waiting:
+            if not future.done():
+                future.get_loop().call_soon_threadsafe(_finish, future)
+            return
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def build_aio_class(espnow: ModuleType) -> type:
+    """Return the class AIOESPNow over the ESPNow class of a board's `espnow` module."""
+    base: Any = espnow.ESPNow
+    state: EspNowState = base._state
+    readers = _Turns(state, state.has_message)
+    senders = _Turns(state, state.has_no_pending)
+
+    class AIOESPNow(base):  # type: ignore[misc]
+        """ESP-NOW on this board, with awaitable calls; shares everything with ESPNow."""
+
+        async def arecv(self) -> Any:
+            """Wait for a message and return a fresh ``[mac, message]``.
+
+            Raises:
+                OSError: ESP_ERR_ESPNOW_NOT_INIT, ESP_ERR_ESPNOW_IF.
+            """
+            await self._readable()
+            try:
+                return self.recv(0)
+            finally:
+                readers.pass_on()
+
+        async def airecv(self) -> Any:
+            """Do as `arecv` does, and return the same list with the same bytearray each time."""
+            await self._readable()
+            try:
+                return self.irecv(0)
+            finally:
+                readers.pass_on()
+
+        async def asend(self, mac: Any, msg: Any = _NOT_GIVEN, sync: Any = True) -> bool:
+            """Wait until no answer is pending, then send. See ``ESPNow.send``."""
+            await senders.turn()
+            senders.pass_on()
+            if msg is _NOT_GIVEN:
+                return bool(self.send(mac))
+            return bool(self.send(mac, msg, sync))
+
+        async def _readable(self) -> None:
+            if not state.node.active:
+                self._raise(EspNowCode.NOT_INIT)
+            try:
+                await readers.turn()
+            except BaseException:
+                readers.pass_on()
+                raise
+
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> Any:
+            return await self.airecv()
+
+    AIOESPNow.__qualname__ = "AIOESPNow"
+    AIOESPNow.__module__ = "aioespnow"
+    return AIOESPNow

@@ -1,0 +1,263 @@
+"""The part of ESPNow that ESP32 and ESP8266 share: arguments, waiting, reading the ring, sending.
+
+Hot paths are `recv` and `send`: each looks at the types that programs really pass before it converts anything.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NoReturn
+
+from espnow.api.state import EspNowState
+from espnow.errors import (
+    ETIMEDOUT,
+    BoardOSError,
+    BoardOSValueError,
+    BoardValueTypeError,
+    EspNowCode,
+    NodeError,
+)
+from espnow.node import Peer, ReceivedMessage
+
+__all__ = ["ESPNowCommon", "buffer_bytes", "exact_bytes", "integer"]
+
+#: How long a synchronous send waits for the next answer before it raises ETIMEDOUT (MicroPython's firmware).
+ANSWER_TIMEOUT_US = 100_000
+
+#: How long a send tries again while the link has no room (MicroPython's firmware), and how often it looks.
+NO_MEMORY_TIMEOUT_US = 2_000_000
+NO_MEMORY_POLL_US = 1_000
+
+#: An ESP8266 raises its own number alone: its SDK's table begins one below NOT_INIT, which is 869 there.
+_ESP8266_OFFSET = EspNowCode.NOT_INIT - 869
+
+_NONE = (None, None)
+_NOT_GIVEN: Any = object()
+
+
+def buffer_bytes(value: Any) -> bytes:
+    """Return the bytes of a str (as UTF-8) or of anything with the buffer protocol.
+
+    Raises:
+        TypeError: something else.
+    """
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    try:
+        return memoryview(value).tobytes()
+    except TypeError:
+        raise TypeError("object with buffer protocol required") from None
+
+
+def exact_bytes(value: Any, length: int) -> bytes:
+    """Return `buffer_bytes(value)`, which must be `length` long.
+
+    Raises:
+        TypeError: not a buffer.
+        ValueError: another length.
+    """
+    found = buffer_bytes(value)
+    if len(found) != length:
+        raise ValueError("invalid buffer length")
+    return found
+
+
+def integer(value: Any) -> int:
+    """Return an int or bool as int.
+
+    Raises:
+        BoardValueTypeError: anything else; caught as ValueError (the document) and TypeError (the firmware).
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise BoardValueTypeError(f"can't convert {kind} to int") from None
+
+
+class ESPNowCommon:
+    """What every ESPNow object has. A class of a board is made from it by binding `_state`."""
+
+    _state: EspNowState
+
+    def __new__(cls) -> Any:
+        found = cls._state.objects.get(cls)
+        if found is None:
+            found = cls._state.objects[cls] = super().__new__(cls)
+        return found
+
+    def active(self, flag: Any = _NOT_GIVEN, /) -> bool:
+        """Start or stop ESP-NOW by the truth of `flag`, and return whether it is active."""
+        state = self._state
+        if flag is not _NOT_GIVEN:
+            if flag:
+                state.node.start(state.rxbuf)
+            else:
+                state.node.stop()
+                state.board.irq = None
+        return state.node.active
+
+    def any(self) -> bool:
+        """Return whether a message waits.
+
+        Raises:
+            OSError: ESP_ERR_ESPNOW_NOT_INIT.
+        """
+        state = self._state
+        if not state.node.active:
+            self._raise(EspNowCode.NOT_INIT)
+        state.board.look()
+        return bool(state.node.ring.messages)
+
+    def recv(self, timeout_ms: Any = None) -> Any:
+        """Wait for a message and return a fresh ``[mac, message]``, or ``(None, None)`` when the time is up.
+
+        Args:
+            timeout_ms: 0 returns at once, negative waits for ever, None is the configured default.
+
+        Raises:
+            OSError: ESP_ERR_ESPNOW_NOT_INIT; ESP_ERR_ESPNOW_IF if no Wi-Fi interface is active.
+            ValueError: a bad timeout.
+        """
+        message = self._take(timeout_ms)
+        if message is None or not message[1]:
+            return _NONE
+        return [self._state.note_peer(message), message[1]]
+
+    def set_pmk(self, pmk: Any, /) -> None:
+        """Set the primary master key, 16 bytes.
+
+        Raises:
+            ValueError: another length.
+            OSError: ESP_ERR_ESPNOW_NOT_INIT.
+        """
+        key = exact_bytes(pmk, 16)
+        try:
+            self._state.node.set_pmk(key)
+        except NodeError as error:
+            self._raise(error.code)
+
+    def del_peer(self, mac: Any, /) -> None:
+        """Deregister a peer.
+
+        Raises:
+            ValueError: a bad address.
+            OSError: ESP_ERR_ESPNOW_NOT_INIT, ESP_ERR_ESPNOW_NOT_FOUND.
+        """
+        address = exact_bytes(mac, 6)
+        try:
+            self._state.node.remove_peer(address)
+        except NodeError as error:
+            self._raise(error.code)
+
+    def poll_events(self, mask: int) -> int:
+        """Return which of the ``select`` events in `mask` hold; none while inactive."""
+        node = self._state.node
+        if not node.active:
+            return 0
+        events = 1 if node.ring.messages else 0
+        if not node.pending:
+            events |= 4
+        return events & mask
+
+    def __iter__(self) -> Any:
+        return self
+
+    def _take(self, timeout_ms: Any) -> ReceivedMessage | None:
+        """Wait for a message and take it out of the ring; None when the time is up."""
+        state = self._state
+        node = state.node
+        if not node.active:
+            self._raise(EspNowCode.NOT_INIT)
+        if not node.radio.addresses:
+            self._raise(EspNowCode.IF)
+        limit_ms = state.timeout_ms if timeout_ms is None else timeout_ms
+        if type(limit_ms) is not int:
+            limit_ms = integer(limit_ms)
+        if not node.ring.messages:
+            board = state.board
+            if limit_ms == 0:
+                board.look()
+            else:
+                until = None if limit_ms < 0 else board.clock.now_us + limit_ms * 1000
+                board.wait(state.has_message, until)
+            if not node.active:
+                self._raise(EspNowCode.NOT_INIT)
+            if not node.ring.messages:
+                return None
+        return node.ring.pop()
+
+    def _send(self, address: bytes | None, message: bytes, sync: bool) -> bool:
+        state = self._state
+        node = state.node
+        if sync and node.pending:
+            self._await_answers()
+        stats = node.stats
+        failures = stats.tx_failures
+        try:
+            for peer in node.targets(address, message):
+                try:
+                    node.transmit(peer, message)
+                except NodeError as error:
+                    if error.code is not EspNowCode.NO_MEM:
+                        raise
+                    self._transmit_when_possible(peer, message)
+        except NodeError as error:
+            if error.code is EspNowCode.CHAN:
+                state.board.console.write(
+                    "ESPNOW: Peer channel is not equal to the home channel, send fail!\n"
+                )
+            self._raise(error.code)
+        if not sync:
+            state.board.look()
+            return True
+        return self._await_answers() and stats.tx_failures == failures
+
+    def _transmit_when_possible(self, peer: Peer, message: bytes) -> None:
+        state = self._state
+        node = state.node
+        clock = state.board.clock
+        give_up_us = clock.now_us + NO_MEMORY_TIMEOUT_US
+        while True:
+            waiting = len(node.pending)
+            state.board.wait(
+                lambda: len(node.pending) < waiting, min(clock.now_us + NO_MEMORY_POLL_US, give_up_us)
+            )
+            if not node.active:
+                raise NodeError(EspNowCode.NOT_INIT)
+            try:
+                node.transmit(peer, message)
+            except NodeError as error:
+                if error.code is not EspNowCode.NO_MEM or clock.now_us >= give_up_us:
+                    raise
+            else:
+                return
+
+    def _await_answers(self) -> bool:
+        """Wait until every frame is answered; False or OSError(ETIMEDOUT) when none came for 100 ms.
+
+        The limit begins anew with each answer, so that a send to many peers, or after many, does not reach it while
+        the radio still works through its queue.
+        """
+        state = self._state
+        node = state.node
+        if not node.pending:
+            return True
+        board = state.board
+        while True:
+            responses = node.stats.tx_responses
+            if board.wait(state.has_no_pending, board.clock.now_us + ANSWER_TIMEOUT_US):
+                return True
+            if node.stats.tx_responses == responses:
+                return self._answer_timed_out()
+
+    def _answer_timed_out(self) -> bool:
+        raise BoardOSError(ETIMEDOUT)
+
+    def _raise(self, code: EspNowCode) -> NoReturn:
+        kind = BoardOSValueError if code is EspNowCode.ARG else BoardOSError
+        if self._state.board.profile.esp8266:
+            raise kind(code - _ESP8266_OFFSET)
+        raise kind(-int(code), code.esp_name)

@@ -1,0 +1,213 @@
+"""The board itself: it joins node, Wi-Fi, link and cpu, and owns the queue of scheduled callbacks.
+
+The queue is MicroPython's: one a board, eight deep, shared by ``ESPNow.irq``, ``Pin.irq``, ``Timer`` and
+``micropython.schedule``; what does not fit is not taken. A callback runs on the program's thread of control, between
+its steps and inside its waits, never inside another callback; its exception is printed, not raised.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from espnow.board.profile import Profile
+from espnow.board.wifi import Wifi
+from espnow.link import Clock, Cpu, Link, Outcome
+from espnow.node import Node
+
+__all__ = ["SCHEDULE_DEPTH", "Board", "Console"]
+
+#: MICROPY_SCHEDULER_DEPTH of the ESP32 port.
+SCHEDULE_DEPTH = 8
+
+#: MicroPython's tick counters wrap at 2**30 (MICROPY_PY_TIME_TICKS_PERIOD of a 32-bit build).
+TICKS_PERIOD = 1 << 30
+
+#: What a call that only looks costs, in microseconds, so that a loop that polls lets time pass. Assumed.
+LOOK_COST_US = 5
+
+
+class Console(Protocol):
+    """A board's serial port: what its program prints and reads."""
+
+    def write(self, text: str) -> None:
+        """Take printed text."""
+
+    def read_line(self) -> str | None:
+        """Return the next line of input with its newline, "" at the end of input, None if nothing is there yet.
+
+        After None the board is woken when there is something.
+        """
+
+    def has_input(self) -> bool:
+        """Whether `read_line` would return something now."""
+
+    def exception(self, error: BaseException) -> None:
+        """Print an exception with the program's part of its traceback."""
+
+
+class Board:
+    """One board.
+
+    Attributes:
+        profile: its kind.
+        name: as the user calls it.
+        clock: the owner of time.
+        cpu: the program's thread of control.
+        link: what carries its frames.
+        console: its serial port.
+        wifi: its interfaces.
+        node: its ESP-NOW node; a new one after `soft_reset`.
+        boot_us: when it was switched on.
+        watchers: called, in order, whenever a message or an answer arrived; they must not block.
+        irq: ``(function, argument)`` to schedule for each message that enters the ring, or None.
+    """
+
+    __slots__ = (
+        "_callbacks",
+        "_in_callback",
+        "_random_u32",
+        "boot_us",
+        "clock",
+        "console",
+        "cpu",
+        "irq",
+        "link",
+        "name",
+        "node",
+        "profile",
+        "watchers",
+        "wifi",
+    )
+
+    def __init__(
+        self,
+        profile: Profile,
+        name: str,
+        *,
+        mac: bytes,
+        clock: Clock,
+        cpu: Cpu,
+        link: Link,
+        console: Console,
+        random_u32: Callable[[], int],
+    ) -> None:
+        self.profile = profile
+        self.name = name
+        self.clock = clock
+        self.cpu = cpu
+        self.link = link
+        self.console = console
+        self.boot_us = clock.now_us
+        self.watchers: list[Callable[[], None]] = []
+        self.irq: tuple[Callable[[Any], object], Any] | None = None
+        self._callbacks: deque[tuple[Callable[[Any], object], Any]] = deque()
+        self._in_callback = False
+        self._random_u32 = random_u32
+        self.node = Node(profile.node, link, random_u32)
+        self.wifi = Wifi(self, mac)
+
+    def soft_reset(self) -> None:
+        """Restart MicroPython, not the chip: ESP-NOW and callbacks are gone, Wi-Fi is as it was."""
+        self.node.stop()
+        self.node = Node(self.profile.node, self.link, self._random_u32, after=self.node)
+        self.irq = None
+        self.watchers.clear()
+        self._callbacks.clear()
+        self._in_callback = False
+        self.configure_radio()
+
+    def configure_radio(self) -> None:
+        """Tell link and node what `wifi` says now."""
+        radio = self.wifi.radio_config()
+        self.node.configure(radio)
+        self.link.configure(radio)
+
+    # From the link.
+
+    def received(self, mpdu: bytes, rssi_dbm: int, channel: int, rate: int, at_us: int) -> None:
+        """Take a frame that the receiver decoded (`espnow.link.Station`)."""
+        if self.node.received(mpdu, rssi_dbm, at_us):
+            if self.irq is not None:
+                self.schedule(*self.irq)
+            self._changed()
+
+    def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
+        """Take the link's answer for a frame (`espnow.link.Station`)."""
+        self.node.outcome(token, outcome, attempts, at_us)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.cpu.wake()
+        if self.watchers:
+            for watcher in tuple(self.watchers):
+                watcher()
+
+    # For the program's calls.
+
+    def ticks_ms(self) -> int:
+        """Return milliseconds since boot, wrapped at 2**30 as ``time.ticks_ms`` is."""
+        return (self.clock.now_us - self.boot_us) // 1000 % TICKS_PERIOD
+
+    def look(self) -> None:
+        """Charge a call that only looks at something, and let due callbacks run."""
+        self.cpu.spend(LOOK_COST_US)
+        if self._callbacks:
+            self.run_callbacks()
+
+    def wait(self, ready: Callable[[], object], until_us: int | None = None) -> bool:
+        """Let time pass until `ready()` is true; callbacks run meanwhile.
+
+        Args:
+            ready: asked at once, and again after each wake.
+            until_us: when to give up; None means never.
+
+        Returns:
+            Whether `ready()` was true, rather than the time up.
+        """
+        clock = self.clock
+        while True:
+            if self._callbacks:
+                self.run_callbacks()
+            if ready():
+                return True
+            if until_us is not None and clock.now_us >= until_us:
+                return False
+            self.cpu.pause(until_us)
+
+    def sleep(self, us: int) -> None:
+        """Let `us` microseconds pass; callbacks run meanwhile."""
+        self.wait(_never, self.clock.now_us + us)
+
+    def schedule(self, function: Callable[[Any], object], argument: Any) -> bool:
+        """Queue ``function(argument)`` to run between the program's steps; False if the queue is full."""
+        if len(self._callbacks) >= SCHEDULE_DEPTH:
+            return False
+        self._callbacks.append((function, argument))
+        self.cpu.wake()
+        return True
+
+    @property
+    def has_callbacks(self) -> bool:
+        """Whether a callback waits and could run now."""
+        return bool(self._callbacks) and not self._in_callback
+
+    def run_callbacks(self) -> None:
+        """Run what is queued, on the program's thread of control; without effect inside a callback."""
+        if self._in_callback:
+            return
+        self._in_callback = True
+        try:
+            while self._callbacks:
+                function, argument = self._callbacks.popleft()
+                try:
+                    function(argument)
+                except Exception as error:  # a callback's exception must not end the program: MicroPython prints it
+                    self.console.exception(error)
+        finally:
+            self._in_callback = False
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,60 @@
+"""The command line: ``espnow SUBCOMMAND``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+from espnow.cli import run
+from espnow.errors import UserError
+
+__all__ = ["entry", "main"]
+
+#: Set for the process that `entry` starts, so that it cannot start another.
+_FIXED_HASHES = "ESPNOW_FIXED_HASHES"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="espnow", description="ESP-NOW for Python on a computer.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"espnow {version('espnow')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    run.add_parser(commands)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["run"]:
+        arguments = run.prepare(arguments)
+    parsed = parser.parse_args(arguments)
+    try:
+        return int(parsed.function(parsed))
+    except UserError as error:
+        print(f"espnow {parsed.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def entry() -> NoReturn:
+    """Run as the installed command.
+
+    Python's hashes of strings differ from process to process unless a variable fixes them before it starts, and with
+    them the order of sets: so the process starts itself once more.
+    """
+    if sys.flags.hash_randomization and _FIXED_HASHES not in os.environ:
+        environment = {**os.environ, "PYTHONHASHSEED": "0", _FIXED_HASHES: "1"}
+        command = [sys.executable, "-m", "espnow", *sys.argv[1:]]
+        if os.name == "posix":
+            os.execve(sys.executable, command, environment)
+        import subprocess
+
+        sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

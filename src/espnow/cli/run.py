@@ -1,0 +1,382 @@
+"""``espnow run``: programs on emulated boards."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from espnow.board import PROFILES
+from espnow.errors import UserError
+from espnow.frame import format_mac
+from espnow.lab import Lab, LabBoard
+from espnow.lab.console import for_terminal
+from espnow.lab.host import HostInput, Pacer
+
+__all__ = ["add_parser", "prepare"]
+
+#: A piece of code among the programs, as `prepare` marks it; no file name begins so.
+_CODE = "\0code "
+
+_UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+_EPILOG = """\
+Every program runs on its own emulated board. All boards start at one instant, in the order given, and share one air.
+
+--mac and --at may be given once for each program: the first is the first program's, and so on; "-" skips one.
+FILE:PROFILE gives one program a board of its own kind: sensor.py:esp8266
+
+Without --for, virtual time keeps the pace of the wall clock, until every program has ended or Ctrl-C. With it, so much
+virtual time passes as fast as the computer can. The same seed gives the same output and the same frames.
+
+Several programs: each line carries the board's name. One program: it prints as it is. Exit code: 0; 1 if a program died
+with an exception (or what a single program gave to sys.exit); 2 for a mistake in this command; 130 after Ctrl-C.
+
+examples:
+  espnow run receiver.py sender.py
+  espnow run --for 10m --seed 7 --pcap air.pcapng gateway.py sensor.py sensor.py:esp8266 --at 0,0 --at 20,0 --at 0,35
+  espnow run -c 'import network; print(network.WLAN(0).config("mac"))'
+"""
+
+
+def prepare(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with each ``-c CODE`` as one program among the others, so that their order is kept."""
+    prepared: list[str] = []
+    options: list[str] = []
+    rest = iter(arguments[1:])
+    with_value = {"--for", "--seed", "--profile", "--mac", "--at", "--pcap", "--loss", "--range"}
+    for argument in rest:
+        if argument == "-c":
+            code = next(rest, None)
+            if code is None:
+                options.append("-c")
+            else:
+                prepared.append(_CODE + code)
+        elif argument in with_value:
+            value = next(rest, None)
+            options.append(argument if value is None else f"{argument}={value}")
+        elif argument == "--":
+            prepared += rest
+        elif argument.startswith("-") and argument != "-":
+            options.append(argument)
+        else:
+            prepared.append(argument)
+    return [arguments[0], *options, "--", *prepared] if prepared else [arguments[0], *options]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "run",
+        help="run programs on emulated boards",
+        description="Run MicroPython programs that use ESP-NOW on emulated boards, in virtual time.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        usage="espnow run [options] FILE[:PROFILE]... [-c CODE]...",
+    )
+    parser.add_argument("programs", nargs="+", metavar="FILE", help="a program, one board each")
+    parser.add_argument("-c", metavar="CODE", dest="code", help="a program given as text, as for python -c")
+    parser.add_argument(
+        "--for", dest="duration", metavar="TIME", help="run so much virtual time, as fast as possible: 500ms, 30s, 10m"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="decides everything that is random (default: 0)")
+    parser.add_argument(
+        "--profile", default="esp32", metavar="NAME", help=f"kind of the boards: {', '.join(PROFILES)}"
+    )
+    parser.add_argument("--mac", action="append", default=[], help="address of a board: 30:aa:aa:aa:aa:aa")
+    parser.add_argument("--at", action="append", default=[], metavar="X,Y", help="position of a board in metres")
+    parser.add_argument("--pcap", metavar="FILE", help="write every frame on the air to a pcapng file")
+    parser.add_argument("--loss", type=float, default=0.0, metavar="P", help="probability that a frame is lost")
+    parser.add_argument("--range", type=float, metavar="M", help="nothing is heard farther away, in metres")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line, and the summary too")
+    parser.add_argument("--quiet", action="store_true", help="no summary")
+    parser.set_defaults(function=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    duration_us = None if arguments.duration is None else _parse_duration(arguments.duration)
+    lab = Lab(
+        seed=arguments.seed,
+        profile=arguments.profile,
+        loss=arguments.loss,
+        range_m=arguments.range,
+        record=False,
+    )
+    programs: list[str] = arguments.programs
+    for option, values in (("--mac", arguments.mac), ("--at", arguments.at)):
+        if len(values) > len(programs):
+            raise UserError(f"{option} was given {len(values)} times for {len(programs)} program(s)")
+    with lab:
+        for number, program in enumerate(programs):
+            _add_board(lab, program, _nth(arguments.mac, number), _nth(arguments.at, number))
+        return _run_lab(lab, arguments, duration_us)
+
+
+def _run_lab(lab: Lab, arguments: argparse.Namespace, duration_us: int | None) -> int:
+    paced = duration_us is None
+    printer = _Printer(lab, as_json=arguments.json)
+    host_input = None
+    if sys.stdin is not None and not sys.stdin.closed:
+        host_input = HostInput(sys.stdin.fileno(), lab.clock, paced=paced)
+    for board in lab.boards:
+        board.console.source = host_input
+    capture = _open_capture(lab, arguments.pcap)
+    handler = _on_interrupt(lab)
+    interrupted = False
+    try:
+        if duration_us is None:
+            lab.clock.pace = Pacer(
+                lab.clock, lambda: any(board.state == "running" for board in lab.boards), host_input
+            )
+            lab.run()
+        else:
+            _run_for(lab, duration_us)
+    except KeyboardInterrupt:
+        interrupted = True
+        lab.interrupt()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        lab.close()
+        printer.finish()
+        if capture is not None:
+            capture()
+    if not arguments.quiet:
+        printer.summary()
+    return _exit_code(lab, interrupted)
+
+
+def _run_for(lab: Lab, duration_us: int) -> None:
+    """Run so much virtual time, in pieces, with a progress bar once it takes more than a second."""
+    pieces = 200
+    begin_s = time.monotonic()
+    bar = sys.stderr.isatty()
+    shown = False
+    for piece in range(1, pieces + 1):
+        lab.run(for_ms=(duration_us * piece // pieces - lab.now_us) / 1000)
+        if all(board.finished for board in lab.boards):
+            break
+        elapsed_s = time.monotonic() - begin_s
+        if bar and elapsed_s > 1:
+            shown = True
+            left_s = elapsed_s / piece * (pieces - piece)
+            done = "#" * (piece * 30 // pieces)
+            line = f"\r[{done:<30}] {_format_time(lab.now_us)} of {_format_time(duration_us)}, {left_s:.0f} s left "
+            print(line, end="", file=sys.stderr, flush=True)
+    if shown:
+        print("\r" + " " * 78 + "\r", end="", file=sys.stderr, flush=True)
+
+
+def _add_board(lab: Lab, program: str, mac: str | None, at: str | None) -> LabBoard:
+    position = (0.0, 0.0) if at is None else _parse_position(at)
+    if program.startswith(_CODE):
+        return lab.board(code=program[len(_CODE) :], name=_code_name(lab), mac=mac, at=position)
+    path, profile = _split_profile(program)
+    return lab.board(path, mac=mac, at=position, profile=profile)
+
+
+def _code_name(lab: Lab) -> str:
+    names = {board.name for board in lab.boards}
+    number = 1
+    while f"code{number}" in names:
+        number += 1
+    return f"code{number}"
+
+
+def _split_profile(program: str) -> tuple[str, str | None]:
+    """Split ``sensor.py:esp8266``."""
+    if Path(program).exists():
+        return program, None
+    match = re.fullmatch(r"(.+)[:@]([^:@/\\]+)", program)
+    if match is None:
+        return program, None
+    path, profile = match.groups()
+    if profile not in PROFILES and Path(path).exists():
+        raise UserError(f"{program}: there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+    return (path, profile) if profile in PROFILES else (program, None)
+
+
+def _nth(values: Sequence[str], number: int) -> str | None:
+    value = values[number] if number < len(values) else "-"
+    return None if value == "-" else value
+
+
+def _parse_position(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"--at {text}: a position is two numbers in metres, as in --at 10,2.5") from None
+    return x, y
+
+
+def _parse_duration(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(us|ms|s|m|h|d)?", text.strip())
+    if match is None:
+        raise UserError(f"--for {text}: a time is a number and a unit, as in 500ms, 30s, 10m, 2h, 1d")
+    us = float(match[1]) * _UNITS_S[match[2] or "s"] * 1e6
+    if not 0 < us < 2**53:
+        raise UserError(f"--for {text}: a time must be more than nothing and less than 285 years")
+    return math.ceil(us)
+
+
+def _format_time(us: int) -> str:
+    seconds = us / 1e6
+    if seconds < 120:
+        return f"{seconds:.3f} s"
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f} min {rest:.0f} s"
+
+
+def _open_capture(lab: Lab, path: str | None) -> Callable[[], None] | None:
+    """Let every transmission go to a pcapng file; returns what closes it."""
+    if path is None:
+        return None
+    from espnow.capture import PcapngWriter
+
+    try:
+        file = open(path, "wb")
+    except OSError as error:
+        raise UserError(f"--pcap {path}: {error.strerror or error}") from None
+    writer = PcapngWriter(file)
+
+    def write(transmission: Any) -> None:
+        strongest = max((reception.rssi_dbm for reception in transmission.receptions), default=None)
+        writer.write(
+            transmission.mpdu,
+            at_us=transmission.at_us,
+            channel=transmission.channel,
+            rate=transmission.rate,
+            rssi_dbm=strongest,
+        )
+
+    def close() -> None:
+        writer.close()
+        file.close()
+
+    lab.air.observer = write
+    return close
+
+
+def _on_interrupt(lab: Lab) -> Any:
+    """Let the first Ctrl-C end the run in order, and a second one at once; returns the handler that was there."""
+
+    def handle(_number: int, _frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        lab.clock.interrupt()
+
+    return signal.signal(signal.SIGINT, handle)
+
+
+def _exit_code(lab: Lab, interrupted: bool) -> int:
+    if interrupted:
+        return 130
+    if len(lab.boards) == 1:
+        code = lab.boards[0].exit_code or 0
+        return code if 0 <= code <= 255 else 1
+    return 1 if any(board.exit_code for board in lab.boards) else 0
+
+
+class _Printer:
+    """Prints what the boards print, and the summary."""
+
+    def __init__(self, lab: Lab, *, as_json: bool) -> None:
+        self._lab = lab
+        self._json = as_json
+        self._parts: dict[tuple[str, TextIO], str] = {}
+        single = len(lab.boards) == 1 and not as_json
+        for board in lab.boards:
+            if single:
+                board.console.sink = _write_raw
+                board.console.error_sink = _write_error
+            else:
+                board.console.sink = self._sink(board.name, sys.stdout)
+                board.console.error_sink = self._sink(board.name, sys.stderr)
+
+    def _sink(self, name: str, stream: TextIO) -> Callable[[str], None]:
+        key = name, stream
+
+        def sink(text: str) -> None:
+            *lines, self._parts[key] = (self._parts.get(key, "") + text).split("\n")
+            for line in lines:
+                self._line(name, line, stream)
+            if lines:
+                stream.flush()
+
+        return sink
+
+    def _line(self, name: str, line: str, stream: TextIO) -> None:
+        if self._json:
+            line = line.removesuffix("\r")
+            print(json.dumps({"us": self._lab.now_us, "board": name, "line": line}), file=stream)
+        else:
+            print(f"{name}: {for_terminal(line)}", file=stream)
+
+    def finish(self) -> None:
+        """Print lines that were begun and not ended."""
+        for (name, stream), part in self._parts.items():
+            if part:
+                self._line(name, part, stream)
+                stream.flush()
+        self._parts.clear()
+        sys.stdout.flush()
+
+    def summary(self) -> None:
+        """Say how each board ended and what it sent and received; not for a single program that prints raw."""
+        boards = self._lab.boards
+        if len(boards) == 1 and not self._json:
+            return
+        rows = []
+        for board in boards:
+            stats = board.hardware.node.stats
+            rows.append(
+                {
+                    "board": board.name,
+                    "mac": format_mac(board.mac),
+                    "state": _describe(board),
+                    "sent": stats.tx_responses,
+                    "failed": stats.tx_failures,
+                    "received": stats.rx_packets,
+                    "dropped": stats.rx_dropped,
+                }
+            )
+        if self._json:
+            print(json.dumps({"us": self._lab.now_us, "summary": rows}), flush=True)
+            return
+        print(f"--- {_format_time(self._lab.now_us)} of virtual time", file=sys.stderr)
+        table = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+        for row in table:
+            cells = (
+                cell.rjust(width) if number > 2 else cell.ljust(width)
+                for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            print("  ".join(cells).rstrip(), file=sys.stderr)
+
+
+def _describe(board: LabBoard) -> str:
+    if board.state == "failed" and isinstance(board.error, KeyboardInterrupt):
+        return "interrupted"
+    if board.state == "failed":
+        return f"died: {type(board.error).__name__}"
+    if board.exit_code:
+        return f"ended with {board.exit_code}"
+    return {"armed": "ended, callback armed"}.get(board.state, board.state)
+
+
+def _write_raw(text: str) -> None:
+    sys.stdout.write(text)
+    if "\n" in text:
+        sys.stdout.flush()
+
+
+def _write_error(text: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(text)
+    sys.stderr.flush()

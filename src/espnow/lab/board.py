@@ -1,0 +1,363 @@
+"""A board of the lab: an emulated board, the program that it runs, and what is known of both."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from greenlet import GreenletExit
+
+from espnow.air import AirLink, Position
+from espnow.board import Board, Profile
+from espnow.frame import format_mac
+from espnow.lab.clock import Task
+from espnow.lab.console import LabConsole
+from espnow.lab.importer import Importer
+from espnow.lab.program import STEP, compile_program, make_step
+from espnow.link import Outcome
+from espnow.micropython import Services, make_builtins
+from espnow.node import ReceivedMessage
+from espnow.node.node import DropReason
+
+if TYPE_CHECKING:
+    from espnow.lab.lab import Lab
+
+__all__ = ["LabBoard", "Program", "Sent"]
+
+
+@dataclass(slots=True)
+class Sent:
+    """A message that a board sent.
+
+    Attributes:
+        at_us: when the program handed it over.
+        peer: destination, 6 bytes.
+        message: its bytes.
+        acknowledged: None until the radio answered; True for every broadcast and multicast.
+        attempts: how often it was on the air.
+    """
+
+    at_us: int
+    peer: bytes
+    message: bytes
+    acknowledged: bool | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a board runs: one of code and function.
+
+    Attributes:
+        filename: what tracebacks call it.
+        source: its text, or None.
+        function: a Python callable, or None.
+        folder: where its own modules are, or None.
+        argv: ``sys.argv``.
+    """
+
+    filename: str
+    source: bytes | str | None = None
+    function: Callable[..., Any] | None = None
+    folder: Path | None = None
+    argv: tuple[str, ...] = ()
+
+
+class _SoftReset(GreenletExit):
+    """Ends a program that starts again from the top."""
+
+
+class _Recorder:
+    """Keeps what a board sent and received (`espnow.node.node.Observer`)."""
+
+    __slots__ = ("_board", "_open")
+
+    def __init__(self, board: LabBoard) -> None:
+        self._board = board
+        self._open: dict[int, Sent] = {}
+
+    def sent(self, token: int, peer: bytes, message: bytes) -> None:
+        record = self._open[token] = Sent(self._board.hardware.clock.now_us, peer, message)
+        self._board.sent.append(record)
+
+    def answered(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
+        record = self._open.pop(token, None)
+        if record is not None:
+            record.acknowledged = outcome is Outcome.ACKNOWLEDGED
+            record.attempts = attempts
+
+    def received(self, message: ReceivedMessage) -> None:
+        self._board.received.append(message)
+
+    def dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
+        self._board.dropped.append((at_us, source, reason))
+
+
+class LabBoard:
+    """One board of a lab. Made by `Lab.board`.
+
+    Attributes:
+        name: unique in its lab.
+        hardware: the emulated board itself.
+        sent: every message it handed to its radio, if the lab records.
+        received: every message that entered its receive ring, read or not, if the lab records.
+        dropped: ``(at_us, sender, reason)`` of each frame that reached it and did not, if the lab records.
+        error: the exception that ended the program, or None.
+        exit_code: what the program gave to ``sys.exit``, 0 without, 1 after an exception; None while it runs.
+    """
+
+    def __init__(
+        self, lab: Lab, name: str, program: Program | None, profile: Profile, mac: bytes, link: AirLink
+    ) -> None:
+        self._lab = lab
+        self._program = program
+        self._link = link
+        self.name = name
+        self.sent: list[Sent] = []
+        self.received: list[ReceivedMessage] = []
+        self.dropped: list[tuple[int, bytes, DropReason]] = []
+        self.error: BaseException | None = None
+        self.exit_code: int | None = None
+        self.console = LabConsole(lab.record)
+        self._task = Task(lab.clock, self._run)
+        self.console.wake = self._wake
+        frames: Random = lab.chance.stream(f"{name}/frames")
+        self.hardware = Board(
+            profile,
+            name,
+            mac=mac,
+            clock=lab.clock,
+            cpu=self._task,
+            link=link,
+            console=self.console,
+            random_u32=lambda: frames.getrandbits(32),
+        )
+        link.station = self.hardware
+        if lab.record:
+            self.hardware.node.observer = _Recorder(self)
+        self._boot()
+
+    def __repr__(self) -> str:
+        return f"<LabBoard {self.name} {format_mac(self.mac)} {self.state}>"
+
+    @property
+    def mac(self) -> bytes:
+        """MAC address of its STA interface."""
+        return self.hardware.wifi.mac(0)
+
+    @property
+    def position(self) -> Position:
+        """Where it stands: metres east, metres north. Can be set."""
+        return self._link.position
+
+    @position.setter
+    def position(self, position: Position) -> None:
+        self._lab.air.move(self._link, position)
+
+    @property
+    def output(self) -> str:
+        """Everything that its program printed, tracebacks included."""
+        return self.console.output
+
+    @property
+    def lines(self) -> list[str]:
+        """`output` in lines, without their ends."""
+        return self.console.output.splitlines()
+
+    @property
+    def state(self) -> str:
+        """``"running"``, ``"armed"`` (ended, but a callback waits for messages), ``"ended"`` or ``"failed"``."""
+        if self.exit_code is None:
+            return "running"
+        if self.error is not None:
+            return "failed"
+        return "armed" if not self._task.ended else "ended"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its program has ended and no callback of it can run any more."""
+        return self._task.ended
+
+    def type(self, text: str) -> None:
+        """Type text at its console: the program's ``input()`` and ``sys.stdin`` get it line by line."""
+        self.console.type(text)
+
+    def close_input(self) -> None:
+        """End its input: after what was typed, reading gives the end of the file."""
+        self.console.close()
+
+    def module(self, name: str) -> ModuleType:
+        """Return a module of this board, as its program imports it: ``board.module("espnow").ESPNow()``.
+
+        Raises:
+            ImportError: there is none.
+        """
+        return self._importer.import_(name, fromlist=("*",))
+
+    def soft_reset(self) -> None:
+        """Restart MicroPython: the program begins anew, ESP-NOW is as after boot, Wi-Fi is as it was."""
+        self._task.kill()
+        self._restart()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C at its console: the program gets a KeyboardInterrupt where it stands."""
+        if not self._task.ended and self.exit_code is None:
+            self._task.throw(KeyboardInterrupt())
+
+    def power_off(self) -> None:
+        """End the program where it stands; what it has in ``finally`` runs, and cannot wait."""
+        self._task.kill()
+        if self.exit_code is None:
+            self.exit_code = 0
+
+    def _wake(self) -> None:
+        self._task.wake()
+
+    def _boot(self) -> None:
+        """Build what the program finds, and let it begin."""
+        hardware = self.hardware
+        lab = self._lab
+        modules: dict[str, ModuleType] = {}
+        program = self._program
+        random_source = lab.chance.stream(f"{self.name}/random")
+        self._services = Services(
+            random_source=random_source,
+            urandom=lab.chance.stream(f"{self.name}/urandom").randbytes,
+            soft_reset=self._reset_from_program,
+            reset=self._reset_from_program,
+            argv=list(program.argv) if program is not None else [""],
+            modules=modules,
+            real_time=False,
+        )
+        folder = program.folder if program is not None else None
+        self._importer = Importer(hardware, self._services, folder)
+        self._importer.on_asyncio = self._share_thread
+        names = make_builtins(hardware, self._services, self._importer.import_)
+        names[STEP] = make_step(hardware)
+        self._importer.builtins = names
+        if program is not None:
+            self._task.wake()
+        else:
+            self._task.ended = True
+            self.exit_code = 0
+
+    def _share_thread(self) -> None:
+        """From now on keep what asyncio has per thread apart from the other boards'."""
+        from espnow.micropython.aio import CLEAR_STATE, restore_thread_state, save_thread_state
+
+        def around_switch() -> Callable[[], None]:
+            state = save_thread_state()
+            restore_thread_state(CLEAR_STATE)
+            return lambda: restore_thread_state(state)
+
+        self._task.around_switch = around_switch
+
+    def _restart(self) -> None:
+        self.hardware.soft_reset()
+        self._task = Task(self._lab.clock, self._run)
+        self.hardware.cpu = self._task
+        self.error = self.exit_code = None
+        self._boot()
+
+    def _reset_from_program(self) -> NoReturn:
+        raise _SoftReset
+
+    def _run(self) -> None:
+        """Run the program, in its greenlet."""
+        program = self._program
+        assert program is not None
+        task = self._task
+        try:
+            try:
+                self._execute(program)
+                self.exit_code = 0
+            except SystemExit as error:
+                self.exit_code = _exit_code(error, self.console)
+            while self._may_still_act():
+                self.hardware.run_callbacks()
+                task.pause(None)
+        except _SoftReset:
+            task.ended = True
+            self._restart()
+        except GreenletExit:
+            raise
+        except KeyboardInterrupt as error:
+            self.exit_code = 130
+            self.error = error
+            if not self._lab.interrupting:  # the person at the host pressed Ctrl-C while this program had control
+                raise
+        except BaseException as error:
+            self.exit_code = 1
+            self.error = error
+            self.console.exception(error)
+        finally:
+            task.end()
+
+    def _may_still_act(self) -> bool:
+        return self.hardware.irq is not None or self.hardware.has_callbacks
+
+    def _execute(self, program: Program) -> None:
+        importer = self._importer
+        if program.function is not None:
+            self._call(program.function)
+            return
+        main = ModuleType("__main__")
+        namespace = vars(main)
+        namespace["__builtins__"] = importer.builtins
+        namespace["__file__"] = program.filename
+        importer.modules["__main__"] = main
+        assert program.source is not None
+        exec(compile_program(program.source, program.filename), namespace)
+
+    def _call(self, function: Callable[..., Any]) -> None:
+        """Call a Python callable as this board's program."""
+        importer = self._importer
+        wants_board = _takes_argument(function)
+        if isinstance(function, FunctionType):
+            # A snapshot of its globals, in which import and the modules that a board has are this board's.
+            namespace = dict(function.__globals__)
+            for name, value in namespace.items():
+                if isinstance(value, ModuleType) and importer.knows(value.__name__):
+                    namespace[name] = importer.import_(value.__name__, fromlist=("*",))
+            namespace["__builtins__"] = importer.builtins
+            bound = FunctionType(
+                function.__code__,
+                namespace,
+                function.__name__,
+                function.__defaults__,
+                function.__closure__,
+            )
+            bound.__kwdefaults__ = function.__kwdefaults__
+            function = bound
+        result = function(self) if wants_board else function()
+        if inspect.iscoroutine(result):
+            importer.import_("asyncio").run(result)
+
+
+def _takes_argument(function: Callable[..., Any]) -> bool:
+    parameters: Sequence[inspect.Parameter] = ()
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        pass
+    return any(
+        parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        and parameter.default is parameter.empty
+        for parameter in parameters
+    )
+
+
+def _exit_code(error: SystemExit, console: LabConsole) -> int:
+    """Return the exit code of a SystemExit as CPython does; a text is printed and counts as 1."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code
+    console.write(f"{code}\n")
+    return 1

@@ -1,0 +1,119 @@
+"""A board's serial port in the lab: what it printed is kept and shown, what is typed is read line by line.
+
+What a program prints may hold bytes that came by air, so what goes to a person's terminal is `for_terminal`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from espnow.lab.program import format_error
+
+__all__ = ["InputSource", "LabConsole", "for_terminal"]
+
+# C0 and C1 controls but newline, tab and carriage return.
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def for_terminal(text: str) -> str:
+    """Return text in which nothing can move a cursor or change a terminal: controls appear escaped."""
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+class InputSource(Protocol):
+    """Where lines come from when a program reads and nothing was typed at its board."""
+
+    def read_line(self, console: LabConsole) -> str | None:
+        """Return a line, "" at the end, or None: then `console.wake` is called when there is one."""
+
+    def has_input(self) -> bool:
+        """Whether `read_line` would return something now."""
+
+
+class LabConsole:
+    """The console of one lab board (`espnow.board.Console`).
+
+    Attributes:
+        text: everything printed, in pieces; joined by `output`.
+        sink: called with each piece as it is printed, or None.
+        errors: called with each traceback; by default it is printed like anything else.
+        wake: wakes the program that waits for input; set by the board.
+        source: where input comes from when nothing was typed, or None.
+    """
+
+    def __init__(self, record: bool = True) -> None:
+        self.text: list[str] = []
+        self.sink: Callable[[str], None] | None = None
+        self.error_sink: Callable[[str], None] | None = None
+        self.wake: Callable[[], None] = _nothing
+        self.source: InputSource | None = None
+        self._record = record
+        self._lines: deque[str] = deque()
+        self._part = ""
+        self._closed = False
+
+    @property
+    def output(self) -> str:
+        """Everything that was printed."""
+        if len(self.text) > 1:
+            self.text[:] = ["".join(self.text)]
+        return self.text[0] if self.text else ""
+
+    def write(self, text: str) -> None:
+        """Take printed text (`espnow.board.Console`)."""
+        if self._record:
+            self.text.append(text)
+        if self.sink is not None:
+            self.sink(text)
+
+    def exception(self, error: BaseException) -> None:
+        """Print a program's exception, with its own lines of the traceback."""
+        text = format_error(error)
+        if self.error_sink is None:
+            self.write(text)
+            return
+        if self._record:
+            self.text.append(text)
+        self.error_sink(text)
+
+    def type(self, text: str) -> None:
+        """Type text at this board; a program gets it line by line.
+
+        Raises:
+            ValueError: the input was closed.
+        """
+        if self._closed:
+            raise ValueError("the input of this board was closed")
+        lines = (self._part + text).splitlines(keepends=True)
+        self._part = lines.pop() if lines and not lines[-1].endswith(("\n", "\r")) else ""
+        self._lines.extend(line.rstrip("\r\n") + "\n" for line in lines)
+        self.wake()
+
+    def close(self) -> None:
+        """End the input: what was typed can still be read, then comes the end."""
+        self._closed = True
+        if self._part:
+            self._lines.append(self._part)
+            self._part = ""
+        self.wake()
+
+    def read_line(self) -> str | None:
+        """Return the next line (`espnow.board.Console`)."""
+        if self._lines:
+            return self._lines.popleft()
+        if self.source is not None:
+            return self.source.read_line(self)
+        return "" if self._closed else None
+
+    def has_input(self) -> bool:
+        """Whether `read_line` would return something now."""
+        if self._lines or self._closed:
+            return True
+        return self.source is not None and self.source.has_input()
+
+
+def _nothing() -> None:
+    pass

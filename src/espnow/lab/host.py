@@ -1,0 +1,132 @@
+"""The lab's connection to the computer it runs on: wall-clock pace and standard input.
+
+The one place of the lab that reads the host's clock. Virtual time never runs ahead of the wall clock here; it may fall
+behind when the computer is too slow.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+
+from espnow.lab.clock import VirtualClock
+from espnow.lab.console import LabConsole
+
+__all__ = ["HostInput", "Pacer"]
+
+#: How long the host waits at most before it looks again whether it was interrupted.
+_SLICE_S = 0.1
+
+
+class HostInput:
+    """Standard input, line by line, to the program that reads it (`espnow.lab.console.InputSource`)."""
+
+    def __init__(self, fd: int, clock: VirtualClock, *, paced: bool) -> None:
+        """Read from a descriptor.
+
+        Args:
+            fd: the descriptor.
+            clock: of the lab.
+            paced: a program that finds nothing waits in virtual time; otherwise virtual time stands still until there
+                is a line, so that what a file or pipe holds arrives at the same instant in every run.
+        """
+        self._fd = fd
+        self._clock = clock
+        self._paced = paced
+        self._lines: deque[str] = deque()
+        self._part = b""
+        self._ended = False
+        self._waiting: list[LabConsole] = []
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a program waits for a line."""
+        return bool(self._waiting)
+
+    def read_line(self, console: LabConsole) -> str | None:
+        """Return a line, "" at the end of the input, or None: the console is woken when there is one."""
+        while not self._lines and not self._ended:
+            if self._poll(0.0 if self._paced else _SLICE_S):
+                self._fill()
+            elif self._paced or self._clock.interrupted:
+                self._waiting.append(console)
+                return None
+        return self._lines.popleft() if self._lines else ""
+
+    def has_input(self) -> bool:
+        """Whether `read_line` would return something at once."""
+        while not self._lines and not self._ended and self._poll(0.0):
+            self._fill()
+        return bool(self._lines) or self._ended
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait on the host for input; wakes who waits for it. False if none came."""
+        if not self._poll(timeout_s):
+            return False
+        self._fill()
+        if not self._lines and not self._ended:
+            return False
+        waiting, self._waiting = self._waiting, []
+        for console in waiting:
+            console.wake()
+        return True
+
+    def _poll(self, timeout_s: float) -> bool:
+        return bool(select.select([self._fd], [], [], timeout_s)[0])
+
+    def _fill(self) -> None:
+        try:
+            read = os.read(self._fd, 65536)
+        except OSError:
+            read = b""
+        if not read:
+            self._ended = True
+            if self._part:
+                self._lines.append(self._part.decode(errors="replace"))
+                self._part = b""
+            return
+        *lines, self._part = (self._part + read).split(b"\n")
+        self._lines.extend(line.decode(errors="replace").rstrip("\r") + "\n" for line in lines)
+
+
+class Pacer:
+    """Holds virtual time back to the wall clock (`VirtualClock.pace`)."""
+
+    def __init__(
+        self, clock: VirtualClock, is_alive: Callable[[], bool], host_input: HostInput | None
+    ) -> None:
+        """Begin at the clock's present time.
+
+        Args:
+            clock: whose time is held.
+            is_alive: whether a program still runs; if none does and nothing is due, the run is over.
+            host_input: standard input, or None.
+        """
+        self._clock = clock
+        self._is_alive = is_alive
+        self._input = host_input
+        self._start_s = time.monotonic() - clock.now_us / 1e6
+
+    def __call__(self, at_us: int | None) -> bool:
+        """Wait until `at_us` has come (None: for ever); False if something else came first."""
+        clock = self._clock
+        while not clock.interrupted:
+            elapsed_s = time.monotonic() - self._start_s
+            if at_us is None:
+                if not self._is_alive():
+                    return True
+                slice_s = _SLICE_S
+            else:
+                slice_s = min(at_us / 1e6 - elapsed_s, _SLICE_S)
+                if slice_s <= 0:
+                    return True
+            if self._input is None or not self._input.awaited:
+                time.sleep(slice_s)
+            elif self._input.wait(slice_s):
+                now_us = int((time.monotonic() - self._start_s) * 1e6)
+                clock.now_us = max(clock.now_us, now_us if at_us is None else min(now_us, at_us))
+                return False
+        return False

@@ -1,0 +1,162 @@
+"""The import system of one board: its modules, its program's folder, and of the host only what is harmless.
+
+The order is MicroPython's: built-in modules first, then files. Every board has its own table of modules, so two boards
+can hold different modules of one name, and the host's ``sys.modules`` is never touched. A module that is nowhere is an
+ImportError that names it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from espnow.api import API_MODULES, build_module
+from espnow.board import Board
+from espnow.errors import ProgramSyntaxError
+from espnow.lab.program import compile_program
+from espnow.micropython import BUILDERS, STDLIB_ALLOWED, Services
+
+__all__ = ["Importer"]
+
+_WITH_ASYNCIO = frozenset({"asyncio", "uasyncio", "aioespnow"})
+
+
+class Importer:
+    """What `import` does on one board.
+
+    Attributes:
+        modules: the board's modules so far, its ``sys.modules``.
+        builtins: what its modules have as ``__builtins__``; set by the owner.
+        on_asyncio: called when asyncio comes into play on this board.
+    """
+
+    def __init__(self, board: Board, services: Services, folder: Path | None) -> None:
+        self._board = board
+        self._services = services
+        self._folder = folder
+        self.modules = services.modules
+        self.builtins: dict[str, Any] = {}
+        self.on_asyncio: Callable[[], None] = _nothing
+
+    def import_(
+        self,
+        name: str,
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        """Do what ``__import__`` does.
+
+        Raises:
+            ImportError: there is no such module.
+        """
+        if level:
+            name = self._absolute(name, globals or {}, level)
+        module = self._load(name)
+        if not fromlist:
+            return module if level else self.modules[name.partition(".")[0]]
+        if hasattr(module, "__path__"):
+            for child in fromlist:
+                if child != "*" and not hasattr(module, child):
+                    try:
+                        self._load(f"{name}.{child}")
+                    except ImportError as error:
+                        if error.name != f"{name}.{child}":
+                            raise
+        return module
+
+    def knows(self, name: str) -> bool:
+        """Whether the board has a module of this name that is its own and not the host's."""
+        return name in API_MODULES or name in BUILDERS
+
+    @staticmethod
+    def _absolute(name: str, globals: Mapping[str, Any], level: int) -> str:
+        package = globals.get("__package__") or ""
+        parts = package.split(".") if package else []
+        if level > len(parts):
+            raise ImportError("attempted relative import with no known parent package")
+        base = ".".join(parts[: len(parts) - level + 1])
+        return f"{base}.{name}" if name else base
+
+    def _load(self, name: str) -> ModuleType:
+        found = self.modules.get(name)
+        if found is not None:
+            return found
+        parent_name, _, child = name.rpartition(".")
+        if not parent_name:
+            module = self._load_top(name)
+        else:
+            parent = self._load(parent_name)
+            found = self.modules.get(name)
+            if found is not None:
+                return found
+            module = self._load_child(name, parent)
+            setattr(parent, child, module)
+        return module
+
+    def _load_top(self, name: str) -> ModuleType:
+        if name in _WITH_ASYNCIO:
+            self.on_asyncio()
+        if name in API_MODULES:
+            return build_module(name, self._board, self.modules)
+        builder = BUILDERS.get(name)
+        if builder is not None:
+            module = self.modules[name] = builder(self._board, self._services)
+            return module
+        if self._folder is not None:
+            module_or_none = self._load_file(name, self._folder)
+            if module_or_none is not None:
+                return module_or_none
+        if name in STDLIB_ALLOWED:
+            module = self.modules[name] = importlib.import_module(name)
+            return module
+        raise ImportError(f"no module named '{name}'", name=name)
+
+    def _load_child(self, name: str, parent: ModuleType) -> ModuleType:
+        if name.partition(".")[0] in STDLIB_ALLOWED and hasattr(parent, "__spec__"):
+            try:
+                module = self.modules[name] = importlib.import_module(name)
+            except ImportError:
+                raise ImportError(f"no module named '{name}'", name=name) from None
+            return module
+        for folder in getattr(parent, "__path__", ()):
+            found = self._load_file(name, Path(folder))
+            if found is not None:
+                return found
+        raise ImportError(f"no module named '{name}'", name=name)
+
+    def _load_file(self, name: str, folder: Path) -> ModuleType | None:
+        child = name.rpartition(".")[2]
+        package = folder / child
+        init, plain = package / "__init__.py", folder / f"{child}.py"
+        path = init if init.is_file() else plain
+        if not path.is_file():
+            return None
+        module = ModuleType(name)
+        namespace = vars(module)
+        namespace["__builtins__"] = self.builtins
+        namespace["__file__"] = str(path)
+        if path is init:
+            namespace["__path__"] = [str(package)]
+            namespace["__package__"] = name
+        else:
+            namespace["__package__"] = name.rpartition(".")[0]
+        try:
+            code = compile_program(path.read_bytes(), str(path))
+        except ProgramSyntaxError as error:
+            raise SyntaxError(str(error)) from None
+        self.modules[name] = module
+        try:
+            exec(code, namespace)
+        except BaseException:
+            del self.modules[name]
+            raise
+        return module
+
+
+def _nothing() -> None:
+    pass

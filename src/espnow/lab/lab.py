@@ -1,0 +1,296 @@
+"""The Lab object: boards, one air, one clock, one seed."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from espnow.air import Air, AirTiming, LogDistance, Position, Transmission
+from espnow.board import PROFILES
+from espnow.errors import UserError
+from espnow.frame import format_mac, is_group, parse_mac
+from espnow.lab.board import LabBoard, Program
+from espnow.lab.chance import Chance
+from espnow.lab.clock import ENDLESS_US, VirtualClock
+from espnow.lab.program import compile_program
+
+__all__ = ["Lab"]
+
+#: Boards without an address get Espressif's OUI (as ESP-NOW frames carry it) and a number, four apart: a chip takes
+#: up to four addresses in a row, and its AP interface has the next one.
+_MAC_PREFIX = bytes.fromhex("18fe34")
+_MACS_PER_BOARD = 4
+
+
+class Lab:
+    """Boards that run programs on one air in virtual time.
+
+    Attributes:
+        boards: in the order in which they were made.
+        transmissions: every frame on the air, retries and acknowledgements too, if the lab records.
+        record: whether boards and lab keep what was printed, sent, received and transmitted.
+        air: the medium.
+        clock: the virtual clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        profile: str = "esp32",
+        range_m: float | None = None,
+        path_loss_exponent: float = 3.0,
+        loss: float = 0.0,
+        record: bool = True,
+        timing: AirTiming | None = None,
+    ) -> None:
+        """Make an empty lab at time 0.
+
+        Args:
+            seed: decides everything that is random.
+            profile: kind of the boards that do not say another: ``"esp32"``, ``"esp32-v2"``, ``"esp8266"``.
+            range_m: nothing is heard farther away than this; None leaves it to the signal.
+            path_loss_exponent: how fast the signal fades with distance; 2 is free space.
+            loss: probability, 0 to 1, that a frame or an acknowledgement is lost between two boards.
+            record: keep what happens; without, only what the boards hold themselves.
+            timing: another access timing of the air.
+
+        Raises:
+            UserError: an unknown profile, a bad loss, range or exponent.
+        """
+        _check_profile(profile)
+        if not 0.0 <= loss <= 1.0:
+            raise UserError(f"loss is {loss}, and must be from 0 to 1")
+        if range_m is not None and not 0.0 <= range_m < math.inf:
+            raise UserError(f"range_m is {range_m}, and must be a distance in metres")
+        if not 1.0 <= path_loss_exponent <= 10.0:
+            raise UserError(f"path_loss_exponent is {path_loss_exponent}, and must be from 1 to 10")
+        self.record = record
+        self.boards: list[LabBoard] = []
+        self.transmissions: list[Transmission] = []
+        self.chance = Chance(seed)
+        self.clock = VirtualClock()
+        self.interrupting = False
+        self._profile = profile
+        self._names: set[str] = set()
+        self._macs: dict[bytes, str] = {}
+        self.air = Air(
+            self.clock,
+            self.chance.stream,
+            propagation=LogDistance(path_loss_exponent, range_m),
+            loss=loss,
+            timing=timing,
+        )
+        if record:
+            self.air.observer = self.transmissions.append
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def now_us(self) -> int:
+        """Virtual time since the lab began, in microseconds."""
+        return self.clock.now_us
+
+    @property
+    def now_ms(self) -> float:
+        """Virtual time since the lab began, in milliseconds."""
+        return self.clock.now_us / 1000
+
+    def board(
+        self,
+        program: str | Path | Callable[..., Any] | None = None,
+        *,
+        code: str | None = None,
+        name: str | None = None,
+        mac: bytes | str | None = None,
+        at: Position = (0.0, 0.0),
+        profile: str | None = None,
+        stdin: str | None = None,
+        argv: tuple[str, ...] = (),
+    ) -> LabBoard:
+        """Add a board; its program begins when time goes on.
+
+        Args:
+            program: a file, or a Python callable that is called with the board if it takes an argument; without one
+                (and without `code`) the board is only there, and `LabBoard.module` gives its modules.
+            code: the program's text itself.
+            name: unique; by default made from the file or the callable.
+            mac: address of its STA interface, bytes or ``"aa:bb:cc:dd:ee:ff"``; by default numbered.
+            at: position in metres, east and north.
+            profile: another kind of board than the lab's.
+            stdin: what the program reads, to its end; None: what `LabBoard.type` types.
+            argv: ``sys.argv[1:]``.
+
+        Raises:
+            UserError: a missing file, a syntax error, a name or an address that is taken, a bad position, address or
+                profile.
+        """
+        made = _make_program(program, code, argv)
+        profile = profile or self._profile
+        _check_profile(profile)
+        name = self._take_name(name, made)
+        address = self._check_mac(name, mac, profile)
+        link = self.air.attach(name, _check_position(name, at))
+        self._names.add(name)
+        self._macs[address] = name
+        board = LabBoard(self, name, made, PROFILES[profile], address, link)
+        if stdin is not None:
+            board.type(stdin)
+            board.close_input()
+        self.boards.append(board)
+        return board
+
+    def run(self, for_ms: float | None = None) -> None:
+        """Let time pass.
+
+        Args:
+            for_ms: so much virtual time, whatever happens. Without it, until every program has ended (and no callback
+                is armed), or until nothing can happen any more because all wait for each other.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C at the host.
+        """
+        if for_ms is None:
+            self._run(ENDLESS_US, self._all_finished)
+        else:
+            self._run(self.clock.now_us + round(for_ms * 1000), None)
+
+    def run_until(self, condition: Callable[[], object], timeout_ms: float | None = None) -> bool:
+        """Let time pass until `condition()` is true.
+
+        Args:
+            condition: asked after every instant in which something happened.
+            timeout_ms: virtual time after which to give up.
+
+        Returns:
+            Whether it became true; False too if nothing can happen any more.
+        """
+        until_us = ENDLESS_US if timeout_ms is None else self.clock.now_us + round(timeout_ms * 1000)
+        return self._run(until_us, condition)
+
+    def set_loss(self, sender: LabBoard | str, receiver: LabBoard | str, probability: float) -> None:
+        """Let frames from one board to another be lost with this probability, from now on."""
+        names = [other if isinstance(other, str) else other.name for other in (sender, receiver)]
+        for name in names:
+            if name not in self._names:
+                raise UserError(f"there is no board {name!r} in this lab")
+        if not 0.0 <= probability <= 1.0:
+            raise UserError(f"a loss of {probability} is impossible: it must be from 0 to 1")
+        self.air.set_loss(names[0], names[1], probability)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C at every board: each program gets a KeyboardInterrupt, and what then waits is ended."""
+        self.interrupting = True
+        try:
+            for board in self.boards:
+                board.interrupt()
+        finally:
+            self.interrupting = False
+            self.close()
+
+    def close(self) -> None:
+        """End every program where it stands."""
+        for board in self.boards:
+            board.power_off()
+
+    def _run(self, until_us: int, condition: Callable[[], object] | None) -> bool:
+        aio = sys.modules.get("asyncio")
+        if aio is None:
+            return self.clock.run(until_us, condition)
+        # The host may run the lab inside a loop of its own (a notebook does); programs must not see that one.
+        from espnow.micropython.aio import CLEAR_STATE, restore_thread_state, save_thread_state
+
+        state = save_thread_state()
+        restore_thread_state(CLEAR_STATE)
+        try:
+            return self.clock.run(until_us, condition)
+        finally:
+            restore_thread_state(state)
+
+    def _all_finished(self) -> bool:
+        return all(board.finished for board in self.boards)
+
+    def _take_name(self, name: str | None, program: Program | None) -> str:
+        if name is not None:
+            if name in self._names:
+                raise UserError(f"two boards are named {name!r}: give each its own name")
+            return name
+        stem = Path(program.filename).stem.strip("<>") if program is not None else "board"
+        name, number = stem, 1
+        while name in self._names:
+            number += 1
+            name = f"{stem}-{number}"
+        return name
+
+    def _check_mac(self, name: str, mac: bytes | str | None, profile: str) -> bytes:
+        if mac is None:
+            number = (len(self.boards) + 1) * _MACS_PER_BOARD
+            while (address := _MAC_PREFIX + number.to_bytes(3, "big")) in self._macs:
+                number += _MACS_PER_BOARD
+            return address
+        try:
+            address = parse_mac(mac) if isinstance(mac, str) else bytes(mac)
+        except (ValueError, TypeError) as error:
+            raise UserError(f"board {name!r}: {error}") from None
+        if len(address) != 6:
+            raise UserError(f"board {name!r}: a MAC address has 6 bytes, not {len(address)}")
+        if is_group(address):
+            raise UserError(
+                f"board {name!r}: {format_mac(address)} is a multicast address; a board's address has an even first byte"
+            )
+        if address in self._macs:
+            raise UserError(
+                f"boards {self._macs[address]!r} and {name!r} have the same MAC address {format_mac(address)}"
+            )
+        return address
+
+
+def _check_profile(profile: str) -> None:
+    if profile not in PROFILES:
+        raise UserError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+
+
+def _check_position(name: str, position: Position) -> Position:
+    try:
+        x, y = (float(part) for part in position)
+    except (TypeError, ValueError):
+        raise UserError(f"board {name!r}: a position is two numbers, metres x and y, not {position!r}") from None
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise UserError(f"board {name!r}: a position is two numbers, metres x and y, not {position!r}")
+    return x, y
+
+
+def _make_program(
+    program: str | Path | Callable[..., Any] | None, code: str | None, argv: tuple[str, ...]
+) -> Program | None:
+    if code is not None:
+        if program is not None:
+            raise UserError("a board has one program: give a file or code, not both")
+        made = Program("<string>", source=code, folder=Path.cwd(), argv=("-c", *argv))
+    elif program is None:
+        return None
+    elif callable(program):
+        return Program(getattr(program, "__name__", "program"), function=program, argv=("", *argv))
+    else:
+        path = Path(program)
+        try:
+            source = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror or error}") from None
+        made = Program(str(path), source=source, folder=path.parent, argv=(str(path), *argv))
+    assert made.source is not None
+    compile_program(made.source, made.filename)
+    return made

@@ -1,0 +1,142 @@
+"""The contracts between a board, what carries its frames, and time. Types only.
+
+A *link* is what carries frames: the lab's air, or a radio. A *station* is what stands above it: a board, or a router.
+The link is two-way because the radio of a board answers even when no program listens: acknowledging and retrying
+belong to the link, and what the station told it with `configure` decides for whom it answers.
+
+Rules:
+
+- Every frame is the whole MPDU, from frame control to the end of the body, without FCS.
+- `Link.transmit` returns at once. Its answer comes later through `Station.outcome`, exactly once for each token,
+  never from inside `transmit`. Frames of one station leave in the order given.
+- `Station.received` gets what the receiver decoded, also frames for others; filtering is the station's.
+- Time is integer microseconds since the clock's start. Nobody but a clock reads one or sleeps.
+- A link never raises through `received` or `outcome`, and a station never lets an exception out of them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = [
+    "Clock",
+    "Cpu",
+    "Interface",
+    "Link",
+    "Outcome",
+    "RadioConfig",
+    "Station",
+    "Timer",
+    "ProtocolBit",
+]
+
+
+class Interface(enum.IntEnum):
+    """The two Wi-Fi interfaces of a board, numbered as ESP-IDF and MicroPython number them."""
+
+    STA = 0
+    AP = 1
+
+
+class ProtocolBit(enum.IntFlag):
+    """What a receiver decodes; bits of ESP-IDF's ``esp_wifi_set_protocol`` (``WIFI_PROTOCOL_*``)."""
+
+    B = 1
+    G = 2
+    N = 4
+    LR = 8
+
+
+class Outcome(enum.Enum):
+    """What became of a frame that was handed to a link."""
+
+    ACKNOWLEDGED = "acknowledged"
+    NOT_ACKNOWLEDGED = "not acknowledged"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RadioConfig:
+    """What a station asks of its radio; replaces the previous one whole.
+
+    Attributes:
+        addresses: the active interfaces and their MAC addresses (6 bytes); empty while Wi-Fi is off. The link
+            acknowledges unicast frames to these, and refuses to answer for any other.
+        channel: 1 to 14, one for all interfaces.
+        protocols: what the receiver decodes.
+        receiver_on: False while the receiver sleeps: nothing is heard and nothing is acknowledged.
+        rate: the ``wifi_phy_rate_t`` number that unicast frames leave with.
+        group_rate: the same for broadcast and multicast frames.
+        tx_power_dbm: transmit power.
+        attempts: how often a unicast frame is tried in all before it counts as not acknowledged.
+    """
+
+    addresses: tuple[tuple[Interface, bytes], ...] = ()
+    channel: int = 1
+    protocols: ProtocolBit = ProtocolBit.B | ProtocolBit.G | ProtocolBit.N
+    receiver_on: bool = False
+    rate: int = 0
+    group_rate: int = 0
+    tx_power_dbm: float = 20.0
+    attempts: int = 7
+
+
+class Station(Protocol):
+    """What stands above a link."""
+
+    def received(self, mpdu: bytes, rssi_dbm: int, channel: int, rate: int, at_us: int) -> None:
+        """Take a frame that the receiver decoded; `at_us` is the time of its last bit."""
+
+    def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
+        """Take the answer for the frame that was transmitted with `token`."""
+
+
+class Link(Protocol):
+    """What carries the frames of one station."""
+
+    def configure(self, config: RadioConfig) -> None:
+        """Make the radio work as `config` says from now on."""
+
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        """Queue a frame, sent from the interface whose address is its transmitter address.
+
+        Raises:
+            LinkFull: no room now; the frame was not taken, and there will be no outcome for `token`.
+        """
+
+
+class Timer(Protocol):
+    """A call that waits for its time."""
+
+    def cancel(self) -> None:
+        """Forget the call. Harmless when it was made already."""
+
+
+class Clock(Protocol):
+    """The owner of time."""
+
+    @property
+    def now_us(self) -> int:
+        """Microseconds since this clock's start."""
+
+    def call_at(self, at_us: int, function: Callable[[], None]) -> Timer:
+        """Call `function` at `at_us`, or as soon as possible if that is past; calls of one time keep their order."""
+
+
+class Cpu(Protocol):
+    """A board's one thread of control, as its program's blocking calls see it."""
+
+    def pause(self, until_us: int | None) -> None:
+        """Let time pass until `wake` is called or `until_us` is reached (None: no limit); may return early.
+
+        Called by the program's own thread of control only.
+        """
+
+    def wake(self) -> None:
+        """End the pause that the program is in; without effect when it is in none."""
+
+    def spend(self, us: int) -> None:
+        """Let the program compute for `us` microseconds: time passes, events happen, nothing is waited for."""

@@ -1,0 +1,431 @@
+"""The node: what Espressif's ESP-NOW library does between a program and the radio.
+
+It sends (peer, key, sequence number, random value, MPDU), and it receives: filter, decrypt, drop duplicates, put into
+the ring. Both directions count, and tell an observer what happened to each message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Protocol
+
+from espnow.errors import EspNowCode, FrameError, LinkFull, NodeError
+from espnow.frame import (
+    BROADCAST,
+    DEFAULT_PMK,
+    Frame,
+    build,
+    build_protected,
+    derive_key,
+    open_protected,
+    parse,
+    unicast_duration,
+)
+from espnow.link import Link, Outcome, RadioConfig
+from espnow.node.peers import Peer, PeerTable
+from espnow.node.ring import ReceivedMessage, ReceiveRing
+
+__all__ = ["DropReason", "Node", "NodeConfig", "Observer", "Stats"]
+
+#: Keys whose packet numbers are remembered; far more than a board can have peers at once.
+_REMEMBERED_KEYS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """What differs between the ESP-NOW libraries of the chips and releases.
+
+    Attributes:
+        max_data_len: longest message in bytes, sent or accepted.
+        ring_overhead: bytes that a message takes in the ring besides itself.
+        rxbuf: size of the ring in bytes until `Node.start` gets another.
+        frame_version: 1 or 2, what its frames say.
+        needs_peer: a send needs a registered peer.
+        hears_group: broadcast and multicast frames are received.
+        drops_plain: plain unicast from an encrypted peer is dropped (current IDF), not accepted (ESP8266, older IDF).
+        own_bssid: unicast frames carry the destination as addr3 (captured from an ESP8266), not ff:ff:ff:ff:ff:ff.
+    """
+
+    max_data_len: int
+    ring_overhead: int
+    rxbuf: int
+    frame_version: int = 1
+    needs_peer: bool = True
+    hears_group: bool = True
+    drops_plain: bool = True
+    own_bssid: bool = False
+
+
+@dataclass(slots=True)
+class Stats:
+    """What a node counted since it was made.
+
+    The first five are MicroPython's ``stats()``; the others say why a frame that arrived did not become a message.
+    """
+
+    tx_packets: int = 0
+    tx_responses: int = 0
+    tx_failures: int = 0
+    rx_packets: int = 0
+    rx_dropped: int = 0
+    rx_malformed: int = 0
+    rx_duplicates: int = 0
+    rx_undecryptable: int = 0
+    rx_unencrypted: int = 0
+    rx_too_long: int = 0
+
+
+class DropReason(Enum):
+    """Why a frame that reached the node did not become a message."""
+
+    MALFORMED = "malformed frame"
+    DUPLICATE = "duplicate of the last message"
+    NO_KEY = "no key for this peer"
+    WRONG_KEY = "wrong key for this peer"
+    PLAIN_FROM_ENCRYPTED = "plain message from an encrypted peer"
+    TOO_LONG = "longer than this board accepts"
+    RING_FULL = "receive ring full"
+
+
+class Observer(Protocol):
+    """Who wants to know what becomes of each message. No method may raise or take long."""
+
+    def sent(self, token: int, peer: bytes, message: bytes) -> None:
+        """A message was handed to the link."""
+
+    def answered(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
+        """The link answered for it."""
+
+    def received(self, message: ReceivedMessage) -> None:
+        """A message entered the ring."""
+
+    def dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
+        """A frame for this board did not become a message; `source` is empty if unknown."""
+
+
+class Node:
+    """One ESP-NOW node.
+
+    Attributes:
+        active: between `start` and `stop`.
+        peers: the registered peers.
+        ring: messages that wait; empty and of no size while inactive.
+        stats: counters, never reset.
+        radio: what the radio was told last: addresses, channel.
+        pending: tokens of frames whose answer has not come.
+        last_token: token of the frame handed to the link last.
+        observer: told of every message, or None.
+    """
+
+    __slots__ = (
+        "_addresses",
+        "_config",
+        "_last_random_received",
+        "_last_random_sent",
+        "_link",
+        "_packet_numbers",
+        "_pmk",
+        "_random_u32",
+        "_sequence",
+        "active",
+        "last_token",
+        "observer",
+        "peers",
+        "pending",
+        "radio",
+        "ring",
+        "stats",
+    )
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        link: Link,
+        random_u32: Callable[[], int],
+        *,
+        after: Node | None = None,
+    ) -> None:
+        """Make an inactive node.
+
+        Args:
+            config: the rules of its chip.
+            link: where frames go.
+            random_u32: returns a new random value, 0 to 2**32 - 1, at each call.
+            after: the node that this one replaces after a soft reset; the radio's counters and the observer go on.
+        """
+        self._config = config
+        self._link = link
+        self._random_u32 = random_u32
+        self._addresses: dict[bytes, int] = {}
+        self._packet_numbers: dict[bytes, int] = {}
+        self._last_random_sent = -1
+        self._last_random_received = -1
+        self._sequence = after._sequence if after is not None else 0
+        self._pmk = DEFAULT_PMK
+        self.active = False
+        self.peers = PeerTable()
+        self.pending: set[int] = set()
+        self.last_token = after.last_token if after is not None else 0
+        self.ring = ReceiveRing(0, config.ring_overhead)
+        self.stats = Stats()
+        self.radio = RadioConfig()
+        self.observer: Observer | None = after.observer if after is not None else None
+
+    def configure(self, radio: RadioConfig) -> None:
+        """Take notice of the radio's new state; the board tells the link."""
+        self.radio = radio
+        self._addresses = {address: int(interface) for interface, address in radio.addresses}
+
+    def start(self, rxbuf: int) -> None:
+        """Begin to receive, with a ring of `rxbuf` bytes. Without effect while active."""
+        if not self.active:
+            self.active = True
+            self.ring = ReceiveRing(rxbuf, self._config.ring_overhead)
+
+    def stop(self) -> None:
+        """Forget peers, keys, unread messages and unanswered frames; counters stay.
+
+        That the primary master key is forgotten too is assumed: it belongs to the library that is de-initialised.
+        """
+        self.active = False
+        self.ring = ReceiveRing(0, self._config.ring_overhead)
+        self.peers.clear()
+        self.pending.clear()
+        self.stats.tx_packets = self.stats.tx_responses
+        self._pmk = DEFAULT_PMK
+        self._last_random_received = -1
+
+    def set_pmk(self, pmk: bytes) -> None:
+        """Set the primary master key, 16 bytes, for peers that are added or modified from now on.
+
+        Raises:
+            NodeError: NOT_INIT.
+        """
+        self._check_active()
+        self._pmk = pmk
+
+    def add_peer(self, peer: Peer) -> None:
+        """Register a peer.
+
+        Raises:
+            NodeError: NOT_INIT, ARG (channel, interface, encrypted group), FULL, EXIST, CHAN.
+        """
+        self._check_active()
+        self._check_peer(peer)
+        self._derive(peer)
+        self.peers.add(peer, self._home_channel())
+
+    def get_peer(self, address: bytes) -> Peer:
+        """Return a copy of the peer with this address.
+
+        Raises:
+            NodeError: NOT_INIT, NOT_FOUND.
+        """
+        self._check_active()
+        return replace(self.peers.get(address))
+
+    def modify_peer(self, peer: Peer) -> None:
+        """Replace the peer with the same address.
+
+        Raises:
+            NodeError: NOT_INIT, NOT_FOUND, ARG, CHAN, FULL.
+        """
+        self._check_active()
+        self.peers.get(peer.address)
+        self._check_peer(peer)
+        self._derive(peer)
+        self.peers.modify(peer, self._home_channel())
+
+    def remove_peer(self, address: bytes) -> None:
+        """Forget a peer.
+
+        Raises:
+            NodeError: NOT_INIT, NOT_FOUND.
+        """
+        self._check_active()
+        self.peers.remove(address)
+
+    def targets(self, address: bytes | None, message: bytes) -> list[Peer]:
+        """Return whom a message to `address` goes to: that peer, or (None) every unicast peer.
+
+        Raises:
+            NodeError: NOT_INIT, ARG (length), NOT_FOUND.
+        """
+        if not self.active:
+            raise NodeError(EspNowCode.NOT_INIT)
+        if not 0 < len(message) <= self._config.max_data_len:
+            raise NodeError(EspNowCode.ARG)
+        if address is not None:
+            peer = self.peers.find(address)
+            if peer is None:
+                if self._config.needs_peer:
+                    raise NodeError(EspNowCode.NOT_FOUND)
+                peer = Peer(address, interface=self._first_interface())
+            return [peer]
+        peers = self.peers.unicast()
+        if not peers:
+            raise NodeError(EspNowCode.NOT_FOUND)
+        return peers
+
+    def transmit(self, peer: Peer, message: bytes) -> None:
+        """Hand a message for one of `targets` to the link; its token is `last_token`.
+
+        Raises:
+            NodeError: CHAN, IF, NO_MEM.
+        """
+        radio = self.radio
+        if peer.channel and radio.addresses and peer.channel != radio.channel:
+            raise NodeError(EspNowCode.CHAN)
+        source = self._address_of(peer.interface)
+        if source is None:
+            raise NodeError(EspNowCode.IF)
+        config = self._config
+        random_value = self._random_u32()
+        while random_value == self._last_random_sent:
+            random_value = self._random_u32()
+        address = peer.address
+        duration = 0 if peer.group else unicast_duration(radio.rate)
+        bssid = address if config.own_bssid and not peer.group else BROADCAST
+        sequence = self._sequence
+        if peer.key is None:
+            mpdu = build(
+                address,
+                source,
+                message,
+                seq=sequence,
+                random_value=random_value,
+                version=config.frame_version,
+                bssid=bssid,
+                duration=duration,
+            )
+        else:
+            mpdu = build_protected(
+                address,
+                source,
+                message,
+                seq=sequence,
+                random_value=random_value,
+                key=peer.key,
+                packet_number=self._packet_numbers[peer.key] + 1,
+                version=config.frame_version,
+                bssid=bssid,
+                duration=duration,
+            )
+        token = self.last_token + 1
+        try:
+            self._link.transmit(mpdu, token)
+        except LinkFull:
+            raise NodeError(EspNowCode.NO_MEM) from None
+        if peer.key is not None:
+            self._packet_numbers[peer.key] += 1
+        self._sequence = (sequence + 1) & 0xFFF
+        self._last_random_sent = random_value
+        self.last_token = token
+        self.pending.add(token)
+        self.stats.tx_packets += 1
+        if self.observer is not None:
+            self.observer.sent(token, address, message)
+
+    def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
+        """Count the link's answer. One for a frame from before `stop` is ignored."""
+        if token not in self.pending:
+            return
+        self.pending.discard(token)
+        stats = self.stats
+        stats.tx_responses += 1
+        if outcome is Outcome.NOT_ACKNOWLEDGED:
+            stats.tx_failures += 1
+        if self.observer is not None:
+            self.observer.answered(token, outcome, attempts, at_us)
+
+    def received(self, mpdu: bytes, rssi_dbm: int, at_us: int) -> bool:
+        """Take a frame that the radio heard; True if a message entered the ring."""
+        if not self.active:
+            return False
+        try:
+            frame = parse(mpdu)
+        except FrameError:
+            self.stats.rx_malformed += 1
+            self._dropped(DropReason.MALFORMED, b"", at_us)
+            return False
+        group = frame.destination[0] & 1
+        if not (self._config.hears_group if group else frame.destination in self._addresses):
+            return False
+        source = frame.source
+        peer = self.peers.find(source)
+        if not isinstance(frame, Frame):
+            opened = None
+            if peer is not None and peer.key is not None:
+                try:
+                    opened = open_protected(frame, peer.key)
+                except FrameError:
+                    pass
+            if opened is None:
+                self.stats.rx_undecryptable += 1
+                has_key = peer is not None and peer.key is not None
+                self._dropped(DropReason.WRONG_KEY if has_key else DropReason.NO_KEY, source, at_us)
+                return False
+            frame = opened
+        elif peer is not None and peer.encrypt and not group and self._config.drops_plain:
+            self.stats.rx_unencrypted += 1
+            self._dropped(DropReason.PLAIN_FROM_ENCRYPTED, source, at_us)
+            return False
+        # One remembered value for the whole station, and only for frames marked as retries: so does Espressif's library.
+        if frame.retry and frame.random_value == self._last_random_received:
+            self.stats.rx_duplicates += 1
+            self._dropped(DropReason.DUPLICATE, source, at_us)
+            return False
+        self._last_random_received = frame.random_value
+        message = frame.message
+        if len(message) > self._config.max_data_len:
+            self.stats.rx_too_long += 1
+            self._dropped(DropReason.TOO_LONG, source, at_us)
+            return False
+        record = ReceivedMessage(source, message, rssi_dbm, at_us)
+        if not self.ring.put(record):
+            self.stats.rx_dropped += 1
+            self._dropped(DropReason.RING_FULL, source, at_us)
+            return False
+        self.stats.rx_packets += 1
+        if self.observer is not None:
+            self.observer.received(record)
+        return True
+
+    def _derive(self, peer: Peer) -> None:
+        if not peer.encrypt or peer.group:
+            peer.key = None
+            return
+        peer.key = derive_key(self._pmk, peer.lmk)
+        numbers = self._packet_numbers
+        if peer.key not in numbers:
+            if len(numbers) >= _REMEMBERED_KEYS:
+                in_use = {other.key for other in self.peers.unicast()}
+                del numbers[next(key for key in numbers if key not in in_use)]
+            numbers[peer.key] = 0
+
+    def _address_of(self, interface: int) -> bytes | None:
+        for number, address in self.radio.addresses:
+            if number == interface:
+                return address
+        return None
+
+    def _first_interface(self) -> int:
+        return int(self.radio.addresses[0][0]) if self.radio.addresses else 0
+
+    def _home_channel(self) -> int | None:
+        return self.radio.channel if self.radio.addresses else None
+
+    def _check_active(self) -> None:
+        if not self.active:
+            raise NodeError(EspNowCode.NOT_INIT)
+
+    @staticmethod
+    def _check_peer(peer: Peer) -> None:
+        if not 0 <= peer.channel <= 14 or not 0 <= peer.interface <= 1:
+            raise NodeError(EspNowCode.ARG)
+
+    def _dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
+        if self.observer is not None:
+            self.observer.dropped(reason, source, at_us)

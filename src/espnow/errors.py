@@ -7,6 +7,7 @@
     ├── LinkError
     │   └── LinkFull                  a link has no room for another frame now; the node tries again
     ├── NodeError                     an ESP_ERR_ESPNOW_* refusal, with its code; the api raises it as BoardOSError
+    ├── WifiError                     a refusal of Wi-Fi, with ESP-IDF's number (`espnow.board.wifi`)
     └── UserError                     a mistake of the person who runs the lab: one clear line
         └── ProgramSyntaxError        a program that Python cannot compile
 

@@ -207,16 +207,16 @@ class AirLink:
         "_backoff",
         "_busy_from_us",
         "_busy_until_us",
+        "_channel",
         "_cw",
         "_deadline_us",
         "_first_access_us",
-        "_channel",
         "_hearers",
         "_hearers_key",
-        "_rate",
         "_idle_from_us",
         "_queue",
         "_random",
+        "_rate",
         "_sending_until_us",
         "_start_us",
         "_tuned_us",
@@ -446,17 +446,11 @@ class AirLink:
                     hearers[link] = max(-127, min(0, round(rssi_dbm)))
         return hearers
 
-    def _report(
-        self, mpdu: bytes, channel: int, rate: int, receptions: tuple[Reception, ...]
-    ) -> None:
+    def _report(self, mpdu: bytes, channel: int, rate: int, receptions: tuple[Reception, ...]) -> None:
         observer = self._air.observer
         assert observer is not None
         now_us = self._air.clock.now_us
-        observer(
-            Transmission(
-                self._start_us, now_us, self.name, mpdu, channel, rate, self._attempt, receptions
-            )
-        )
+        observer(Transmission(self._start_us, now_us, self.name, mpdu, channel, rate, self._attempt, receptions))
 
     def _report_acks(
         self,

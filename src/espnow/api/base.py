@@ -83,6 +83,7 @@ class ESPNowCommon:
     _state: EspNowState
 
     def __new__(cls) -> Any:
+        """Return the one object of this class on the board."""
         found = cls._state.objects.get(cls)
         if found is None:
             found = cls._state.objects[cls] = super().__new__(cls)
@@ -206,9 +207,7 @@ class ESPNowCommon:
                     self._transmit_when_possible(peer, message)
         except NodeError as error:
             if error.code is EspNowCode.CHAN:
-                state.board.console.write(
-                    "ESPNOW: Peer channel is not equal to the home channel, send fail!\n"
-                )
+                state.board.console.write("ESPNOW: Peer channel is not equal to the home channel, send fail!\n")
             self._raise(error.code)
         if not sync:
             state.board.look()
@@ -223,7 +222,8 @@ class ESPNowCommon:
         while True:
             waiting = len(node.pending)
             state.board.wait(
-                lambda: len(node.pending) < waiting, min(clock.now_us + NO_MEMORY_POLL_US, give_up_us)
+                lambda waiting=waiting: len(node.pending) < waiting,  # type: ignore[misc]
+                min(clock.now_us + NO_MEMORY_POLL_US, give_up_us),
             )
             if not node.active:
                 raise NodeError(EspNowCode.NOT_INIT)

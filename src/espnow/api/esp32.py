@@ -191,6 +191,7 @@ class ESPNow32(ESPNowCommon):
             channel: 0 (the current one) to 14.
             ifidx: 0 (STA) or 1 (AP).
             encrypt: by default, whether there is an lmk.
+            **unknown: refused.
 
         Raises:
             OSError: ESP_ERR_ESPNOW_NOT_INIT, _FULL, _EXIST, _CHAN, _ARG.
@@ -276,9 +277,7 @@ def _writable_view(buffer: Any) -> memoryview:
     return view
 
 
-def _update_peer(
-    peer: Peer, lmk: Any, channel: Any, ifidx: Any, encrypt: Any, unknown: dict[str, Any]
-) -> None:
+def _update_peer(peer: Peer, lmk: Any, channel: Any, ifidx: Any, encrypt: Any, unknown: dict[str, Any]) -> None:
     if unknown:
         raise BoardValueTypeError(f"unexpected keyword argument '{next(iter(unknown))}'")
     if lmk is not None:

@@ -70,7 +70,7 @@ class ESPNow8266(ESPNowCommon):
         if not isinstance(data, list):
             raise TypeError("ESPNow.recvinto(): a list is required")
         if len(data) != 2:
-            raise ValueError("requested length 2 but object has length %d" % len(data))
+            raise ValueError(f"requested length 2 but object has length {len(data)}")
         source, buffer = data
         capacity = state.capacity(buffer) if isinstance(buffer, bytearray) else _length(buffer)
         if _length(source) != 6 or capacity != state.board.profile.node.max_data_len:

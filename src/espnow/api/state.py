@@ -24,8 +24,8 @@ class PeersTable(dict[bytes, list[int]]):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("peers_table is read-only")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
 
 class EspNowState:

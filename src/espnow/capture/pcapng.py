@@ -28,9 +28,7 @@ _SECTION = Struct("<IIIHHqI").pack(0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
 
 # Interface description: type, length, link type, reserved, no limit to lengths; option if_tsresol
 # (9) of 1 byte: 10**-6 s, padded to 4; end of options; length again.
-_INTERFACE = Struct("<IIHHIHHB3xHHI").pack(
-    0x00000001, 32, radiotap.LINKTYPE, 0, 0, 9, 1, 6, 0, 0, 32
-)
+_INTERFACE = Struct("<IIHHIHHB3xHHI").pack(0x00000001, 32, radiotap.LINKTYPE, 0, 0, 9, 1, 6, 0, 0, 32)
 
 # Enhanced packet: type, length, interface 0, time high and low, captured and original length.
 _PACKET = Struct("<IIIIIII")
@@ -69,9 +67,7 @@ class PcapngWriter:
         self._closed = False
         file.write(_SECTION + _INTERFACE)
 
-    def write(
-        self, mpdu: bytes, *, at_us: int, channel: int, rate: int, rssi_dbm: int | None = None
-    ) -> None:
+    def write(self, mpdu: bytes, *, at_us: int, channel: int, rate: int, rssi_dbm: int | None = None) -> None:
         """Write one frame.
 
         Args:

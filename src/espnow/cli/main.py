@@ -20,9 +20,7 @@ _FIXED_HASHES = "ESPNOW_FIXED_HASHES"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="espnow", description="ESP-NOW for Python on a computer.", allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog="espnow", description="ESP-NOW for Python on a computer.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"espnow {version('espnow')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     run.add_parser(commands)

@@ -88,9 +88,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--for", dest="duration", metavar="TIME", help="run so much virtual time, as fast as possible: 500ms, 30s, 10m"
     )
     parser.add_argument("--seed", type=int, default=0, help="decides everything that is random (default: 0)")
-    parser.add_argument(
-        "--profile", default="esp32", metavar="NAME", help=f"kind of the boards: {', '.join(PROFILES)}"
-    )
+    parser.add_argument("--profile", default="esp32", metavar="NAME", help=f"kind of the boards: {', '.join(PROFILES)}")
     parser.add_argument("--mac", action="append", default=[], help="address of a board: 30:aa:aa:aa:aa:aa")
     parser.add_argument("--at", action="append", default=[], metavar="X,Y", help="position of a board in metres")
     parser.add_argument("--pcap", metavar="FILE", help="write every frame on the air to a pcapng file")
@@ -133,9 +131,7 @@ def _run_lab(lab: Lab, arguments: argparse.Namespace, duration_us: int | None) -
     interrupted = False
     try:
         if duration_us is None:
-            lab.clock.pace = Pacer(
-                lab.clock, lambda: any(board.state == "running" for board in lab.boards), host_input
-            )
+            lab.clock.pace = Pacer(lab.clock, lambda: any(board.state == "running" for board in lab.boards), host_input)
             lab.run()
         else:
             _run_for(lab, duration_us)
@@ -241,7 +237,7 @@ def _open_capture(lab: Lab, path: str | None) -> Callable[[], None] | None:
     from espnow.capture import PcapngWriter
 
     try:
-        file = open(path, "wb")
+        file = Path(path).open("wb")  # noqa: SIM115 - closed when the run is over
     except OSError as error:
         raise UserError(f"--pcap {path}: {error.strerror or error}") from None
     writer = PcapngWriter(file)

@@ -100,9 +100,9 @@ def encrypt(key: bytes, header: bytes, body: bytes, packet_number: int) -> bytes
         raise ValueError(f"a MAC header has {HEADER_LENGTH} bytes, not {len(header)}")
     if not 0 < packet_number <= _MAX_PACKET_NUMBER:
         raise ValueError(f"packet number {packet_number} is not in 1..2**48 - 1")
-    return _CCMP_HEADER.pack(packet_number & 0xFFFF, _KEY_ID, packet_number >> 16) + _cipher(
-        key
-    ).encrypt(_nonce(header, packet_number), body, _aad(header))
+    return _CCMP_HEADER.pack(packet_number & 0xFFFF, _KEY_ID, packet_number >> 16) + _cipher(key).encrypt(
+        _nonce(header, packet_number), body, _aad(header)
+    )
 
 
 def decrypt(key: bytes, mpdu: bytes) -> bytes:

@@ -117,9 +117,7 @@ def build_body(message: bytes, random_value: int, version: int) -> bytes:
     for start in range(0, length, MAX_ELEMENT):
         piece = message[start : start + MAX_ELEMENT]
         more = MORE if start + MAX_ELEMENT < length else 0
-        parts.append(
-            _ELEMENT.pack(ELEMENT_ID, ELEMENT_OVERHEAD + len(piece), OUI_TYPE, version | more)
-        )
+        parts.append(_ELEMENT.pack(ELEMENT_ID, ELEMENT_OVERHEAD + len(piece), OUI_TYPE, version | more))
         parts.append(piece)
     return b"".join(parts)
 
@@ -148,9 +146,7 @@ def parse_body(body: bytes) -> Message:
             raise FrameError(f"the element at byte {start} of the body is not ESP-NOW's")
         stop = start + 2 + length
         if length < ELEMENT_OVERHEAD or stop > end:
-            raise FrameError(
-                f"the element at byte {start} of the body has a wrong length, {length}"
-            )
+            raise FrameError(f"the element at byte {start} of the body has a wrong length, {length}")
         parts.append(body[start + 7 : stop])
         start = stop
     message = b"".join(parts)

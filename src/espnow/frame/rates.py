@@ -111,10 +111,7 @@ _TABLE: tuple[Rate, ...] = (
     Rate(RATE_36M, "36M", 36000, "OFDM", radiotap=72),
     Rate(RATE_18M, "18M", 18000, "OFDM", radiotap=36),
     Rate(RATE_9M, "9M", 9000, "OFDM", radiotap=18),
-    *(
-        Rate(RATE_MCS0_LONG + mcs, f"MCS{mcs}_LGI", kbit_s, "HT", mcs=mcs)
-        for mcs, kbit_s in enumerate(_HT_LONG)
-    ),
+    *(Rate(RATE_MCS0_LONG + mcs, f"MCS{mcs}_LGI", kbit_s, "HT", mcs=mcs) for mcs, kbit_s in enumerate(_HT_LONG)),
     *(
         Rate(RATE_MCS0_SHORT + mcs, f"MCS{mcs}_SGI", kbit_s, "HT", short=True, mcs=mcs)
         for mcs, kbit_s in enumerate(_HT_SHORT)

@@ -311,6 +311,7 @@ class LabBoard:
         namespace["__builtins__"] = importer.builtins
         namespace["__file__"] = program.filename
         importer.modules["__main__"] = main
+        namespace["gc"] = importer.import_("gc")  # boards find it there: MicroPython's _boot.py runs in this namespace
         assert program.source is not None
         exec(compile_program(program.source, program.filename), namespace)
 

@@ -95,9 +95,7 @@ class HostInput:
 class Pacer:
     """Holds virtual time back to the wall clock (`VirtualClock.pace`)."""
 
-    def __init__(
-        self, clock: VirtualClock, is_alive: Callable[[], bool], host_input: HostInput | None
-    ) -> None:
+    def __init__(self, clock: VirtualClock, is_alive: Callable[[], bool], host_input: HostInput | None) -> None:
         """Begin at the clock's present time.
 
         Args:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from espnow.air import Air, AirTiming, LogDistance, Position, Transmission
 from espnow.board import PROFILES
@@ -88,7 +88,7 @@ class Lab:
         if record:
             self.air.observer = self.transmissions.append
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -249,7 +249,7 @@ class Lab:
             raise UserError(f"board {name!r}: a MAC address has 6 bytes, not {len(address)}")
         if is_group(address):
             raise UserError(
-                f"board {name!r}: {format_mac(address)} is a multicast address; a board's address has an even first byte"
+                f"board {name!r}: {format_mac(address)} is a multicast address; a board's own has an even first byte"
             )
         if address in self._macs:
             raise UserError(

@@ -111,5 +111,3 @@ def format_error(error: BaseException) -> str:
         part.stack = traceback.StackSummary.from_list(own)
         queue += [other for other in (part.__cause__, part.__context__) if other is not None]
     return "".join(shown.format())
-
-

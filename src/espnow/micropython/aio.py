@@ -10,8 +10,8 @@ Rules:
 - Time is ``board.clock``, in whole microseconds, and the loop waits with ``board.wait``. No thread, socket or signal.
 - The same calls give the same order: timers of one instant fire in the order in which they were set, tasks are
   numbered from 1 on each board, and nothing is printed at the whim of the garbage collector.
-- An exception that nobody awaits is printed on the console as soon as the tasks that could have awaited it had their
-  turn. One that is no ``Exception``, such as SystemExit or what ends a program, leaves ``run`` at once.
+- An exception of a task that nobody waits for is printed on the console as soon as the others had their turn. One
+  that is no ``Exception``, such as SystemExit or what ends a program, leaves ``run`` at once.
 - Boards take turns in one host thread: `around_switch`, or `save_thread_state` and `restore_thread_state`, keep what
   CPython's asyncio has per thread with the program that it belongs to.
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import weakref
 from asyncio import Future, Handle, Task, TimerHandle
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
@@ -51,10 +52,6 @@ _current_task = asyncio.current_task
 
 #: So many cancelled timers may lie in the heap before it is cleared of them, if they are more than the others.
 _MAX_CANCELLED = 100
-
-#: How many turns of the loop an exception waits for somebody to await it: the longest way from the end of a task to
-#: one that asks for its result is a future in between (``wait_for`` of Python 3.11).
-_TURNS_TO_RETRIEVE = 2
 
 #: Names of CPython's asyncio that a board's has too. The rest needs sockets, processes, threads or the host's loop, or
 #: depends on the order of a set of tasks, which differs from run to run (``wait``, ``as_completed``, ``all_tasks``).
@@ -103,6 +100,7 @@ class BoardLoop(asyncio.BaseEventLoop):
     # Of BaseEventLoop, which its type hints leave out.
     _ready: deque[Handle]
     _scheduled: list[Any]
+    _asyncgens: weakref.WeakSet[Any]
 
     def __init__(self, board: Board) -> None:
         self._depth = 0  # asked for by the base class
@@ -118,7 +116,7 @@ class BoardLoop(asyncio.BaseEventLoop):
         self._task_number = 0
         self._tasks: dict[Task[Any], None] = {}
         self._dropped: list[Task[Any]] = []
-        self._on_task_end = self._task_ended
+        self._on_task_end: Callable[[Any], None] = _nothing_of
         self._fatal: BaseException | None = None
         self._stop = False
         self._streams: dict[int, _Waiters] = {}
@@ -163,9 +161,7 @@ class BoardLoop(asyncio.BaseEventLoop):
         """Call ``callback(*args)`` at `when`, in seconds of `time`."""
         return self._add_timer(round(when * 1_000_000), callback, args, context)
 
-    def _add_timer(
-        self, at_us: int, callback: Callable[..., object], args: Any, context: Any
-    ) -> TimerHandle:
+    def _add_timer(self, at_us: int, callback: Callable[..., object], args: Any, context: Any) -> TimerHandle:
         timer = TimerHandle(at_us / 1_000_000, callback, args, self, context)
         self._timer_number += 1
         heappush(self._timers, (at_us, self._timer_number, timer))
@@ -208,26 +204,28 @@ class BoardLoop(asyncio.BaseEventLoop):
         return task
 
     def _forget_task(self, task: Task[Any]) -> None:
-        """Note the end of a task as soon as it is known, a turn before its callbacks run."""
+        """Note the end of a task as soon as it is known, before the callbacks that asyncio makes for it."""
         self._tasks.pop(task, None)
         if task.cancelled():
             return
-        error = task._exception  # unlike exception(), this does not mark it retrieved
-        if error is not None and not isinstance(error, Exception):
-            task._log_traceback = False
+        error = task._exception  # unlike exception(), this does not mark it as retrieved
+        if error is None:
+            return
+        if not isinstance(error, Exception):
             self._fatal = error
+        elif all(callback is self._on_task_end for callback, _ in task._callbacks or ()):
+            self.call_soon(self._report, task, 1)
 
-    def _task_ended(self, task: Task[Any], turns: int = _TURNS_TO_RETRIEVE) -> None:
-        if not task._log_traceback:  # no exception, or somebody asked for it
+    def _report(self, task: Task[Any], turns: int) -> None:
+        """Print the exception of a task that nobody waited for, unless somebody asks for it in so many turns."""
+        if not task._log_traceback:
             return
         if turns:
-            self.call_soon(self._task_ended, task, turns - 1)
+            self.call_soon(self._report, task, turns - 1)
             return
-        error = task._exception
         task._log_traceback = False
-        self.call_exception_handler(
-            {"message": "Task exception wasn't retrieved", "exception": error, "future": task}
-        )
+        error = task._exception
+        self.call_exception_handler({"message": "Task exception wasn't retrieved", "exception": error, "future": task})
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Print an exception on the console in MicroPython's words, without addresses, so that runs repeat."""
@@ -298,16 +296,23 @@ class BoardLoop(asyncio.BaseEventLoop):
     def discard(self) -> None:
         """Close what is left of all coroutines; for after the program's end."""
         self.reset()
-        for task in self._dropped:
-            task._log_traceback = False
-            coroutine = task.get_coro()
-            try:
-                if coroutine is not None:
-                    coroutine.close()
-            except BaseException:  # what a dead program still raises has no one to go to
-                pass
-        self._dropped.clear()
-        self._ready.clear()
+        while self._dropped:
+            dropped, self._dropped = self._dropped, []
+            for task in dropped:
+                task._log_traceback = False
+                coroutine = task.get_coro()
+                try:
+                    if coroutine is not None:
+                        coroutine.close()
+                except BaseException:  # what a dead program still raises has no one to go to
+                    pass
+            self.reset()  # closing may have made tasks
+
+    def _asyncgen_finalizer_hook(self, agen: Any) -> None:
+        """Close an asynchronous generator that was dropped before its end, in a task of its own."""
+        self._asyncgens.discard(agen)
+        self.create_task(agen.aclose())
+        self._board.cpu.wake()
 
     def _stopped(self) -> bool:
         return self._stop
@@ -326,7 +331,7 @@ class BoardLoop(asyncio.BaseEventLoop):
             _set_running_loop(self)
             sys.set_asyncgen_hooks(
                 firstiter=self._asyncgen_firstiter_hook,  # type: ignore[attr-defined]
-                finalizer=self._asyncgen_finalizer_hook,  # type: ignore[attr-defined]
+                finalizer=self._asyncgen_finalizer_hook,
             )
             while not ended():
                 self._run_once()
@@ -435,6 +440,10 @@ class _Waiters:
 
 def _nothing() -> None:
     pass
+
+
+def _nothing_of(_: Any) -> None:
+    """Mark the end of a task: the loop knows this callback when asyncio asks for it to be called."""
 
 
 def _finish(future: Future[None]) -> None:

@@ -25,9 +25,7 @@ def const(value: _T, /) -> _T:
     return value
 
 
-def make_builtins(
-    board: Board, services: Services, import_function: Callable[..., Any]
-) -> dict[str, Any]:
+def make_builtins(board: Board, services: Services, import_function: Callable[..., Any]) -> dict[str, Any]:
     """Return the ``__builtins__`` of a board's program, a dict of its own.
 
     Args:

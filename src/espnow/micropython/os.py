@@ -33,6 +33,9 @@ class Uname(NamedTuple):
     version: str
     machine: str
 
+    def __repr__(self) -> str:
+        return "(" + ", ".join(f"{name}={value!r}" for name, value in self._asdict().items()) + ")"
+
 
 def build(board: Board, services: Services) -> ModuleType:
     """Return the module `os` of `board`."""

@@ -162,12 +162,12 @@ class Node:
         self._packet_numbers: dict[bytes, int] = {}
         self._last_random_sent = -1
         self._last_random_received = -1
-        self._sequence = after._sequence if after is not None else 0
+        self._sequence: int = after._sequence if after is not None else 0
         self._pmk = DEFAULT_PMK
         self.active = False
         self.peers = PeerTable()
         self.pending: set[int] = set()
-        self.last_token = after.last_token if after is not None else 0
+        self.last_token: int = after.last_token if after is not None else 0
         self.ring = ReceiveRing(0, config.ring_overhead)
         self.stats = Stats()
         self.radio = RadioConfig()
@@ -372,7 +372,7 @@ class Node:
             self.stats.rx_unencrypted += 1
             self._dropped(DropReason.PLAIN_FROM_ENCRYPTED, source, at_us)
             return False
-        # One remembered value for the whole station, and only for frames marked as retries: so does Espressif's library.
+        # One remembered value for the station, and only for frames marked as retries: so does Espressif's library.
         if frame.retry and frame.random_value == self._last_random_received:
             self.stats.rx_duplicates += 1
             self._dropped(DropReason.DUPLICATE, source, at_us)

@@ -22,7 +22,7 @@ from espnow.testing.link import ScriptedLink
 __all__ = ["Bench", "ManualClock", "WaitsForever"]
 
 
-class WaitsForever(AssertionError):  # noqa: N818 - it says what the program does
+class WaitsForever(AssertionError):
     """The board waits, and nothing that could end it will ever happen."""
 
 

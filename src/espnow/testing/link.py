@@ -134,9 +134,7 @@ class ScriptedLink:
         self._seq = self._seq + 1 & 0xFFF
         number = self._seq if random_value is None else random_value
         if key is None:
-            mpdu = build(
-                destination, source, body, seq=self._seq, random_value=number, version=version, retry=retry
-            )
+            mpdu = build(destination, source, body, seq=self._seq, random_value=number, version=version, retry=retry)
         else:
             mpdu = build_protected(
                 destination,

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from espnow.errors import EspNowCode
+from espnow.testing import Bench
+
 
 def _find_document() -> Path | None:
     named = os.environ.get("ESPNOW_DOCUMENT")
@@ -58,3 +61,31 @@ def document() -> Document:
     if path is None or not path.is_file():
         pytest.skip("MicroPython's docs/library/espnow.rst is not here: name it in ESPNOW_DOCUMENT")
     return Document(path.read_text())
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A board that was just switched on."""
+    return Bench()
+
+
+@pytest.fixture
+def e(bench):
+    """The ESPNow object of `bench`, with the STA interface and ESP-NOW on."""
+    return bench.start()
+
+
+@pytest.fixture
+def code_of():
+    """Call something that ESP-NOW refuses, and return which ESP_ERR_ESPNOW_* that is, without the prefix."""
+
+    def call(function, *args, **more) -> str:
+        with pytest.raises(OSError) as caught:
+            function(*args, **more)
+        number, name = caught.value.args
+        code = EspNowCode[name.removeprefix("ESP_ERR_ESPNOW_")]
+        assert name.startswith("ESP_ERR_ESPNOW_")
+        assert number == caught.value.errno == -int(code)
+        return code.name
+
+    return call

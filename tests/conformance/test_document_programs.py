@@ -132,9 +132,7 @@ def test_async_for_until_halt(document):
 
 def test_broadcast(document):
     with Lab() as lab:
-        receiver = lab.board(
-            lambda board: board.console.write(repr(_listen(board))), name="receiver"
-        )
+        receiver = lab.board(lambda board: board.console.write(repr(_listen(board))), name="receiver")
         lab.board(
             code="import espnow, network, time\nnetwork.WLAN(0).active(True)\ne = espnow.ESPNow()\ne.active(True)\n"
             "time.sleep_ms(50)\n" + document.program("bcast = b'\\xff' * 6"),

@@ -205,9 +205,9 @@ class AirLink:
         "_air",
         "_attempt",
         "_backoff",
-        "_busy_from_us",
         "_busy_until_us",
         "_channel",
+        "_contending",
         "_cw",
         "_deadline_us",
         "_first_access_us",
@@ -243,13 +243,13 @@ class AirLink:
         self._first_access_us = 0
         self._idle_from_us = 0
         self._start_us = 0
-        self._busy_from_us = 0
         self._busy_until_us = 0
         self._sending_until_us = 0
         self._tuned_us = 0
         self._channel = 1
+        self._contending = False
         self._rate = 0
-        self._hearers: dict[int, dict[AirLink, int]] = {}
+        self._hearers: dict[int, dict[AirLink, Reception]] = {}
         self._hearers_key: tuple[int, float] | None = None
 
     def configure(self, config: RadioConfig) -> None:
@@ -298,19 +298,27 @@ class AirLink:
         clock = self._air.clock
         timing = self._air._timing
         now_us, busy_us = clock.now_us, self._busy_until_us
+        self._contending = True
         self._idle_from_us = (now_us if now_us > busy_us else busy_us) + timing.difs_us
         clock.call_at(self._idle_from_us + self._backoff * timing.slot_us, self._start)
+
+    def _freeze(self, now_us: int, busy_us: int) -> None:
+        """Another begins to send: count the slots that passed, and go on one DIFS after `busy_us`."""
+        timing = self._air._timing
+        passed_us = now_us - self._idle_from_us
+        if passed_us > 0:
+            self._backoff -= min(self._backoff, passed_us // timing.slot_us)
+        self._idle_from_us = busy_us + timing.difs_us
 
     def _start(self) -> None:
         """Put the frame on the air, if the channel stayed idle."""
         air = self._air
         now_us = air.clock.now_us
-        if self._busy_until_us > now_us:
-            passed_us = self._busy_from_us - self._idle_from_us
-            if passed_us > 0:
-                self._backoff -= min(self._backoff, passed_us // air._timing.slot_us)
-            self._await_idle()
+        due_us = self._idle_from_us + self._backoff * air._timing.slot_us
+        if due_us > now_us:
+            air.clock.call_at(due_us, self._start)
             return
+        self._contending = False
         config = self.config
         if not config.addresses:
             self._finish(Outcome.NOT_ACKNOWLEDGED)
@@ -330,9 +338,9 @@ class AirLink:
         self._channel = channel = config.channel
         for link in self._find_hearers(rate):
             if link.config.channel == channel and link._busy_until_us < busy_us:
-                if link._busy_until_us <= now_us:
-                    link._busy_from_us = now_us
                 link._busy_until_us = busy_us
+                if link._contending:
+                    link._freeze(now_us, busy_us)
         if group:
             air.clock.call_at(end_us, self._end_group)
         else:
@@ -347,7 +355,7 @@ class AirLink:
         lossy = air.loss > 0.0 or bool(air._losses)
         long_range = rate in LR_RATES
         observed: list[Reception] | None = None if air.observer is None else []
-        for link, rssi_dbm in self._find_hearers(rate).items():
+        for link, reception in self._find_hearers(rate).items():
             config = link.config
             if (
                 config.channel == channel
@@ -357,9 +365,9 @@ class AirLink:
                 and not (long_range and not config.protocols & ProtocolBit.LR)
                 and not (lossy and air._is_lost(self, link))
             ):
-                link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
+                link.station.received(mpdu, reception[1], channel, rate, now_us)
                 if observed is not None:
-                    observed.append(Reception(link.name, rssi_dbm))
+                    observed.append(reception)
         if observed is not None:
             self._report(mpdu, channel, rate, tuple(observed))
         self._finish(Outcome.ACKNOWLEDGED)
@@ -377,8 +385,8 @@ class AirLink:
         ack_us = SIFS_US + airtime_us(ACK_LENGTH, ack_rate)
         hearers = self._find_hearers(rate)
         for link in air._owners.get(mpdu[4:10], ()):
-            rssi_dbm = hearers.get(link)
-            if rssi_dbm is None:
+            reception = hearers.get(link)
+            if reception is None:
                 continue
             config = link.config
             if (
@@ -389,11 +397,11 @@ class AirLink:
                 and not (long_range and not config.protocols & ProtocolBit.LR)
                 and not air._is_lost(self, link)
             ):
-                receptions = (*receptions, Reception(link.name, rssi_dbm))
+                receptions = (*receptions, reception)
                 answered = self in link._find_hearers(ack_rate) and not air._is_lost(link, self)
                 acknowledged = acknowledged or answered
                 link._sending_until_us = now_us + ack_us
-                link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
+                link.station.received(mpdu, reception[1], channel, rate, now_us)
         if air.observer is not None:
             self._report(mpdu, channel, rate, receptions)
             self._report_acks(mpdu, channel, ack_rate, receptions, ack_us, acknowledged)
@@ -423,12 +431,13 @@ class AirLink:
     def _finish(self, outcome: Outcome) -> None:
         """Tell the station, and begin with the next frame."""
         token = self._queue.popleft()[1]
+        attempts = self._attempt
         if self._queue:
             self._begin()
-        self.station.outcome(token, outcome, self._attempt, self._air.clock.now_us)
+        self.station.outcome(token, outcome, attempts, self._air.clock.now_us)
 
-    def _find_hearers(self, rate: int) -> dict[AirLink, int]:
-        """Return who hears this station at a rate, with the rssi there, whatever they are tuned to."""
+    def _find_hearers(self, rate: int) -> dict[AirLink, Reception]:
+        """Return who hears this station at a rate and how, whatever they are tuned to."""
         air = self._air
         power_dbm = self.config.tx_power_dbm
         key = air._layout, power_dbm
@@ -443,7 +452,7 @@ class AirLink:
                 if link is not self:
                     distance_m = math.dist(self.position, link.position)
                     rssi_dbm = power_dbm - propagation.loss_db(distance_m)
-                    hearers[link] = max(-127, min(0, round(rssi_dbm)))
+                    hearers[link] = Reception(link.name, max(-127, min(0, round(rssi_dbm))))
         return hearers
 
     def _report(self, mpdu: bytes, channel: int, rate: int, receptions: tuple[Reception, ...]) -> None:

@@ -82,8 +82,10 @@ class ESPNowCommon:
 
     _state: EspNowState
 
-    def __new__(cls) -> Any:
-        """Return the one object of this class on the board."""
+    def __new__(cls, *args: Any, **more: Any) -> Any:
+        """Return the one object of this class on the board; arguments are for the ``__init__`` of a derived class."""
+        if (args or more) and cls.__init__ is object.__init__:
+            raise TypeError("ESPNow() takes no arguments")
         found = cls._state.objects.get(cls)
         if found is None:
             found = cls._state.objects[cls] = super().__new__(cls)
@@ -98,6 +100,7 @@ class ESPNowCommon:
             else:
                 state.node.stop()
                 state.board.irq = None
+                state.board.changed()
         return state.node.active
 
     def any(self) -> bool:
@@ -123,9 +126,10 @@ class ESPNowCommon:
             ValueError: a bad timeout.
         """
         message = self._take(timeout_ms)
-        if message is None or not message[1]:
+        if message is None:
             return _NONE
-        return [self._state.note_peer(message), message[1]]
+        mac = self._state.note_peer(message)
+        return [mac, message[1]] if message[1] else _NONE
 
     def set_pmk(self, pmk: Any, /) -> None:
         """Set the primary master key, 16 bytes.

@@ -65,15 +65,18 @@ class ESPNow32(ESPNowCommon):
     def irecv(self, timeout_ms: Any = None) -> Any:
         """Do as `recv` does, and return the same list with the same bytearray each time."""
         message = self._take(timeout_ms)
-        if message is None or not message[1]:
+        if message is None:
             return _NONE
         state = self._state
+        mac = state.note_peer(message)
+        if not message[1]:
+            return _NONE
         data = state.irecv_list
         try:
             data[1][:] = message[1]
         except BufferError:  # a view on the last message is held: that one keeps it
             data[1] = bytearray(message[1])
-        data[0] = state.note_peer(message)
+        data[0] = mac
         return data
 
     def recvinto(self, data: Any, timeout_ms: Any = None, /) -> int:
@@ -106,14 +109,15 @@ class ESPNow32(ESPNowCommon):
         if message is None:
             return 0
         body = message[1]
-        capacity = len(view) if view is not None else state.capacity(buffer)
-        if len(body) > capacity:
+        if view is None:
+            fits = state.fill(buffer, body)
+        else:
+            fits = len(body) <= len(view)
+            if fits:
+                view[: len(body)] = body
+        if not fits:
             state.node.ring.clear()
             raise ValueError("ESPNow.recv(): buffer error")
-        if view is not None:
-            view[: len(body)] = body
-        else:
-            state.fill(buffer, capacity, body)
         data[0] = state.note_peer(message)
         if len(data) >= 4:
             data[2], data[3] = state.peers_table[message[0]]

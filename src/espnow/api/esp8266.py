@@ -79,11 +79,12 @@ class ESPNow8266(ESPNowCommon):
         if message is None:
             return 0
         body = message[1]
-        memoryview(source).cast("B")[:] = message[0]
-        if isinstance(buffer, bytearray):
-            state.fill(buffer, capacity, body)
-        else:
+        if not isinstance(buffer, bytearray):
             memoryview(buffer).cast("B")[: len(body)] = body
+        elif not state.fill(buffer, body):
+            state.node.ring.clear()
+            raise ValueError("ESPNow.recv(): buffer error")
+        memoryview(source).cast("B")[:] = message[0]
         return len(body)
 
     def send(self, mac: Any, msg: Any = _NOT_GIVEN, sync: Any = True, /) -> bool:

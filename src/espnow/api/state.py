@@ -13,7 +13,7 @@ __all__ = ["EspNowState", "PeersTable"]
 DEFAULT_TIMEOUT_MS = 300_000
 
 #: Buffers whose capacity is remembered after they were cut to a message.
-_REMEMBERED_BUFFERS = 8
+_REMEMBERED_BUFFERS = 64
 
 
 class PeersTable(dict[bytes, list[int]]):
@@ -26,6 +26,24 @@ class PeersTable(dict[bytes, list[int]]):
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
+
+    # A callback may read the message of a new sender between the steps of a loop over the table. On a board that is
+    # harmless, in CPython it would end the loop: loops go over what was there when they began.
+
+    def __iter__(self) -> Any:
+        return iter(tuple(super().keys()))
+
+    def keys(self) -> Any:
+        """Return the addresses."""
+        return dict(super().items()).keys()
+
+    def values(self) -> Any:
+        """Return the lists of rssi and time."""
+        return dict(super().items()).values()
+
+    def items(self) -> Any:
+        """Return the pairs of address and list."""
+        return dict(super().items()).items()
 
 
 class EspNowState:
@@ -63,7 +81,7 @@ class EspNowState:
         first: bytearray | None = bytearray(6) if board.profile.esp8266 else None
         self.irecv_list: list[Any] = [first, bytearray(board.profile.node.max_data_len)]
         self._entries: dict[bytes, tuple[bytes, list[int]]] = {}
-        self._cut_buffers: list[tuple[bytearray, int, int]] = []
+        self._cut_buffers: dict[int, tuple[bytearray, int, int]] = {}  # by id, which is its while we hold it
 
     def has_message(self) -> bool:
         """Whether a reader can go on: a message waits, or ESP-NOW was switched off under it."""
@@ -90,23 +108,33 @@ class EspNowState:
 
     def capacity(self, buffer: bytearray) -> int:
         """Return how long a message `buffer` takes: its length, or the one it had before it was cut to a message."""
-        for other, cut_to, capacity in self._cut_buffers:
-            if other is buffer and len(buffer) == cut_to:
-                return max(capacity, cut_to)
+        if buffer is self.irecv_list[1]:
+            return self.board.profile.node.max_data_len
+        cut = self._cut_buffers.get(id(buffer))
+        if cut is not None and len(buffer) == cut[1]:
+            return cut[2]
         return len(buffer)
 
-    def fill(self, buffer: bytearray, capacity: int, message: bytes) -> None:
-        """Put a message that fits into `buffer`, and cut the buffer to it.
+    def fill(self, buffer: bytearray, message: bytes) -> bool:
+        """Put a message into `buffer`, and cut the buffer to it; False, and nothing changed, if it does not fit.
 
         CPython forgets what a bytearray could hold, so a few recent ones are remembered. One whose memory is exported
         to a view cannot change its length: it is filled and keeps it.
         """
+        capacity = self.capacity(buffer)
+        if len(message) > capacity:
+            return False
         try:
             buffer[:] = message
         except BufferError:
+            if len(message) > len(buffer):
+                return False
             buffer[: len(message)] = message
-            return
-        cut = [entry for entry in self._cut_buffers if entry[0] is not buffer]
+            return True
+        cut_buffers = self._cut_buffers
+        cut_buffers.pop(id(buffer), None)
         if len(message) != capacity:
-            cut.append((buffer, len(message), capacity))
-        self._cut_buffers = cut[-_REMEMBERED_BUFFERS:]
+            if len(cut_buffers) >= _REMEMBERED_BUFFERS:
+                del cut_buffers[next(iter(cut_buffers))]
+            cut_buffers[id(buffer)] = buffer, len(message), capacity
+        return True

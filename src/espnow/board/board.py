@@ -131,14 +131,15 @@ class Board:
         if self.node.received(mpdu, rssi_dbm, at_us):
             if self.irq is not None:
                 self.schedule(*self.irq)
-            self._changed()
+            self.changed()
 
     def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
         """Take the link's answer for a frame (`espnow.link.Station`)."""
         self.node.outcome(token, outcome, attempts, at_us)
-        self._changed()
+        self.changed()
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Let whoever waits for a message or an answer look again."""
         self.cpu.wake()
         if self.watchers:
             for watcher in tuple(self.watchers):

@@ -18,9 +18,16 @@ __all__ = ["entry", "main"]
 _FIXED_HASHES = "ESPNOW_FIXED_HASHES"
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code."""
-    parser = argparse.ArgumentParser(prog="espnow", description="ESP-NOW for Python on a computer.", allow_abbrev=False)
+    parser = _Parser(prog="espnow", description="ESP-NOW for Python on a computer.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"espnow {version('espnow')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     run.add_parser(commands)
@@ -33,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"espnow {parsed.command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def entry() -> NoReturn:

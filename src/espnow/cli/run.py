@@ -10,8 +10,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from espnow.board import PROFILES
 from espnow.errors import UserError
@@ -59,6 +60,8 @@ def prepare(arguments: Sequence[str]) -> list[str]:
                 options.append("-c")
             else:
                 prepared.append(_CODE + code)
+        elif argument.startswith("-c"):
+            prepared.append(_CODE + argument[2:])
         elif argument in with_value:
             value = next(rest, None)
             options.append(argument if value is None else f"{argument}={value}")
@@ -71,7 +74,7 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     return [arguments[0], *options, "--", *prepared] if prepared else [arguments[0], *options]
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "run",
@@ -121,11 +124,12 @@ def _run(arguments: argparse.Namespace) -> int:
 def _run_lab(lab: Lab, arguments: argparse.Namespace, duration_us: int | None) -> int:
     paced = duration_us is None
     printer = _Printer(lab, as_json=arguments.json)
-    host_input = None
-    if sys.stdin is not None and not sys.stdin.closed:
-        host_input = HostInput(sys.stdin.fileno(), lab.clock, paced=paced)
+    descriptor = _stdin_descriptor()
+    host_input = None if descriptor is None else HostInput(descriptor, lab.clock, paced=paced)
     for board in lab.boards:
         board.console.source = host_input
+        if host_input is None:
+            board.close_input()
     capture = _open_capture(lab, arguments.pcap)
     handler = _on_interrupt(lab)
     interrupted = False
@@ -140,13 +144,26 @@ def _run_lab(lab: Lab, arguments: argparse.Namespace, duration_us: int | None) -
         lab.interrupt()
     finally:
         signal.signal(signal.SIGINT, handler)
+        printer.note_states()
         lab.close()
         printer.finish()
         if capture is not None:
             capture()
+    if printer.unheard:
+        return 1
     if not arguments.quiet:
         printer.summary()
     return _exit_code(lab, interrupted)
+
+
+def _stdin_descriptor() -> int | None:
+    """Return the descriptor of standard input, or None if there is none to read from."""
+    if sys.stdin is None or sys.stdin.closed:
+        return None
+    try:
+        return sys.stdin.fileno()
+    except (OSError, ValueError):  # replaced by something that is no file
+        return None
 
 
 def _run_for(lab: Lab, duration_us: int) -> None:
@@ -188,15 +205,22 @@ def _code_name(lab: Lab) -> str:
 
 def _split_profile(program: str) -> tuple[str, str | None]:
     """Split ``sensor.py:esp8266``."""
-    if Path(program).exists():
+    if _exists(program):
         return program, None
     match = re.fullmatch(r"(.+)[:@]([^:@/\\]+)", program)
     if match is None:
         return program, None
     path, profile = match.groups()
-    if profile not in PROFILES and Path(path).exists():
+    if profile not in PROFILES and _exists(path):
         raise UserError(f"{program}: there is no profile {profile!r}; there are {', '.join(PROFILES)}")
     return (path, profile) if profile in PROFILES else (program, None)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # too long a name, a folder that may not be searched: opening it says what is wrong
+        return False
 
 
 def _nth(values: Sequence[str], number: int) -> str | None:
@@ -236,25 +260,37 @@ def _open_capture(lab: Lab, path: str | None) -> Callable[[], None] | None:
         return None
     from espnow.capture import PcapngWriter
 
+    def refuse(error: OSError) -> NoReturn:
+        lab.air.observer = None
+        raise UserError(f"--pcap {path}: {error.strerror or error}") from None
+
     try:
         file = Path(path).open("wb")  # noqa: SIM115 - closed when the run is over
+        writer = PcapngWriter(file)
     except OSError as error:
-        raise UserError(f"--pcap {path}: {error.strerror or error}") from None
-    writer = PcapngWriter(file)
+        refuse(error)
 
     def write(transmission: Any) -> None:
         strongest = max((reception.rssi_dbm for reception in transmission.receptions), default=None)
-        writer.write(
-            transmission.mpdu,
-            at_us=transmission.at_us,
-            channel=transmission.channel,
-            rate=transmission.rate,
-            rssi_dbm=strongest,
-        )
+        try:
+            writer.write(
+                transmission.mpdu,
+                at_us=transmission.at_us,
+                channel=transmission.channel,
+                rate=transmission.rate,
+                rssi_dbm=strongest,
+            )
+        except OSError as error:
+            refuse(error)
 
     def close() -> None:
-        writer.close()
-        file.close()
+        try:
+            try:
+                writer.close()
+            finally:
+                file.close()
+        except OSError as error:
+            refuse(error)
 
     lab.air.observer = write
     return close
@@ -274,23 +310,31 @@ def _exit_code(lab: Lab, interrupted: bool) -> int:
     if interrupted:
         return 130
     if len(lab.boards) == 1:
-        code = lab.boards[0].exit_code or 0
-        return code if 0 <= code <= 255 else 1
+        return (lab.boards[0].exit_code or 0) & 0xFF
     return 1 if any(board.exit_code for board in lab.boards) else 0
 
 
 class _Printer:
-    """Prints what the boards print, and the summary."""
+    """Prints what the boards print, and the summary.
+
+    Attributes:
+        unheard: whoever read the output has left, as `head` does; the run is ended then.
+    """
 
     def __init__(self, lab: Lab, *, as_json: bool) -> None:
+        self.unheard = False
         self._lab = lab
         self._json = as_json
         self._parts: dict[tuple[str, TextIO], str] = {}
+        self._states: dict[str, str] = {}
         single = len(lab.boards) == 1 and not as_json
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # a program's text never fails to be printed
+                stream.reconfigure(errors="backslashreplace")
         for board in lab.boards:
             if single:
-                board.console.sink = _write_raw
-                board.console.error_sink = _write_error
+                board.console.sink = self._write_raw
+                board.console.error_sink = self._write_error
             else:
                 board.console.sink = self._sink(board.name, sys.stdout)
                 board.console.error_sink = self._sink(board.name, sys.stderr)
@@ -302,26 +346,47 @@ class _Printer:
             *lines, self._parts[key] = (self._parts.get(key, "") + text).split("\n")
             for line in lines:
                 self._line(name, line, stream)
-            if lines:
-                stream.flush()
 
         return sink
+
+    def _write(self, text: str, stream: TextIO, *, flush: bool = True) -> None:
+        """Write for a program, which never learns that nobody reads it."""
+        if self.unheard:
+            return
+        try:
+            stream.write(text)
+            if flush:
+                stream.flush()
+        except BrokenPipeError:
+            self.unheard = True
+            self._lab.clock.interrupt()
+
+    def _write_raw(self, text: str) -> None:
+        self._write(text, sys.stdout, flush="\n" in text)
+
+    def _write_error(self, text: str) -> None:
+        self._write("", sys.stdout)
+        self._write(text, sys.stderr)
 
     def _line(self, name: str, line: str, stream: TextIO) -> None:
         if self._json:
             line = line.removesuffix("\r")
-            print(json.dumps({"us": self._lab.now_us, "board": name, "line": line}), file=stream)
+            shown = json.dumps({"us": self._lab.now_us, "board": name, "line": line})
         else:
-            print(f"{name}: {for_terminal(line)}", file=stream)
+            shown = for_terminal(f"{name}: {line}")
+        self._write(shown + "\n", stream)
+
+    def note_states(self) -> None:
+        """Remember for the summary how the boards are now, before the lab ends their programs."""
+        self._states = {board.name: _describe(board) for board in self._lab.boards}
 
     def finish(self) -> None:
         """Print lines that were begun and not ended."""
         for (name, stream), part in self._parts.items():
             if part:
                 self._line(name, part, stream)
-                stream.flush()
         self._parts.clear()
-        sys.stdout.flush()
+        self._write("", sys.stdout)
 
     def summary(self) -> None:
         """Say how each board ended and what it sent and received; not for a single program that prints raw."""
@@ -333,9 +398,9 @@ class _Printer:
             stats = board.hardware.node.stats
             rows.append(
                 {
-                    "board": board.name,
+                    "board": board.name if self._json else for_terminal(board.name),
                     "mac": format_mac(board.mac),
-                    "state": _describe(board),
+                    "state": self._states[board.name],
                     "sent": stats.tx_responses,
                     "failed": stats.tx_failures,
                     "received": stats.rx_packets,
@@ -343,7 +408,7 @@ class _Printer:
                 }
             )
         if self._json:
-            print(json.dumps({"us": self._lab.now_us, "summary": rows}), flush=True)
+            self._write(json.dumps({"us": self._lab.now_us, "summary": rows}) + "\n", sys.stdout)
             return
         print(f"--- {_format_time(self._lab.now_us)} of virtual time", file=sys.stderr)
         table = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
@@ -364,15 +429,3 @@ def _describe(board: LabBoard) -> str:
     if board.exit_code:
         return f"ended with {board.exit_code}"
     return {"armed": "ended, callback armed"}.get(board.state, board.state)
-
-
-def _write_raw(text: str) -> None:
-    sys.stdout.write(text)
-    if "\n" in text:
-        sys.stdout.flush()
-
-
-def _write_error(text: str) -> None:
-    sys.stdout.flush()
-    sys.stderr.write(text)
-    sys.stderr.flush()

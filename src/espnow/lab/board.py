@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -14,6 +17,7 @@ from greenlet import GreenletExit
 
 from espnow.air import AirLink, Position
 from espnow.board import Board, Profile
+from espnow.errors import UserError
 from espnow.frame import format_mac
 from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
@@ -27,7 +31,10 @@ from espnow.node.node import DropReason
 if TYPE_CHECKING:
     from espnow.lab.lab import Lab
 
-__all__ = ["LabBoard", "Program", "Sent"]
+__all__ = ["LabBoard", "Program", "Sent", "apart_from_host", "check_position"]
+
+#: How long a restart takes, in microseconds of virtual time. Assumed.
+RESTART_US = 10_000
 
 
 @dataclass(slots=True)
@@ -75,11 +82,12 @@ class _SoftReset(GreenletExit):
 class _Recorder:
     """Keeps what a board sent and received (`espnow.node.node.Observer`)."""
 
-    __slots__ = ("_board", "_open")
+    __slots__ = ("_board", "_open", "received")
 
     def __init__(self, board: LabBoard) -> None:
         self._board = board
         self._open: dict[int, Sent] = {}
+        self.received = board.received.append
 
     def sent(self, token: int, peer: bytes, message: bytes) -> None:
         record = self._open[token] = Sent(self._board.hardware.clock.now_us, peer, message)
@@ -90,9 +98,6 @@ class _Recorder:
         if record is not None:
             record.acknowledged = outcome is Outcome.ACKNOWLEDGED
             record.attempts = attempts
-
-    def received(self, message: ReceivedMessage) -> None:
-        self._board.received.append(message)
 
     def dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
         self._board.dropped.append((at_us, source, reason))
@@ -117,6 +122,8 @@ class LabBoard:
         self._lab = lab
         self._program = program
         self._link = link
+        self._restarts = 0
+        self._interrupting = False
         self.name = name
         self.sent: list[Sent] = []
         self.received: list[ReceivedMessage] = []
@@ -152,12 +159,12 @@ class LabBoard:
 
     @property
     def position(self) -> Position:
-        """Where it stands: metres east, metres north. Can be set."""
+        """Where it stands: metres east, metres north. Can be set; UserError if it is no position."""
         return self._link.position
 
     @position.setter
     def position(self, position: Position) -> None:
-        self._lab.air.move(self._link, position)
+        self._lab.air.move(self._link, check_position(self.name, position))
 
     @property
     def output(self) -> str:
@@ -167,7 +174,10 @@ class LabBoard:
     @property
     def lines(self) -> list[str]:
         """`output` in lines, without their ends."""
-        return self.console.output.splitlines()
+        lines = self.console.output.split("\n")
+        if not lines[-1]:
+            lines.pop()
+        return [line.removesuffix("\r") for line in lines]
 
     @property
     def state(self) -> str:
@@ -201,19 +211,34 @@ class LabBoard:
 
     def soft_reset(self) -> None:
         """Restart MicroPython: the program begins anew, ESP-NOW is as after boot, Wi-Fi is as it was."""
-        self._task.kill()
+        if self._task.is_current:
+            raise _SoftReset
+        with apart_from_host():
+            self._task.kill()
         self._restart()
 
     def interrupt(self) -> None:
         """Press Ctrl-C at its console: the program gets a KeyboardInterrupt where it stands."""
-        if not self._task.ended and self.exit_code is None:
-            self._task.throw(KeyboardInterrupt())
+        if self._task.ended or self.exit_code is not None:
+            return
+        self._interrupting = True
+        try:
+            with apart_from_host():
+                self._task.throw(KeyboardInterrupt())
+        finally:
+            self._interrupting = False
+        if self._task.ended and self.exit_code is None:  # it had not even begun
+            self.exit_code = 130
+            self.error = KeyboardInterrupt()
 
     def power_off(self) -> None:
         """End the program where it stands; what it has in ``finally`` runs, and cannot wait."""
-        self._task.kill()
-        if self.exit_code is None:
-            self.exit_code = 0
+        try:
+            with apart_from_host():
+                self._task.kill()
+        finally:
+            if self.exit_code is None:
+                self.exit_code = 0
 
     def _wake(self) -> None:
         self._task.wake()
@@ -262,6 +287,7 @@ class LabBoard:
         self._task = Task(self._lab.clock, self._run)
         self.hardware.cpu = self._task
         self.error = self.exit_code = None
+        self._restarts += 1
         self._boot()
 
     def _reset_from_program(self) -> NoReturn:
@@ -272,8 +298,11 @@ class LabBoard:
         program = self._program
         assert program is not None
         task = self._task
+        modules = self._services.modules
         try:
             try:
+                if self._restarts:  # it takes time, also so that a program that does nothing else does not stop it
+                    task.spend(RESTART_US)
                 self._execute(program)
                 self.exit_code = 0
             except SystemExit as error:
@@ -289,7 +318,7 @@ class LabBoard:
         except KeyboardInterrupt as error:
             self.exit_code = 130
             self.error = error
-            if not self._lab.interrupting:  # the person at the host pressed Ctrl-C while this program had control
+            if not self._interrupting:  # the person at the host pressed Ctrl-C while this program had control
                 raise
         except BaseException as error:
             self.exit_code = 1
@@ -297,6 +326,18 @@ class LabBoard:
             self.console.exception(error)
         finally:
             task.end()
+            self._discard(modules)
+
+    def _discard(self, modules: dict[str, ModuleType]) -> None:
+        """Close the coroutines that the program left, now and not when Python deletes them; they act no more."""
+        if "asyncio" in modules:
+            from espnow.micropython.aio import discard
+
+            self.console.muted = True
+            try:
+                discard(modules["asyncio"])
+            finally:
+                self.console.muted = False
 
     def _may_still_act(self) -> bool:
         return self.hardware.irq is not None or self.hardware.has_callbacks
@@ -320,24 +361,62 @@ class LabBoard:
         importer = self._importer
         wants_board = _takes_argument(function)
         if isinstance(function, FunctionType):
-            # A snapshot of its globals, in which import and the modules that a board has are this board's.
+            # A snapshot of its globals, in which import and the modules that a board has are this board's, and the
+            # functions of its own file have that snapshot, too.
             namespace = dict(function.__globals__)
+            namespace["__builtins__"] = importer.builtins
             for name, value in namespace.items():
                 if isinstance(value, ModuleType) and importer.knows(value.__name__):
                     namespace[name] = importer.import_(value.__name__, fromlist=("*",))
-            namespace["__builtins__"] = importer.builtins
-            bound = FunctionType(
-                function.__code__,
-                namespace,
-                function.__name__,
-                function.__defaults__,
-                function.__closure__,
-            )
-            bound.__kwdefaults__ = function.__kwdefaults__
-            function = bound
+                elif isinstance(value, FunctionType) and value.__globals__ is function.__globals__:
+                    namespace[name] = _rebind(value, namespace)
+            function = _rebind(function, namespace)
         result = function(self) if wants_board else function()
         if inspect.iscoroutine(result):
             importer.import_("asyncio").run(result)
+
+
+@contextmanager
+def apart_from_host() -> Iterator[None]:
+    """Keep what asyncio has for the caller's thread from what runs inside: the host may have a loop of its own."""
+    if "asyncio" not in sys.modules:
+        yield
+        return
+    from espnow.micropython.aio import CLEAR_STATE, restore_thread_state, save_thread_state
+
+    state = save_thread_state()
+    restore_thread_state(CLEAR_STATE)
+    try:
+        yield
+    finally:
+        restore_thread_state(state)
+
+
+def check_position(name: str, position: Position) -> Position:
+    """Return a position of the board `name` as two floats.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        if isinstance(position, (str, bytes)):
+            raise TypeError
+        x, y = (float(part) for part in position)
+        if math.isfinite(x) and math.isfinite(y):
+            return x, y
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise UserError(f"board {name!r}: a position is two numbers, metres x and y, not {position!r}")
+
+
+def _rebind(function: FunctionType, namespace: dict[str, Any]) -> FunctionType:
+    """Return the same function with other globals."""
+    bound = FunctionType(
+        function.__code__, namespace, function.__name__, function.__defaults__, function.__closure__
+    )
+    bound.__kwdefaults__ = function.__kwdefaults__
+    bound.__dict__.update(function.__dict__)
+    return bound
 
 
 def _takes_argument(function: Callable[..., Any]) -> bool:

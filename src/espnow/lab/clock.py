@@ -8,8 +8,9 @@ Rules:
   Events run in the hub, never on a program's stack.
 - A program that computes moves the time itself as long as nothing else is due (`Task.spend`): no switch, no event.
   While something is, it may owe up to 0.1 ms, so that a thousand short computations are not a thousand switches.
-- A task has at most one live timer in the heap: one that fires early is set again for the real deadline, so that a
-  call with a long timeout that returns soon leaves nothing behind.
+- A task sets a timer only if it has none that fires in time: one that fires early is set again for the real deadline,
+  so that a thousand calls with long timeouts that return soon leave one timer behind, not a thousand.
+- How the host slices a run (by `until_us`, by a condition) changes nothing in it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,15 @@ ENDLESS_US = 1 << 60
 
 #: While somebody watches (a condition, the wall clock), programs that compute are interrupted this often.
 _WATCH_US = 1_000
+
+#: A program into which an error was thrown may compute so often (`Task.spend`) before it loses control.
+_LAST_STEPS = 1_000
+
+#: One that is ended and waits nevertheless, as ``except: pass`` in a loop does, is left where it stands after so often.
+_LAST_WAITS = 100
+
+#: Programs that would not end. Referenced for ever: Python would try again to end one that it deletes.
+_abandoned: list[greenlet] = []
 
 #: A program that computes while others are due may stay behind by so much before it lets them run.
 _MAY_OWE_US = 100
@@ -112,18 +122,22 @@ class VirtualClock:
         """
         if self._hub is not None:
             raise RuntimeError("the lab is running already: a program cannot run it")
-        self._hub = getcurrent()
+        self._hub = hub = getcurrent()
         self._condition = condition
         ready, heap = self._ready, self._heap
+        self._set_free(until_us)
         try:
             while True:
                 while ready:
-                    ready.popleft()._resume(self._hub)
+                    ready.popleft()._resume(hub)
                 if self._interrupted:
                     self._interrupted = False
                     raise KeyboardInterrupt
-                if condition is not None and condition():
-                    return True
+                if condition is not None:
+                    if condition():
+                        return True
+                    if ready:  # it typed something, or restarted a board
+                        continue
                 while heap and heap[0][2] is None:
                     heapq.heappop(heap)
                 at_us = cast("int", heap[0][0]) if heap else None
@@ -170,9 +184,11 @@ class Task:
         "_deadline_us",
         "_greenlet",
         "_killed",
+        "_last_steps",
+        "_last_waits",
         "_owed_us",
-        "_timer",
-        "_timer_at_us",
+        "_parent",
+        "_timers",
         "_waiting",
         "around_switch",
         "ended",
@@ -187,12 +203,14 @@ class Task:
         """
         self._clock = clock
         self._greenlet = greenlet(body)
+        self._parent: greenlet | None = None
         self._waiting = True
         self._killed = False
+        self._last_steps = 0
+        self._last_waits = _LAST_WAITS
         self._owed_us = 0
         self._deadline_us: int | None = None
-        self._timer: _Timer | None = None
-        self._timer_at_us = ENDLESS_US
+        self._timers: list[_Timer] = []
         self.around_switch: Callable[[], Callable[[], None]] | None = None
         self.ended = False
 
@@ -201,17 +219,25 @@ class Task:
         """Whether only another's message, or input, can end its pause."""
         return self._waiting and self._deadline_us is None and not self.ended
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller is the program itself."""
+        return self._greenlet is getcurrent()
+
     def pause(self, until_us: int | None) -> None:
         """Let time pass until `wake` or `until_us`; see `espnow.link.Cpu`."""
         clock = self._clock
         hub = clock._hub
-        if self._killed:
-            raise GreenletExit
+        if self._killed and getcurrent() is self._greenlet:
+            self._refuse()
         if hub is None or getcurrent() is not self._greenlet:
             raise RuntimeError("this call waits, and only the board's own program can wait in a lab")
-        if until_us is not None and until_us < self._timer_at_us:
-            self._timer_at_us = until_us
-            self._timer = clock.call_at(until_us, self._expire)
+        timers = self._timers
+        if until_us is None:
+            while timers:  # an old one would move the time for nothing
+                timers.pop().cancel()
+        elif not timers or until_us < timers[-1][0]:  # type: ignore[operator]
+            timers.append(clock.call_at(until_us, self._expire))
         self._deadline_us = until_us
         self._waiting = True
         if self.around_switch is None:
@@ -240,31 +266,41 @@ class Task:
         ):
             clock.now_us = until_us
             self._owed_us = 0
-        elif self._killed:
-            raise GreenletExit
-        elif us < _MAY_OWE_US:
-            self._owed_us = us
-        elif clock._hub is not None and getcurrent() is self._greenlet:
+        elif self._last_steps:
+            self._last_steps -= 1
+        elif getcurrent() is self._greenlet:  # a look from outside of the program costs it nothing
+            if self._killed:
+                self._refuse()
+            while heap and heap[0][2] is None:
+                heapq.heappop(heap)
+            others_due = clock._ready or (heap and heap[0][0] <= until_us)  # type: ignore[operator]
+            if others_due and us < _MAY_OWE_US:
+                self._owed_us = us
+                return
             self._owed_us = 0
+            if not others_due and until_us <= clock._free_until_us:
+                clock.now_us = until_us
+                return
             while clock.now_us < until_us:
                 self.pause(until_us)
 
     def throw(self, error: BaseException) -> None:
-        """Raise `error` in the program, where it stands, and let it go on until it waits or ends.
-
-        Called from outside of `VirtualClock.run`.
-        """
+        """Raise `error` in the program, where it stands, and let it go on until it waits or ends."""
         if not self._greenlet:  # it has not begun, or is over
             self.end()
             return
+        if self._greenlet is getcurrent():
+            raise error
         clock = self._clock
-        clock._hub = getcurrent()
+        hub, clock._hub = clock._hub, getcurrent()
         self._waiting = False
+        self._last_steps = _LAST_STEPS
         try:
-            self._greenlet.parent = clock._hub
+            self._parent = self._greenlet.parent = clock._hub
             self._greenlet.throw(error)
         finally:
-            clock._hub = None
+            clock._hub = hub
+            self._last_steps = 0
 
     def kill(self) -> None:
         """End the program where it stands; what it has in ``finally`` runs, and cannot wait."""
@@ -275,24 +311,35 @@ class Task:
     def end(self) -> None:
         """Note that the body is over: nothing wakes it, and its timer keeps no time."""
         self.ended = True
+        self._killed = True
         self._waiting = False
-        if self._timer is not None:
-            self._timer.cancel()
+        while self._timers:
+            self._timers.pop().cancel()
 
     def _resume(self, hub: greenlet) -> None:
-        if self._killed:
-            return
-        if self._greenlet.parent is not hub:
-            self._greenlet.parent = hub
-        self._greenlet.switch()
+        if self._parent is not hub:
+            if self._killed:
+                return
+            self._parent = self._greenlet.parent = hub
+        self._greenlet.switch()  # of one that is over, this returns at once
+
+    def _refuse(self) -> None:
+        """Do not let a program wait that is ended."""
+        self._last_waits -= 1
+        hub = self._clock._hub
+        if self._last_waits < 0 and hub is not None:
+            _abandoned.append(self._greenlet)
+            while True:
+                hub.switch()
+        raise GreenletExit
 
     def _expire(self) -> None:
-        self._timer_at_us = ENDLESS_US
+        timers = self._timers
+        timers.pop()  # the earliest is the last
         deadline_us = self._deadline_us
         if not self._waiting or deadline_us is None:
             return
         if deadline_us <= self._clock.now_us:
             self.wake()
-        else:
-            self._timer_at_us = deadline_us
-            self._timer = self._clock.call_at(deadline_us, self._expire)
+        elif not timers or deadline_us < timers[-1][0]:  # type: ignore[operator]
+            timers.append(self._clock.call_at(deadline_us, self._expire))

@@ -14,8 +14,10 @@ from espnow.lab.program import format_error
 
 __all__ = ["InputSource", "LabConsole", "for_terminal"]
 
-# C0 and C1 controls but newline, tab and carriage return.
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# C0 and C1 controls but newline and tab; a carriage return may only stand at the end of a line.
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n|\\Z)")
+
+_LINE_END = re.compile("\r\n|\r|\n")
 
 
 def for_terminal(text: str) -> str:
@@ -29,8 +31,8 @@ class InputSource(Protocol):
     def read_line(self, console: LabConsole) -> str | None:
         """Return a line, "" at the end, or None: then `console.wake` is called when there is one."""
 
-    def has_input(self) -> bool:
-        """Whether `read_line` would return something now."""
+    def has_input(self, console: LabConsole) -> bool:
+        """Whether `read_line` would return something now; if not, `console.wake` is called when it would."""
 
 
 class LabConsole:
@@ -42,6 +44,7 @@ class LabConsole:
         errors: called with each traceback; by default it is printed like anything else.
         wake: wakes the program that waits for input; set by the board.
         source: where input comes from when nothing was typed, or None.
+        muted: what is printed goes nowhere.
     """
 
     def __init__(self, record: bool = True) -> None:
@@ -50,6 +53,7 @@ class LabConsole:
         self.error_sink: Callable[[str], None] | None = None
         self.wake: Callable[[], None] = _nothing
         self.source: InputSource | None = None
+        self.muted = False
         self._record = record
         self._lines: deque[str] = deque()
         self._part = ""
@@ -64,6 +68,8 @@ class LabConsole:
 
     def write(self, text: str) -> None:
         """Take printed text (`espnow.board.Console`)."""
+        if self.muted:
+            return
         if self._record:
             self.text.append(text)
         if self.sink is not None:
@@ -71,6 +77,8 @@ class LabConsole:
 
     def exception(self, error: BaseException) -> None:
         """Print a program's exception, with its own lines of the traceback."""
+        if self.muted:
+            return
         text = format_error(error)
         if self.error_sink is None:
             self.write(text)
@@ -87,9 +95,8 @@ class LabConsole:
         """
         if self._closed:
             raise ValueError("the input of this board was closed")
-        lines = (self._part + text).splitlines(keepends=True)
-        self._part = lines.pop() if lines and not lines[-1].endswith(("\n", "\r")) else ""
-        self._lines.extend(line.rstrip("\r\n") + "\n" for line in lines)
+        *lines, self._part = _LINE_END.split(self._part + text)
+        self._lines.extend(line + "\n" for line in lines)
         self.wake()
 
     def close(self) -> None:
@@ -112,7 +119,7 @@ class LabConsole:
         """Whether `read_line` would return something now."""
         if self._lines or self._closed:
             return True
-        return self.source is not None and self.source.has_input()
+        return self.source is not None and self.source.has_input(self)
 
 
 def _nothing() -> None:

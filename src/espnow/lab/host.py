@@ -39,7 +39,7 @@ class HostInput:
         self._lines: deque[str] = deque()
         self._part = b""
         self._ended = False
-        self._waiting: list[LabConsole] = []
+        self._waiting: dict[LabConsole, None] = {}
 
     @property
     def awaited(self) -> bool:
@@ -52,15 +52,18 @@ class HostInput:
             if self._poll(0.0 if self._paced else _SLICE_S):
                 self._fill()
             elif self._paced or self._clock.interrupted:
-                self._waiting.append(console)
+                self._waiting[console] = None
                 return None
         return self._lines.popleft() if self._lines else ""
 
-    def has_input(self) -> bool:
-        """Whether `read_line` would return something at once."""
+    def has_input(self, console: LabConsole) -> bool:
+        """Whether `read_line` would return something at once; if not, the console is woken when it would."""
         while not self._lines and not self._ended and self._poll(0.0):
             self._fill()
-        return bool(self._lines) or self._ended
+        if self._lines or self._ended:
+            return True
+        self._waiting[console] = None
+        return False
 
     def wait(self, timeout_s: float) -> bool:
         """Wait on the host for input; wakes who waits for it. False if none came."""
@@ -69,7 +72,7 @@ class HostInput:
         self._fill()
         if not self._lines and not self._ended:
             return False
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, {}
         for console in waiting:
             console.wake()
         return True

@@ -59,14 +59,18 @@ class Importer:
         module = self._load(name)
         if not fromlist:
             return module if level else self.modules[name.partition(".")[0]]
-        if hasattr(module, "__path__"):
-            for child in fromlist:
-                if child != "*" and not hasattr(module, child):
-                    try:
-                        self._load(f"{name}.{child}")
-                    except ImportError as error:
-                        if error.name != f"{name}.{child}":
-                            raise
+        for child in fromlist:
+            if child == "*" or hasattr(module, child):
+                continue
+            if hasattr(module, "__path__"):
+                try:
+                    # Set here, too: two modules of a package may import each other.
+                    setattr(module, child, self._load(f"{name}.{child}"))
+                except ImportError as error:
+                    if error.name != f"{name}.{child}":
+                        raise
+            if not hasattr(module, child):  # CPython would go on and look into the host's sys.modules
+                raise ImportError(f"cannot import name '{child}' from '{name}'", name=name)
         return module
 
     def knows(self, name: str) -> bool:
@@ -117,7 +121,7 @@ class Importer:
         raise ImportError(f"no module named '{name}'", name=name)
 
     def _load_child(self, name: str, parent: ModuleType) -> ModuleType:
-        if name.partition(".")[0] in STDLIB_ALLOWED and hasattr(parent, "__spec__"):
+        if name.partition(".")[0] in STDLIB_ALLOWED and parent.__spec__ is not None:
             try:
                 module = self.modules[name] = importlib.import_module(name)
             except ImportError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,7 @@ from espnow.air import Air, AirTiming, LogDistance, Position, Transmission
 from espnow.board import PROFILES
 from espnow.errors import UserError
 from espnow.frame import format_mac, is_group, parse_mac
-from espnow.lab.board import LabBoard, Program
+from espnow.lab.board import LabBoard, Program, apart_from_host, check_position
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.program import compile_program
@@ -74,8 +73,8 @@ class Lab:
         self.transmissions: list[Transmission] = []
         self.chance = Chance(seed)
         self.clock = VirtualClock()
-        self.interrupting = False
         self._profile = profile
+        self._unfinished: LabBoard | None = None
         self._names: set[str] = set()
         self._macs: dict[bytes, str] = {}
         self.air = Air(
@@ -143,7 +142,7 @@ class Lab:
         _check_profile(profile)
         name = self._take_name(name, made)
         address = self._check_mac(name, mac, profile)
-        link = self.air.attach(name, _check_position(name, at))
+        link = self.air.attach(name, check_position(name, at))
         self._names.add(name)
         self._macs[address] = name
         board = LabBoard(self, name, made, PROFILES[profile], address, link)
@@ -193,12 +192,10 @@ class Lab:
 
     def interrupt(self) -> None:
         """Press Ctrl-C at every board: each program gets a KeyboardInterrupt, and what then waits is ended."""
-        self.interrupting = True
         try:
             for board in self.boards:
                 board.interrupt()
         finally:
-            self.interrupting = False
             self.close()
 
     def close(self) -> None:
@@ -207,21 +204,14 @@ class Lab:
             board.power_off()
 
     def _run(self, until_us: int, condition: Callable[[], object] | None) -> bool:
-        aio = sys.modules.get("asyncio")
-        if aio is None:
+        with apart_from_host():  # the host may run the lab inside a loop of its own, as a notebook does
             return self.clock.run(until_us, condition)
-        # The host may run the lab inside a loop of its own (a notebook does); programs must not see that one.
-        from espnow.micropython.aio import CLEAR_STATE, restore_thread_state, save_thread_state
-
-        state = save_thread_state()
-        restore_thread_state(CLEAR_STATE)
-        try:
-            return self.clock.run(until_us, condition)
-        finally:
-            restore_thread_state(state)
 
     def _all_finished(self) -> bool:
-        return all(board.finished for board in self.boards)
+        # Asked after every instant: as long as one known board runs, the others need no look.
+        if self._unfinished is None or self._unfinished.finished:
+            self._unfinished = next((board for board in self.boards if not board.finished), None)
+        return self._unfinished is None
 
     def _take_name(self, name: str | None, program: Program | None) -> str:
         if name is not None:
@@ -242,7 +232,7 @@ class Lab:
                 number += _MACS_PER_BOARD
             return address
         try:
-            address = parse_mac(mac) if isinstance(mac, str) else bytes(mac)
+            address = parse_mac(mac) if isinstance(mac, str) else memoryview(mac).tobytes()
         except (ValueError, TypeError) as error:
             raise UserError(f"board {name!r}: {error}") from None
         if len(address) != 6:
@@ -263,16 +253,6 @@ def _check_profile(profile: str) -> None:
         raise UserError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
 
 
-def _check_position(name: str, position: Position) -> Position:
-    try:
-        x, y = (float(part) for part in position)
-    except (TypeError, ValueError):
-        raise UserError(f"board {name!r}: a position is two numbers, metres x and y, not {position!r}") from None
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise UserError(f"board {name!r}: a position is two numbers, metres x and y, not {position!r}")
-    return x, y
-
-
 def _make_program(
     program: str | Path | Callable[..., Any] | None, code: str | None, argv: tuple[str, ...]
 ) -> Program | None:
@@ -288,8 +268,8 @@ def _make_program(
         path = Path(program)
         try:
             source = path.read_bytes()
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror or error}") from None
+        except (OSError, ValueError) as error:  # ValueError: a null character
+            raise UserError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
         made = Program(str(path), source=source, folder=path.parent, argv=(str(path), *argv))
     assert made.source is not None
     compile_program(made.source, made.filename)

@@ -8,7 +8,10 @@ steps due callbacks run. Line numbers stay, so that a traceback shows the progra
 from __future__ import annotations
 
 import ast
+import os
+import sysconfig
 import traceback
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -29,27 +32,20 @@ STEP_US = 1
 #: So many steps are charged at once; callbacks and other boards wait no longer than this for a busy program.
 _STEPS_AT_ONCE = 32
 
-_PACKAGE = str(Path(__file__).parents[1])
+#: Whose lines a program's traceback leaves out: this package's and the standard library's.
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_STDLIB = sysconfig.get_path("stdlib") + os.sep
+_INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
 
-class _Stepper(ast.NodeTransformer):
-    """Adds a call of the check to every loop and function."""
-
-    def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> ast.AST:
-        self.generic_visit(node)
-        node.body.insert(0, _step_at(node.body[0]))
-        return node
-
-    visit_For = visit_AsyncFor = visit_While = _loop
-
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        self.generic_visit(node)
-        has_docstring = ast.get_docstring(node, clean=False) is not None
-        at = node.body[0]
-        node.body.insert(1 if has_docstring else 0, _step_at(at))
-        return node
-
-    visit_FunctionDef = visit_AsyncFunctionDef = _function
+def _add_steps(tree: ast.AST) -> None:
+    """Add a call of the check to every loop and function, without recursion: programs may nest deeply."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            node.body.insert(0, _step_at(node.body[0]))
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            has_docstring = ast.get_docstring(node, clean=False) is not None
+            node.body.insert(1 if has_docstring else 0, _step_at(node.body[0]))
 
 
 def _step_at(statement: ast.stmt) -> ast.stmt:
@@ -71,8 +67,11 @@ def compile_program(source: str | bytes, filename: str) -> CodeType:
         ProgramSyntaxError: it is no Python; names file and line.
     """
     try:
-        tree = ast.parse(source, filename)
-        return compile(_Stepper().visit(tree), filename, "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MicroPython compiles without them
+            tree = ast.parse(source, filename)
+            _add_steps(tree)
+            return compile(tree, filename, "exec", dont_inherit=True)
     except SyntaxError as error:
         where = f"{filename}, line {error.lineno}" if error.lineno else filename
         raise ProgramSyntaxError(f"{where}: {error.msg}") from None
@@ -98,7 +97,7 @@ def make_step(board: Board) -> Callable[[], None]:
 
 
 def format_error(error: BaseException) -> str:
-    """Return the traceback of a program's exception, with the program's own lines and none of ours."""
+    """Return the traceback of a program's exception: its own lines, none of ours and of the standard library."""
     shown = traceback.TracebackException.from_exception(error)
     queue = [shown]
     seen = set()
@@ -107,7 +106,14 @@ def format_error(error: BaseException) -> str:
         if id(part) in seen:
             continue
         seen.add(id(part))
-        own = [frame for frame in part.stack if not frame.filename.startswith(_PACKAGE)]
+        own = [frame for frame in part.stack if _is_own(frame.filename)]
         part.stack = traceback.StackSummary.from_list(own)
         queue += [other for other in (part.__cause__, part.__context__) if other is not None]
+        queue += part.exceptions or ()
     return "".join(shown.format())
+
+
+def _is_own(filename: str) -> bool:
+    if filename.startswith(("<frozen ", _PACKAGE)):
+        return False
+    return not filename.startswith(_STDLIB) or any(part in filename for part in _INSTALLED)

@@ -119,6 +119,7 @@ class BoardLoop(asyncio.BaseEventLoop):
         self._on_task_end: Callable[[Any], None] = _nothing_of
         self._fatal: BaseException | None = None
         self._stop = False
+        self._over = False
         self._streams: dict[int, _Waiters] = {}
 
     def __del__(self) -> None:
@@ -180,7 +181,7 @@ class BoardLoop(asyncio.BaseEventLoop):
 
     # Tasks.
 
-    def create_task(  # type: ignore[override]
+    def create_task(  # type: ignore[override, unused-ignore]
         self, coro: Coroutine[Any, Any, _T], *, name: object = None, context: Any = None, **options: Any
     ) -> Task[_T]:
         """Make a task of a coroutine.
@@ -295,6 +296,7 @@ class BoardLoop(asyncio.BaseEventLoop):
 
     def discard(self) -> None:
         """Close what is left of all coroutines; for after the program's end."""
+        self._over = True
         self.reset()
         while self._dropped:
             dropped, self._dropped = self._dropped, []
@@ -311,6 +313,8 @@ class BoardLoop(asyncio.BaseEventLoop):
     def _asyncgen_finalizer_hook(self, agen: Any) -> None:
         """Close an asynchronous generator that was dropped before its end, in a task of its own."""
         self._asyncgens.discard(agen)
+        if self._over:
+            return
         self.create_task(agen.aclose())
         self._board.cpu.wake()
 

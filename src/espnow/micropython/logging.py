@@ -252,4 +252,5 @@ def _of_root(get_logger: Any, name: str) -> Any:
         getattr(get_logger(), name)(*args, **options)
 
     method.__name__ = name
+    method.__doc__ = f"Call ``{name}`` of the root logger."
     return method

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from types import ModuleType
+from typing import NoReturn
 
 from espnow.board import Board
 from espnow.link import Interface
@@ -54,12 +55,20 @@ def build(board: Board, services: Services) -> ModuleType:
         if board.has_callbacks:
             board.run_callbacks()
 
+    def reset() -> NoReturn:
+        """Restart the chip."""
+        services.reset()
+
+    def soft_reset() -> NoReturn:
+        """Restart MicroPython."""
+        services.soft_reset()
+
     module = ModuleType("machine", "The hardware of this board.")
     vars(module).update(
         freq=freq,
         idle=idle,
-        reset=services.reset,
-        soft_reset=services.soft_reset,
+        reset=reset,
+        soft_reset=soft_reset,
         unique_id=unique_id,
     )
     return module

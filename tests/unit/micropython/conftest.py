@@ -115,6 +115,8 @@ class TextConsole:
 class Rig:
     """A board and what surrounds its program."""
 
+    Reset = Reset
+
     def __init__(self, profile="esp32", clock=None, cpu=None):
         self.clock = clock or ManualClock()
         self.cpu = cpu or ManualCpu(self.clock)

@@ -446,7 +446,12 @@ asyncio.run(main())
 
 @pytest.mark.parametrize(
     "awaiting",
-    ["await bad_task", "await asyncio.wait_for(bad_task, 5)", "await asyncio.gather(bad_task)", "await asyncio.shield(bad_task)"],
+    [
+        "await bad_task",
+        "await asyncio.wait_for(bad_task, 5)",
+        "await asyncio.gather(bad_task)",
+        "await asyncio.shield(bad_task)",
+    ],
 )
 def test_an_exception_that_somebody_awaits_is_not_printed(rig, awaiting):
     rig.run(

@@ -135,7 +135,9 @@ def test_ticks_cpu_counts_cycles(make_rig, profile, cycles):
 
 
 def test_a_loop_that_polls_the_time_ends(rig):
-    rig.run("import time\nend = time.ticks_add(time.ticks_ms(), 20)\nwhile time.ticks_diff(end, time.ticks_ms()) > 0: pass")
+    rig.run(
+        "import time\nend = time.ticks_add(time.ticks_ms(), 20)\nwhile time.ticks_diff(end, time.ticks_ms()) > 0: pass"
+    )
     assert rig.clock.now_us >= 20_000
 
 

@@ -1,0 +1,90 @@
+"""A board's console, and what of it goes to a person's terminal."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from espnow.lab.console import LabConsole, for_terminal
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\ttext", "plain\ttext"),
+        ("\x1b[2J\x1b]0;title\x07", "\\x1b[2J\\x1b]0;title\\x07"),
+        ("\x00\x08\x7f\x9b31m", "\\x00\\x08\\x7f\\x9b31m"),
+        ("windows\r", "windows\r"),
+        ("windows\r\n", "windows\r\n"),
+        ("me: text\rother: lie", "me: text\\x0dother: lie"),
+        ("a\r\r\n", "a\\x0d\r\n"),
+        ("\x0b\x0c\x85", "\\x0b\\x0c\\x85"),
+        ("äöü 漢字 🙂", "äöü 漢字 🙂"),
+    ],
+)
+def test_nothing_on_a_terminal_is_moved_or_changed(text, shown):
+    assert for_terminal(text) == shown
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_no_control_passes(text):
+    shown = for_terminal(text)
+    for number, character in enumerate(shown):
+        code = ord(character)
+        if character == "\r":
+            assert shown[number + 1 : number + 2] in ("", "\n")
+        else:
+            assert (code >= 32 and not 127 <= code < 160) or character in "\n\t"
+
+
+@given(st.lists(st.text("ab\r\n\x0b\u2028", max_size=6)))
+def test_typed_pieces_come_out_as_lines(pieces):
+    pieces = [piece.replace("\r\n", "\n").replace("\r", "\n") for piece in pieces]
+    console = LabConsole()
+    for piece in pieces:
+        console.type(piece)
+    console.close()
+    lines = []
+    while line := console.read_line():
+        lines.append(line)
+    text = "".join(pieces)
+    assert "".join(lines) == text
+    assert all(line.endswith("\n") and line.count("\n") == 1 for line in lines[:-1])
+
+
+def test_typing_and_closing_wake_the_reader():
+    console = LabConsole()
+    woken = []
+    console.wake = lambda: woken.append(console.has_input())
+    console.type("part")
+    console.type("ial\n")
+    console.close()
+    assert woken == [False, True, True]
+    assert console.read_line() == "partial\n"
+    assert console.read_line() == console.read_line() == ""
+
+
+def test_two_readers_of_one_input_both_get_their_line():
+    """The input of `espnow run`: the first line goes to one program, and the other is woken for the next."""
+    import os
+
+    from espnow.lab import Lab
+    from espnow.lab.host import HostInput
+
+    reading, writing = os.pipe()
+    with Lab() as lab:
+        code = "print(input())"
+        polling = "import sys, select\np = select.poll()\np.register(sys.stdin, 1)\np.poll(-1)\nprint(input())"
+        boards = [lab.board(code=code), lab.board(code=code), lab.board(code=polling)]
+        source = HostInput(reading, lab.clock, paced=True)
+        for board in boards:
+            board.console.source = source
+        for line in (b"one\n", b"two\n", b"three\n"):
+            lab.run()
+            assert source.awaited
+            os.write(writing, line)
+            assert source.wait(1)
+        lab.run()
+        assert sorted(board.output for board in boards) == ["one\n", "three\n", "two\n"]
+        assert not source.awaited
+    os.close(reading)
+    os.close(writing)

@@ -9,7 +9,8 @@ Rules:
 - Every frame is the whole MPDU, from frame control to the end of the body, without FCS.
 - `Link.transmit` returns at once. Its answer comes later through `Station.outcome`, exactly once for each token,
   never from inside `transmit`. Frames of one station leave in the order given.
-- `Station.received` gets what the receiver decoded, also frames for others; filtering is the station's.
+- `Station.received` gets what the receiver decoded: frames for its addresses and for groups, and it may get others';
+  filtering is the station's.
 - Time is integer microseconds since the clock's start. Nobody but a clock reads one or sleeps.
 - A link never raises through `received` or `outcome`, and a station never lets an exception out of them.
 """

@@ -138,7 +138,9 @@ def board() -> Board:
         except ValueError as error:
             raise UserError(f"ESPNOW_MAC: {error}") from None
         if is_group(mac):
-            raise UserError(f"ESPNOW_MAC: {format_mac(mac)} is a multicast address; a board's own has an even first byte")
+            raise UserError(
+                f"ESPNOW_MAC: {format_mac(mac)} is a multicast address; a board's own has an even first byte"
+            )
         warnings.warn(
             "espnow has no radio yet in an ordinary Python program: this board hears nobody, and nobody hears it; "
             "`espnow run PROGRAM PROGRAM` runs programs on boards that hear each other",

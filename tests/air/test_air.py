@@ -1,5 +1,6 @@
 """The medium: who hears whom and when, and what becomes of a frame."""
 
+import itertools
 import math
 
 import pytest
@@ -8,7 +9,17 @@ from hypothesis import strategies as st
 
 from espnow.air import AirTiming, LogDistance, sensitivity_dbm
 from espnow.errors import LinkFull
-from espnow.frame import ACK_LENGTH, BROADCAST, LR_RATES, RATES, SIFS_US, airtime_us, parse, response_rate, unicast_duration
+from espnow.frame import (
+    ACK_LENGTH,
+    BROADCAST,
+    LR_RATES,
+    RATES,
+    SIFS_US,
+    airtime_us,
+    parse,
+    response_rate,
+    unicast_duration,
+)
 from espnow.link import Interface, Outcome, ProtocolBit
 from espnow.testing import ManualClock
 
@@ -43,7 +54,9 @@ def test_a_broadcast_takes_its_time_and_everybody_hears_it(sky, message):
     assert sender.outcomes == {token: (Outcome.ACKNOWLEDGED, 1, sent.end_us)}
     assert sender.heard == []
     for other in others:
-        assert [(mpdu, channel, rate, at) for mpdu, _, channel, rate, at in other.heard] == [(sent.mpdu, 1, 0, sent.end_us)]
+        assert [(mpdu, channel, rate, at) for mpdu, _, channel, rate, at in other.heard] == [
+            (sent.mpdu, 1, 0, sent.end_us)
+        ]
     assert [(r.station, r.rssi_dbm) for r in sent.receptions] == [(o.name, o.heard[0][1]) for o in others]
 
 
@@ -129,7 +142,11 @@ def test_a_retry_is_the_same_frame_with_the_retry_bit(sky):
     assert not parse(first).retry
     retried = parse(others[0])
     assert retried.retry
-    assert (retried.seq, retried.random_value, retried.message) == (parse(first).seq, parse(first).random_value, b"hello")
+    assert (retried.seq, retried.random_value, retried.message) == (
+        parse(first).seq,
+        parse(first).random_value,
+        b"hello",
+    )
     assert [a ^ b for a, b in zip(first, others[0], strict=True)] == [0, 8] + [0] * (len(first) - 2)
 
 
@@ -267,7 +284,7 @@ def busy_until(transmission):
 def check_one_at_a_time(log):
     data = [t for t in log if not is_ack(t)]
     assert data == sorted(data, key=lambda t: t.at_us)
-    for one, other in zip(data, data[1:], strict=False):
+    for one, other in itertools.pairwise(data):
         assert other.at_us >= busy_until(one), (one, other)
     return data
 
@@ -301,7 +318,7 @@ def test_a_station_waits_until_the_channel_was_idle_for_difs(make_sky, seed):
                 station.send()
         sky.advance(100)
     data = check_one_at_a_time(sky.log)
-    for one, other in zip(data, data[1:], strict=False):
+    for one, other in itertools.pairwise(data):
         assert other.at_us >= busy_until(one) + DIFS_US, (one, other)
 
 
@@ -326,7 +343,9 @@ def test_hidden_stations_do_not_wait_for_each_other(make_sky, make_range):
         right.send(message=b"x" * 250)
     sky.advance(200)
     overlaps = sum(
-        one.at_us < other.end_us and other.at_us < one.end_us for one in data_of(sky, left) for other in data_of(sky, right)
+        one.at_us < other.end_us and other.at_us < one.end_us
+        for one in data_of(sky, left)
+        for other in data_of(sky, right)
     )
     assert overlaps > 5
     assert left.heard == right.heard == []

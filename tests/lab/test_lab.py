@@ -146,9 +146,45 @@ def test_a_call_that_waits_from_outside_says_so(lab):
     module = board.module("espnow")
     with pytest.raises(RuntimeError, match="only the board's own program can wait"):
         module.ESPNow().recv(10)
-    lab.close()
-    with pytest.raises(RuntimeError, match="only the board's own program can wait"):
-        module.ESPNow().recv(10)
+    assert lab.now_ms == 500
+    board.power_off()
+    assert module.ESPNow().recv(10) == (None, None)  # nobody else waits there now
+    assert lab.now_ms == 510
+
+
+def test_a_board_without_a_program_is_used_from_outside_and_time_passes_while_it_waits(lab):
+    board = lab.board()
+    board.module("network").WLAN(0).active(True)
+    radio = board.module("espnow").ESPNow()
+    radio.active(True)
+    assert radio.recv(50) == (None, None)
+    begin_ms = lab.now_ms
+    other = lab.board(
+        code=RADIO + f"e.add_peer({EVERYBODY})\ntime.sleep_ms(20)\ne.send({EVERYBODY}, 'one')\ntime.sleep(9)"
+    )
+    mac, message = radio.recv(5_000)
+    assert (mac, message) == (other.mac, b"one")
+    assert begin_ms + 20 < lab.now_ms < begin_ms + 1_000
+    radio.add_peer(other.mac)
+    assert radio.send(other.mac, "two") is True
+    radio.add_peer(b"\x02\0\0\0\0\x01")
+    assert radio.send(b"\x02\0\0\0\0\x01", "three") is False
+    assert [record.message for record in other.received] == [b"two"]
+    with pytest.raises(RuntimeError, match="for ever"):
+        radio.recv(-1)
+
+
+def test_a_timeout_from_outside_is_not_lost_to_a_wake_before_it(lab):
+    """What woke the board before the call does not end the call's wait."""
+    board = lab.board()
+    board.module("network").WLAN(0).active(True)
+    radio = board.module("espnow").ESPNow()
+    radio.active(True)
+    board.type("woken\n")
+    begin_us = lab.now_us
+    assert radio.recv(30) == (None, None)
+    assert lab.now_us - begin_us >= 30_000
+    assert board.module("sys").stdin.readline() == "woken\n"
 
 
 # Names, addresses, places.
@@ -418,6 +454,38 @@ for peer in (b"\\x02\\0\\0\\0\\0\\x01", b"\\x02\\0\\0\\0\\0\\x02"):
     assert all(ack.mpdu[0] == 0xD4 and ack.mpdu[4:10] == sender.mac for ack in acks)
 
 
+def test_a_board_without_espnow_acknowledges_and_hears_nothing(lab):
+    deaf = lab.board(code="import network\nnetwork.WLAN(0).active(True)", mac="02:00:00:00:00:01")
+    gone = lab.board(code="import network\nnetwork.WLAN(0).active(True)\n1/0", mac="02:00:00:00:00:02")
+    off = lab.board(mac="02:00:00:00:00:03")
+    sender = lab.board(
+        code=RADIO
+        + "for n in (1, 2, 3):\n  peer = bytes((2, 0, 0, 0, 0, n))\n  e.add_peer(peer)\n  print(e.send(peer, 'x'))"
+    )
+    lab.run()
+    assert sender.lines == ["True", "True", "False"]
+    assert [board.received for board in (deaf, gone, off)] == [[], [], []]
+
+
+def test_a_lost_acknowledgement_delivers_the_message_once(make_lab):
+    lab = make_lab(seed=1)
+    receiver = lab.board(
+        code=RADIO
+        + "seen = []\nwhile True:\n  mac, m = e.recv(1000)\n  if not mac: break\n  seen.append(int(m))\nprint(seen)",
+        mac="02:00:00:00:00:01",
+    )
+    sender = lab.board(
+        code=RADIO + "p = b'\\2\\0\\0\\0\\0\\1'\ne.add_peer(p)\nprint([e.send(p, str(n)) for n in range(30)])"
+    )
+    lab.set_loss(receiver, sender, 0.6)
+    lab.run()
+    assert receiver.output == f"{list(range(30))}\n"
+    reasons = [reason.name for _, _, reason in receiver.dropped]
+    assert set(reasons) == {"DUPLICATE"}
+    assert len(reasons) == sum(sent.attempts - 1 for sent in sender.sent) > 15
+    assert [sent.acknowledged for sent in sender.sent].count(True) > 25
+
+
 def test_a_lab_that_does_not_record_keeps_nothing(make_lab):
     lab = make_lab(record=False)
     lab.board(code=RADIO)
@@ -582,7 +650,9 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_at_one_board(lab):
-    board = lab.board(code="import time\ntry:\n  time.sleep(9)\nexcept KeyboardInterrupt:\n  time.sleep(1)\n  print('x')")
+    board = lab.board(
+        code="import time\ntry:\n  time.sleep(9)\nexcept KeyboardInterrupt:\n  time.sleep(1)\n  print('x')"
+    )
     other = lab.board(code="import time\ntime.sleep(5)\nprint('other')")
     third = lab.board(code="import time\ntime.sleep(5)\nprint('third')")
     lab.run(for_ms=10)
@@ -729,6 +799,23 @@ asyncio.run(main())
         return [board.lines for board in boards]
 
     assert asyncio.run(main()) == [["half"], ["half", "half"], ["half"], ["half"]]
+
+
+def test_a_board_is_used_from_outside_in_a_running_loop_of_the_host(lab):
+    program = lab.board(
+        code="import asyncio\nasync def f():\n  for _ in range(3):\n    await asyncio.sleep_ms(10)\n  print('done')\n"
+        "asyncio.run(f())"
+    )
+    board = lab.board()
+
+    async def main():
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        board.module("time").sleep_ms(100)
+        return asyncio.get_running_loop() is loop and asyncio.current_task() is task
+
+    assert asyncio.run(main())
+    assert program.output == "done\n"
+    assert lab.now_ms == 100
 
 
 def test_the_lab_is_exported_whole():

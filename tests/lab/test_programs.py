@@ -239,7 +239,7 @@ print(sorted(name for name in sys.modules if name.startswith("pkg")))
         "pkg/one.py": "NAME = __name__\nfrom . import two",
         "pkg/two.py": "from . import one\ndef back(): return one.NAME",  # one and two import each other
         "pkg/sub/__init__.py": "star = 'star'\n_hidden = 1",
-        "pkg/sub/deep.py": "from .. import VALUE\nfrom ..one import NAME\nfrom . import star\nwho = (VALUE, NAME, star)",
+        "pkg/sub/deep.py": "from .. import VALUE\nfrom ..one import NAME\nfrom . import star\nwho = VALUE, NAME, star",
     }
     write(tmp_path, files)
     board = lab.board(tmp_path / "main.py")

@@ -91,7 +91,7 @@ def test_the_tree_is_whole():
 )
 @pytest.mark.parametrize("kind", [BoardOSError, BoardOSValueError])
 def test_an_os_error_of_a_board_is_micropythons(kind, args, number, text):
-    with pytest.raises(OSError) as caught:  # noqa: PT011
+    with pytest.raises(OSError) as caught:
         raise kind(*args)
     error = caught.value
     assert type(error) is kind  # CPython would make FileNotFoundError of OSError(2, "...")

@@ -12,7 +12,17 @@ from espnow import live
 from espnow.errors import UserError
 
 #: What `import espnow` must not load.
-HEAVY = ("asyncio", "cryptography", "greenlet", "random", "socket", "inspect", "dataclasses", "espnow.board", "espnow.live")
+HEAVY = (
+    "asyncio",
+    "cryptography",
+    "greenlet",
+    "random",
+    "socket",
+    "inspect",
+    "dataclasses",
+    "espnow.board",
+    "espnow.live",
+)
 
 
 @pytest.fixture
@@ -144,7 +154,7 @@ def test_the_environment_chooses_the_board(fresh, profile, length):
     fresh.setenv("ESPNOW_PROFILE", profile)
     fresh.setenv("ESPNOW_MAC", "02:aa:bb:cc:dd:ee")
     with pytest.warns(RuntimeWarning, match="no radio"):
-        assert espnow.MAX_DATA_LEN == length
+        assert length == espnow.MAX_DATA_LEN
     import network
 
     assert network.WLAN(0).config("mac") == bytes.fromhex("02aabbccddee")

@@ -28,7 +28,8 @@ ANSWER_TIMEOUT_US = 100_000
 NO_MEMORY_TIMEOUT_US = 2_000_000
 NO_MEMORY_POLL_US = 1_000
 
-#: An ESP8266 raises its own number alone: its SDK's table begins one below NOT_INIT, which is 869 there.
+#: An ESP8266 raises its own number alone. Known is NOT_INIT, 869; that the others follow it in the same order is
+#: assumed.
 _ESP8266_OFFSET = EspNowCode.NOT_INIT - 869
 
 _NONE = (None, None)
@@ -170,6 +171,9 @@ class ESPNowCommon:
     def __iter__(self) -> Any:
         return self
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"  # an address would differ from run to run
+
     def _take(self, timeout_ms: Any) -> ReceivedMessage | None:
         """Wait for a message and take it out of the ring; None when the time is up."""
         state = self._state
@@ -199,16 +203,15 @@ class ESPNowCommon:
         node = state.node
         if sync and node.pending:
             self._await_answers()
-        stats = node.stats
-        failures = stats.tx_failures
+        failures: list[int] = []
         try:
             for peer in node.targets(address, message):
                 try:
-                    node.transmit(peer, message)
+                    node.transmit(peer, message, failures)
                 except NodeError as error:
                     if error.code is not EspNowCode.NO_MEM:
                         raise
-                    self._transmit_when_possible(peer, message)
+                    self._transmit_when_possible(peer, message, failures)
         except NodeError as error:
             if error.code is EspNowCode.CHAN:
                 state.board.console.write("ESPNOW: Peer channel is not equal to the home channel, send fail!\n")
@@ -216,9 +219,9 @@ class ESPNowCommon:
         if not sync:
             state.board.look()
             return True
-        return self._await_answers() and stats.tx_failures == failures
+        return self._await_answers() and not failures
 
-    def _transmit_when_possible(self, peer: Peer, message: bytes) -> None:
+    def _transmit_when_possible(self, peer: Peer, message: bytes, failures: list[int]) -> None:
         state = self._state
         node = state.node
         clock = state.board.clock
@@ -232,7 +235,7 @@ class ESPNowCommon:
             if not node.active:
                 raise NodeError(EspNowCode.NOT_INIT)
             try:
-                node.transmit(peer, message)
+                node.transmit(peer, message, failures)
             except NodeError as error:
                 if error.code is not EspNowCode.NO_MEM or clock.now_us >= give_up_us:
                     raise

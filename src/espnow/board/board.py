@@ -56,6 +56,7 @@ class Board:
         clock: the owner of time.
         cpu: the program's thread of control.
         link: what carries its frames.
+        mac: the address that the factory gave it, 6 bytes; the interfaces' own are `wifi`'s.
         console: its serial port.
         wifi: its interfaces.
         node: its ESP-NOW node; a new one after `soft_reset`.
@@ -74,6 +75,7 @@ class Board:
         "cpu",
         "irq",
         "link",
+        "mac",
         "name",
         "node",
         "profile",
@@ -105,6 +107,7 @@ class Board:
         self._callbacks: deque[tuple[Callable[[Any], object], Any]] = deque()
         self._in_callback = False
         self._random_u32 = random_u32
+        self.mac = mac
         self.node = Node(profile.node, link, random_u32)
         self.wifi = Wifi(self, mac)
 
@@ -117,6 +120,12 @@ class Board:
         self._callbacks.clear()
         self._in_callback = False
         self.configure_radio()
+
+    def reset(self) -> None:
+        """Restart the chip: `soft_reset`, and Wi-Fi is off and as it came from the factory; ticks begin at 0."""
+        self.wifi = Wifi(self, self.mac, self.wifi.timing)
+        self.soft_reset()
+        self.boot_us = self.clock.now_us
 
     def configure_radio(self) -> None:
         """Tell link and node what `wifi` says now."""
@@ -204,7 +213,7 @@ class Board:
                 function, argument = self._callbacks.popleft()
                 try:
                     function(argument)
-                except Exception as error:  # a callback's exception must not end the program: MicroPython prints it
+                except (Exception, SystemExit) as error:  # MicroPython prints it, and the program goes on
                     self.console.exception(error)
         finally:
             self._in_callback = False

@@ -98,15 +98,17 @@ class Joining(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class WifiTiming:
-    """How long Wi-Fi takes. All figures but `settle_us` are assumed until someone measures them.
+    """How long Wi-Fi takes, and how often it tries. All but `settle_us` are assumed until someone measures them.
 
     Attributes:
+        attempts: how often a unicast frame is sent in all before it counts as not acknowledged. Assumed.
         start_us: switching an interface on. Assumed.
         scan_channel_us: listening on one channel in a scan. Assumed.
         no_ap_us: one search for a router that is not there. Assumed.
         settle_us: what MicroPython waits after the channel of the station interface was changed.
     """
 
+    attempts: int = 7
     start_us: int = 100_000
     scan_channel_us: int = 120_000
     no_ap_us: int = 3_000_000
@@ -258,6 +260,7 @@ class Wifi:
             rate=self._board.profile.rate if rate is None else rate,
             group_rate=0 if rate is None else rate,
             tx_power_dbm=self._tx_power / 4,
+            attempts=self.timing.attempts,
         )
 
     def set_rate(self, rate: int) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from struct import Struct
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from espnow.frame import radiotap
 
@@ -114,7 +114,7 @@ class PcapngWriter:
             self._closed = True
             self._file.flush()
 
-    def __enter__(self) -> PcapngWriter:
+    def __enter__(self) -> Self:
         """Return the writer itself."""
         return self
 

@@ -79,6 +79,18 @@ class _SoftReset(GreenletExit):
     """Ends a program that starts again from the top."""
 
 
+class _Reset(_SoftReset):
+    """The same, and the chip starts anew."""
+
+
+def _raise_soft_reset() -> NoReturn:
+    raise _SoftReset
+
+
+def _raise_reset() -> NoReturn:
+    raise _Reset
+
+
 class _Recorder:
     """Keeps what a board sent and received (`espnow.node.node.Observer`)."""
 
@@ -132,7 +144,11 @@ class LabBoard:
         self.exit_code: int | None = None
         self.console = LabConsole(lab.record)
         self._task = Task(lab.clock, self._run)
+        self._task.host_run = lab.run_clock
         self.console.wake = self._wake
+        # One stream each for the board's whole life: a program that starts again draws other numbers than before.
+        self._random: Random = lab.chance.stream(f"{name}/random")
+        self._urandom = lab.chance.stream(f"{name}/urandom").randbytes
         frames: Random = lab.chance.stream(f"{name}/frames")
         self.hardware = Board(
             profile,
@@ -144,6 +160,8 @@ class LabBoard:
             console=self.console,
             random_u32=lambda: frames.getrandbits(32),
         )
+        if lab.wifi is not None:
+            self.hardware.wifi.timing = lab.wifi
         link.station = self.hardware
         if lab.record:
             self.hardware.node.observer = _Recorder(self)
@@ -246,15 +264,13 @@ class LabBoard:
     def _boot(self) -> None:
         """Build what the program finds, and let it begin."""
         hardware = self.hardware
-        lab = self._lab
         modules: dict[str, ModuleType] = {}
         program = self._program
-        random_source = lab.chance.stream(f"{self.name}/random")
         self._services = Services(
-            random_source=random_source,
-            urandom=lab.chance.stream(f"{self.name}/urandom").randbytes,
-            soft_reset=self._reset_from_program,
-            reset=self._reset_from_program,
+            random_source=self._random,
+            urandom=self._urandom,
+            soft_reset=_raise_soft_reset,
+            reset=_raise_reset,
             argv=list(program.argv) if program is not None else [""],
             modules=modules,
             real_time=False,
@@ -268,7 +284,7 @@ class LabBoard:
         if program is not None:
             self._task.wake()
         else:
-            self._task.ended = True
+            self._task.end()
             self.exit_code = 0
 
     def _share_thread(self) -> None:
@@ -282,16 +298,17 @@ class LabBoard:
 
         self._task.around_switch = around_switch
 
-    def _restart(self) -> None:
-        self.hardware.soft_reset()
+    def _restart(self, *, chip: bool = False) -> None:
+        if chip:
+            self.hardware.reset()
+        else:
+            self.hardware.soft_reset()
         self._task = Task(self._lab.clock, self._run)
+        self._task.host_run = self._lab.run_clock
         self.hardware.cpu = self._task
         self.error = self.exit_code = None
         self._restarts += 1
         self._boot()
-
-    def _reset_from_program(self) -> NoReturn:
-        raise _SoftReset
 
     def _run(self) -> None:
         """Run the program, in its greenlet."""
@@ -310,9 +327,9 @@ class LabBoard:
             while self._may_still_act():
                 self.hardware.run_callbacks()
                 task.pause(None)
-        except _SoftReset:
+        except _SoftReset as wish:
             task.ended = True
-            self._restart()
+            self._restart(chip=isinstance(wish, _Reset))
         except GreenletExit:
             raise
         except KeyboardInterrupt as error:
@@ -411,9 +428,7 @@ def check_position(name: str, position: Position) -> Position:
 
 def _rebind(function: FunctionType, namespace: dict[str, Any]) -> FunctionType:
     """Return the same function with other globals."""
-    bound = FunctionType(
-        function.__code__, namespace, function.__name__, function.__defaults__, function.__closure__
-    )
+    bound = FunctionType(function.__code__, namespace, function.__name__, function.__defaults__, function.__closure__)
     bound.__kwdefaults__ = function.__kwdefaults__
     bound.__dict__.update(function.__dict__)
     return bound

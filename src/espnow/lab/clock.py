@@ -177,6 +177,7 @@ class Task:
         waits_forever: it is in a pause without a limit.
         around_switch: called before the program gives control away; returns what to call when it is back. For what
             CPython keeps per thread, such as asyncio's running loop. None while there is nothing.
+        host_run: what runs the clock while the host waits in a call of a board without a program; None: the clock's.
     """
 
     __slots__ = (
@@ -190,8 +191,10 @@ class Task:
         "_parent",
         "_timers",
         "_waiting",
+        "_woke_host",
         "around_switch",
         "ended",
+        "host_run",
     )
 
     def __init__(self, clock: VirtualClock, body: Callable[[], None]) -> None:
@@ -209,6 +212,8 @@ class Task:
         self._last_steps = 0
         self._last_waits = _LAST_WAITS
         self._owed_us = 0
+        self._woke_host = False
+        self.host_run: Callable[[int, Callable[[], object]], bool] | None = None
         self._deadline_us: int | None = None
         self._timers: list[_Timer] = []
         self.around_switch: Callable[[], Callable[[], None]] | None = None
@@ -231,7 +236,10 @@ class Task:
         if self._killed and getcurrent() is self._greenlet:
             self._refuse()
         if hub is None or getcurrent() is not self._greenlet:
-            raise RuntimeError("this call waits, and only the board's own program can wait in a lab")
+            if hub is None and self.ended:
+                self._pause_host(until_us)
+                return
+            raise RuntimeError("this call waits, and only the board's own program can wait while it runs")
         timers = self._timers
         if until_us is None:
             while timers:  # an old one would move the time for nothing
@@ -254,6 +262,8 @@ class Task:
         if self._waiting:
             self._waiting = False
             self._clock._ready.append(self)
+        elif self.ended:
+            self._woke_host = True
 
     def spend(self, us: int) -> None:
         """Let the program compute for `us` microseconds."""
@@ -322,6 +332,14 @@ class Task:
                 return
             self._parent = self._greenlet.parent = hub
         self._greenlet.switch()  # of one that is over, this returns at once
+
+    def _pause_host(self, until_us: int | None) -> None:
+        """Let the lab run while the host itself waits in a call of a board without a program."""
+        self._woke_host = False
+        run = self.host_run or self._clock.run
+        run(ENDLESS_US if until_us is None else until_us, lambda: self._woke_host)
+        if until_us is None and not self._woke_host:
+            raise RuntimeError("this call waits for ever: nothing can happen in the lab any more")
 
     def _refuse(self) -> None:
         """Do not let a program wait that is ended."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from espnow.air import Air, AirTiming, LogDistance, Position, Transmission
-from espnow.board import PROFILES
+from espnow.board import PROFILES, WifiTiming
 from espnow.errors import UserError
 from espnow.frame import format_mac, is_group, parse_mac
 from espnow.lab.board import LabBoard, Program, apart_from_host, check_position
@@ -34,6 +34,7 @@ class Lab:
         record: whether boards and lab keep what was printed, sent, received and transmitted.
         air: the medium.
         clock: the virtual clock.
+        wifi: figures of the boards' Wi-Fi, or None for the usual ones.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Lab:
         loss: float = 0.0,
         record: bool = True,
         timing: AirTiming | None = None,
+        wifi: WifiTiming | None = None,
     ) -> None:
         """Make an empty lab at time 0.
 
@@ -57,6 +59,7 @@ class Lab:
             loss: probability, 0 to 1, that a frame or an acknowledgement is lost between two boards.
             record: keep what happens; without, only what the boards hold themselves.
             timing: another access timing of the air.
+            wifi: other figures for the boards' Wi-Fi, the number of attempts among them.
 
         Raises:
             UserError: an unknown profile, a bad loss, range or exponent.
@@ -73,6 +76,7 @@ class Lab:
         self.transmissions: list[Transmission] = []
         self.chance = Chance(seed)
         self.clock = VirtualClock()
+        self.wifi = wifi
         self._profile = profile
         self._unfinished: LabBoard | None = None
         self._names: set[str] = set()
@@ -163,9 +167,9 @@ class Lab:
             KeyboardInterrupt: Ctrl-C at the host.
         """
         if for_ms is None:
-            self._run(ENDLESS_US, self._all_finished)
+            self.run_clock(ENDLESS_US, self._all_finished)
         else:
-            self._run(self.clock.now_us + round(for_ms * 1000), None)
+            self.run_clock(self.clock.now_us + round(for_ms * 1000), None)
 
     def run_until(self, condition: Callable[[], object], timeout_ms: float | None = None) -> bool:
         """Let time pass until `condition()` is true.
@@ -178,7 +182,7 @@ class Lab:
             Whether it became true; False too if nothing can happen any more.
         """
         until_us = ENDLESS_US if timeout_ms is None else self.clock.now_us + round(timeout_ms * 1000)
-        return self._run(until_us, condition)
+        return self.run_clock(until_us, condition)
 
     def set_loss(self, sender: LabBoard | str, receiver: LabBoard | str, probability: float) -> None:
         """Let frames from one board to another be lost with this probability, from now on."""
@@ -203,7 +207,8 @@ class Lab:
         for board in self.boards:
             board.power_off()
 
-    def _run(self, until_us: int, condition: Callable[[], object] | None) -> bool:
+    def run_clock(self, until_us: int, condition: Callable[[], object] | None) -> bool:
+        """Let time pass as `espnow.lab.clock.VirtualClock.run` does, apart from what the host has of asyncio."""
         with apart_from_host():  # the host may run the lab inside a loop of its own, as a notebook does
             return self.clock.run(until_us, condition)
 

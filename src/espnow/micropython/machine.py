@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import NoReturn
 
 from espnow.board import Board
-from espnow.link import Interface
 from espnow.micropython.services import Services
 
 __all__ = ["build"]
@@ -31,8 +30,8 @@ def build(board: Board, services: Services) -> ModuleType:
     frequency = frequencies[0]
 
     def unique_id() -> bytes:
-        """Return the chip's own number, which is the address of its STA interface."""
-        return bytes(board.wifi.mac(Interface.STA))
+        """Return the chip's own number: the address of its STA interface as it came from the factory."""
+        return board.mac
 
     def freq(hz: int | None = None, /) -> int | None:
         """Set, or without an argument return, the frequency of the processor; programs do not run faster by it.

@@ -117,7 +117,7 @@ class Node:
         ring: messages that wait; empty and of no size while inactive.
         stats: counters, never reset.
         radio: what the radio was told last: addresses, channel.
-        pending: tokens of frames whose answer has not come.
+        pending: token of each frame whose answer has not come, and the list that gets it if nobody acknowledges.
         last_token: token of the frame handed to the link last.
         observer: told of every message, or None.
     """
@@ -169,7 +169,7 @@ class Node:
         self._pmk = DEFAULT_PMK
         self.active = False
         self.peers = PeerTable()
-        self.pending: set[int] = set()
+        self.pending: dict[int, list[int]] = {}
         self.last_token: int = after.last_token if after is not None else 0
         self.ring = ReceiveRing(0, config.ring_overhead)
         self.stats = Stats()
@@ -272,8 +272,13 @@ class Node:
             raise NodeError(EspNowCode.NOT_FOUND)
         return peers
 
-    def transmit(self, peer: Peer, message: bytes) -> None:
-        """Hand a message for one of `targets` to the link; its token is `last_token`.
+    def transmit(self, peer: Peer, message: bytes, failures: list[int] | None = None) -> None:
+        """Hand a message for one of `targets` to the link.
+
+        Args:
+            peer: for whom.
+            message: its bytes.
+            failures: gets the token of the frame if it is not acknowledged; None if nobody asks.
 
         Raises:
             NodeError: CHAN, IF, NO_MEM.
@@ -326,20 +331,21 @@ class Node:
         self._sequence = (sequence + 1) & 0xFFF
         self._last_random_sent = random_value
         self.last_token = token
-        self.pending.add(token)
+        self.pending[token] = [] if failures is None else failures
         self.stats.tx_packets += 1
         if self.observer is not None:
             self.observer.sent(token, address, message)
 
     def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
         """Count the link's answer. One for a frame from before `stop` is ignored."""
-        if token not in self.pending:
+        failures = self.pending.pop(token, None)
+        if failures is None:
             return
-        self.pending.discard(token)
         stats = self.stats
         stats.tx_responses += 1
         if outcome is Outcome.NOT_ACKNOWLEDGED:
             stats.tx_failures += 1
+            failures.append(token)
         if self.observer is not None:
             self.observer.answered(token, outcome, attempts, at_us)
 

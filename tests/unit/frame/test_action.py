@@ -19,12 +19,10 @@ OTHER_KEY = bytes.fromhex("6dbbdd16862d37df4ae8bbaf294a51a5")
 
 # Captured frames, without FCS.
 V1_BROADCAST = bytes.fromhex(
-    "d0000000ffffffffffff840d8e18e205ffffffffffffc0477f18fe34769a1ddc"
-    "dd1118fe34040144524f4e450000000000864e"
+    "d0000000ffffffffffff840d8e18e205ffffffffffffc0477f18fe34769a1ddcdd1118fe34040144524f4e450000000000864e"
 )
 V2_BROADCAST = bytes.fromhex(
-    "d0000000ffffffffffffa0f26285a87cffffffffffff00007f18fe34e2b3830d"
-    "dd1618fe340402504c01016285a87c000000000100000000"
+    "d0000000ffffffffffffa0f26285a87cffffffffffff00007f18fe34e2b3830ddd1618fe340402504c01016285a87c000000000100000000"
 )
 
 addresses = st.binary(min_size=6, max_size=6)
@@ -66,10 +64,7 @@ def test_captured_version_1() -> None:
         message=b"DRONE" + bytes.fromhex("0000000000864e"),
     )
     assert frame.parse(V1_BROADCAST) == expected
-    assert (
-        frame.build(frame.BROADCAST, B, expected.message, seq=expected.seq, random_value=0xDC1D9A76)
-        == V1_BROADCAST
-    )
+    assert frame.build(frame.BROADCAST, B, expected.message, seq=expected.seq, random_value=0xDC1D9A76) == V1_BROADCAST
 
 
 def test_captured_version_2() -> None:
@@ -159,9 +154,7 @@ def test_a_protected_frame_makes_the_round_trip(
     )
     for attempt, retry in ((mpdu, False), (frame.with_retry(mpdu), True)):
         sealed = frame.parse(attempt)
-        assert sealed == ProtectedFrame(
-            destination, source, bssid, seq, retry, 314, packet_number, attempt
-        )
+        assert sealed == ProtectedFrame(destination, source, bssid, seq, retry, 314, packet_number, attempt)
         assert isinstance(sealed, ProtectedFrame)
         assert frame.open_protected(sealed, KEY) == Frame(
             destination, source, bssid, seq, retry, 314, random_value, version, message
@@ -173,9 +166,7 @@ def test_a_protected_frame_makes_the_round_trip(
 
 
 def test_every_flipped_bit_of_a_protected_frame_is_noticed() -> None:
-    mpdu = frame.build_protected(
-        A, B, b"secret", seq=5, random_value=9, key=KEY, packet_number=1, duration=314
-    )
+    mpdu = frame.build_protected(A, B, b"secret", seq=5, random_value=9, key=KEY, packet_number=1, duration=314)
     # Retry, power management and more data; Duration; the sequence number: CCMP leaves them out.
     free = {(1, 3), (1, 4), (1, 5)} | {(index, bit) for index in (2, 3, 23) for bit in range(8)}
     free |= {(22, bit) for bit in range(4, 8)}
@@ -287,9 +278,7 @@ def test_any_bytes_raise_only_frame_error(junk: bytes) -> None:
     st.binary(max_size=400),
     st.integers(0, (1 << 48) - 1),
 )
-def test_a_protected_frame_made_by_hand_raises_only_frame_error(
-    mpdu: bytes, packet_number: int
-) -> None:
+def test_a_protected_frame_made_by_hand_raises_only_frame_error(mpdu: bytes, packet_number: int) -> None:
     sealed = ProtectedFrame(A, B, frame.BROADCAST, 0, False, 0, packet_number, mpdu)
     with pytest.raises(FrameError):
         frame.open_protected(sealed, KEY)
@@ -381,6 +370,4 @@ def test_builders_refuse_what_does_not_fit(change: dict[str, object]) -> None:
 @pytest.mark.parametrize("packet_number", [-1, 0, 1 << 48])
 def test_a_packet_number_has_48_bits_and_is_not_zero(packet_number: int) -> None:
     with pytest.raises(ValueError, match="packet number"):
-        frame.build_protected(
-            A, B, b"x", seq=0, random_value=0, key=KEY, packet_number=packet_number
-        )
+        frame.build_protected(A, B, b"x", seq=0, random_value=0, key=KEY, packet_number=packet_number)

@@ -59,9 +59,7 @@ def test_derivation_is_one_block_of_aes(pmk: bytes, lmk: bytes) -> None:
     st.binary(max_size=300),
     st.integers(1, (1 << 48) - 1),
 )
-def test_the_second_library_agrees(
-    key: bytes, addresses: bytes, seq: int, body: bytes, packet_number: int
-) -> None:
+def test_the_second_library_agrees(key: bytes, addresses: bytes, seq: int, body: bytes, packet_number: int) -> None:
     header = b"\xd0\x40\x3a\x01" + addresses + (seq << 4).to_bytes(2, "little")
     sealed = frame.encrypt(key, header, body, packet_number)
     assert sealed == sealed_by_hand(key, header, body, packet_number)
@@ -132,7 +130,5 @@ def test_importing_the_room_loads_no_aes_and_nothing_forbidden() -> None:
         "print(*(name for name in ('cryptography', 'socket', 'asyncio', 'threading', 'random', "
         "'greenlet', 'logging', 'dataclasses') if name in sys.modules))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""

@@ -43,10 +43,7 @@ def test_one_element_byte_by_byte() -> None:
 
 def test_the_longest_message_is_six_elements() -> None:
     message = pattern(1470)
-    expected = [
-        element(message[start : start + 250], 0x12 if start < 1250 else 0x02)
-        for start in range(0, 1470, 250)
-    ]
+    expected = [element(message[start : start + 250], 0x12 if start < 1250 else 0x02) for start in range(0, 1470, 250)]
     assert len(expected) == 6
     assert expected[-1][1] == 5 + 220
     assert frame.build_body(message, RANDOM, 2) == PREFIX + RANDOM_BYTES + b"".join(expected)
@@ -57,9 +54,7 @@ def test_a_multiple_of_250_ends_in_a_full_element() -> None:
     assert body[8:] == element(pattern(500)[:250], 0x12) + element(pattern(500)[250:], 0x02)
 
 
-@pytest.mark.parametrize(
-    ("length", "version"), [(0, 1), (0, 2), (251, 1), (1471, 2), (1, 0), (1, 3), (300, 3)]
-)
+@pytest.mark.parametrize(("length", "version"), [(0, 1), (0, 2), (251, 1), (1471, 2), (1, 0), (1, 3), (300, 3)])
 def test_what_no_sender_makes_is_refused(length: int, version: int) -> None:
     with pytest.raises(ValueError, match="version") as caught:
         frame.build_body(bytes(length), RANDOM, version)
@@ -101,9 +96,7 @@ def one_line(refused: FrameError) -> str:
 GOOD = PREFIX + RANDOM_BYTES + element(b"hello") + element(b"world")
 
 
-@pytest.mark.parametrize(
-    "index", [0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25], ids=str
-)
+@pytest.mark.parametrize("index", [0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25], ids=str)
 @pytest.mark.parametrize("bit", range(8))
 def test_every_fixed_bit_matters(index: int, bit: int) -> None:
     assert frame.parse_body(GOOD).message == b"helloworld"

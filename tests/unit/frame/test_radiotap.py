@@ -40,9 +40,7 @@ def read(header: bytes) -> dict[str, tuple[int, ...]]:
 @pytest.mark.parametrize("rate", sorted(frame.ALL_RATES))
 def test_every_kind_of_header_reads_back(rate: int) -> None:
     phy = frame.RATES[rate]
-    for rssi_dbm, at_us, channel in itertools.product(
-        (None, -128, -44, 127), (None, 0, 1 << 40), (1, 6, 13, 14)
-    ):
+    for rssi_dbm, at_us, channel in itertools.product((None, -128, -44, 127), (None, 0, 1 << 40), (1, 6, 13, 14)):
         header = radiotap.build(channel=channel, rate=rate, rssi_dbm=rssi_dbm, at_us=at_us)
         fields = read(header)
         assert fields.get("tsft") == (None if at_us is None else (at_us,))

@@ -27,7 +27,9 @@ def start(clock, body):
 def test_events_come_in_time_and_those_of_one_instant_in_the_order_made(plan):
     clock = VirtualClock()
     seen = []
-    timers = [clock.call_at(at, lambda n=n, at=at: seen.append((clock.now_us, n, at))) for n, (at, _) in enumerate(plan)]
+    timers = [
+        clock.call_at(at, lambda n=n, at=at: seen.append((clock.now_us, n, at))) for n, (at, _) in enumerate(plan)
+    ]
     for timer, (_, cancelled) in zip(timers, plan, strict=True):
         if cancelled:
             timer.cancel()
@@ -264,7 +266,10 @@ def test_a_pause_ends_when_woken_or_when_the_time_is_up(clock):
     clock.run()
 
 
-@given(st.lists(st.tuples(st.sampled_from(["spend", "sleep"]), st.integers(0, 400)), max_size=12), st.lists(st.integers(0, 3_000)))
+@given(
+    st.lists(st.tuples(st.sampled_from(["spend", "sleep"]), st.integers(0, 400)), max_size=12),
+    st.lists(st.integers(0, 3_000)),
+)
 def test_computing_takes_its_time_whatever_else_happens(steps, events):
     """What a program spends is charged, late by less than 0.1 ms, and no event is skipped or comes at another time."""
     clock = VirtualClock()
@@ -308,7 +313,7 @@ def test_computing_alone_moves_the_time_without_a_switch(clock):
 
 def test_only_the_program_itself_can_wait(clock):
     task = start(clock, lambda task: task.pause(None))
-    other = start(clock, lambda _: (task.pause(None)))
+    other = start(clock, lambda _: task.pause(None))
     with pytest.raises(RuntimeError, match="only the board's own program"):
         task.pause(5)
     with pytest.raises(RuntimeError, match="only the board's own program"):

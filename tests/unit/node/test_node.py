@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from espnow.board import PROFILES
 from espnow.errors import EspNowCode, NodeError
-from espnow.frame import BROADCAST, DEFAULT_PMK, Frame, build, build_protected, decrypt, derive_key, open_protected, parse
+from espnow.frame import (
+    BROADCAST,
+    DEFAULT_PMK,
+    Frame,
+    build,
+    build_protected,
+    decrypt,
+    derive_key,
+    open_protected,
+    parse,
+)
 from espnow.link import Interface, Outcome, RadioConfig
 from espnow.node import Node
 from espnow.node.node import DropReason
@@ -329,7 +339,8 @@ def test_two_frames_in_a_row_never_have_the_same_random_value():
 @settings(max_examples=60)
 @given(
     st.lists(
-        st.sampled_from(["send", "broadcast", "acknowledge", "refuse", "withhold", "full", "wait", "restart"]), max_size=40
+        st.sampled_from(["send", "broadcast", "acknowledge", "refuse", "withhold", "full", "wait", "restart"]),
+        max_size=40,
     )
 )
 def test_every_frame_that_was_handed_over_is_answered_once(plan):
@@ -442,7 +453,7 @@ def test_stop_forgets_peers_messages_and_keys_and_keeps_what_was_counted(rig):
     rig.clock.advance(5_000)
     rig.hear(to=BROADCAST)
     node.stop()
-    assert (len(node.peers), len(node.ring), node.pending) == (0, 0, set())
+    assert (len(node.peers), len(node.ring), len(node.pending)) == (0, 0, 0)
     assert (node.stats.tx_packets, node.stats.tx_responses, node.stats.rx_packets) == (1, 1, 1)
     node.start(526)
     node.start(9)  # without effect while active

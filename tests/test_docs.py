@@ -1,0 +1,262 @@
+"""The documentation is held against the code: its examples run, its tables say what the code says."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import espnow.lab
+import espnow.testing
+from espnow.api import API_MODULES
+from espnow.board import PROFILES
+from espnow.cli.main import main
+from espnow.errors import EspNowCode
+from espnow.lab import Lab
+from espnow.micropython import BUILDERS, STDLIB_ALLOWED
+from espnow.testing import Bench
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+#: What the line before a block may say of it.
+NOT_RUN = "<!-- not run -->"
+ON_A_BOARD = "<!-- on a board -->"
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    mark: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def python_blocks() -> Iterator[Block]:
+    for page in PAGES:
+        lines = page.read_text().splitlines()
+        start = None
+        for number, line in enumerate(lines):
+            if start is None and line == "```python":
+                start = number
+            elif start is not None and line == "```":
+                before = [text for text in lines[:start] if text.strip()]
+                yield Block(page, start + 2, before[-1] if before else "", "\n".join(lines[start + 1 : number]) + "\n")
+                start = None
+        assert start is None, f"{page.name}: a block that does not end"
+
+
+BLOCKS = [block for block in python_blocks() if block.mark != NOT_RUN]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with the two programs that the examples use."""
+    for name in ("receiver.py", "sender.py"):
+        shutil.copy(ROOT / "examples" / "hello" / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+def test_block_runs(block: Block, folder: Path) -> None:
+    if block.mark == ON_A_BOARD:
+        run_on_a_board(block)
+    elif re.search(r"^def test_", block.text, re.MULTILINE):
+        run_with_pytest(block, folder)
+    else:
+        code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec", dont_inherit=True)
+        exec(code, {"__name__": "__docs__"})
+
+
+def run_with_pytest(block: Block, folder: Path) -> None:
+    path = folder / "test_block.py"
+    path.write_text(block.text)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def run_on_a_board(block: Block) -> None:
+    """Run a program for a board beside another one that sends to it and acknowledges."""
+    talk = """
+import espnow, network, time
+network.WLAN(0).active(True)
+radio = espnow.ESPNow()
+radio.active(True)
+radio.add_peer(PEER)
+for number in range(3):
+    time.sleep_ms(100)
+    assert radio.send(PEER, str(number))
+"""
+    with Lab() as lab:
+        board = lab.board(code=block.text)
+        other = lab.board(code=f"PEER = {board.mac!r}\n{talk}")
+        lab.run(for_ms=1_000)
+        assert board.error is None, board.output
+        assert other.error is None, other.output
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    for page in PAGES[1:]:
+        assert f": {page.name}\n" in navigation
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            if not re.match(r"https?:|#", target):
+                assert (page.parent / target.partition("#")[0]).exists(), f"{page.name}: {target}"
+
+
+def options(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z])(?![\w-])", text))
+
+
+def test_the_options_are_those_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--help"])
+    assert ended.value.code == 0
+    listed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  -")]
+    in_help = options("\n".join(line[:20] for line in listed))
+    page = (ROOT / "docs" / "lab.md").read_text()
+    assert options("\n".join(row[0] for row in table("lab.md", "option"))) == in_help
+    assert options(" ".join(re.findall(r"`[^`\n]+`", page))) <= in_help
+
+
+def test_public_names_are_documented() -> None:
+    prose = "\n".join(page.read_text() for page in PAGES)
+    for module in (espnow.lab, espnow.testing):
+        for name in module.__all__:
+            assert re.search(rf"\b{name}\b", prose), f"{module.__name__}.{name}"
+
+
+def table(page: str, first_header: str) -> list[list[str]]:
+    """Return the rows of the tables of a page whose first header is this one."""
+    rows: list[list[str]] = []
+    inside = False
+    for line in (ROOT / "docs" / page).read_text().splitlines():
+        if not line.startswith("|"):
+            inside = False
+            continue
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if inside:
+            rows.append(cells)
+        inside = inside or cells[0] == first_header
+    found = [row for row in rows if set(row[0]) != {"-"}]
+    assert found, f"{page} has no table that begins with {first_header!r}"
+    return found
+
+
+UNITS = {"µs": 1, "ms": 1_000, "s": 1_000_000}
+
+FIGURES = [row for row in table("model.md", "what") if len(row) == 5]
+
+
+def evaluate(expression: str) -> Any:
+    """Evaluate an expression of dotted names below espnow."""
+    for dotted in re.findall(r"espnow(?:\.\w+)+", expression):
+        parts = dotted.split(".")
+        for length in range(2, len(parts) + 1):
+            try:
+                importlib.import_module(".".join(parts[:length]))
+            except ModuleNotFoundError:
+                break
+    return eval(expression, {"espnow": espnow})
+
+
+@pytest.mark.parametrize("row", FIGURES, ids=lambda row: row[0])
+def test_assumed_figure_is_that_of_the_code(row: list[str]) -> None:
+    _, value, name, sure, settable = row
+    found = re.fullmatch(r"(-?[\d.]+(?:, -?[\d.]+)*)(?: (\S+))?", value)
+    assert found is not None, value
+    scale = UNITS.get(found[2], 1)
+    documented = [float(number) * scale for number in found[1].split(", ")]
+    actual = evaluate(name.strip("`"))
+    assert documented == (actual if isinstance(actual, list) else [actual])
+    assert sure
+    assert settable
+
+
+EXCEPTIONS = table("api.md", "call")
+CLASSES = (OSError, ValueError, TypeError, RuntimeError)
+
+
+@pytest.mark.parametrize("row", EXCEPTIONS, ids=lambda row: row[0].strip("`"))
+def test_exception_is_that_of_the_table(row: list[str]) -> None:
+    call, classes, arguments = row
+    bench = Bench()
+    radio = bench.start()
+    names = {
+        "radio": radio,
+        "link": bench.link,
+        "network": bench.network,
+        "wlan": bench.network.WLAN(0),
+        "PEER": bytes.fromhex("240ac4000001"),
+        "STRANGER": bytes.fromhex("240ac4000002"),
+        "BROADCAST": b"\xff" * 6,
+        "KEY": b"lmk1234567890123",
+    }
+    radio.add_peer(names["PEER"])
+    *before, last = call.strip("`").split("; ")
+    for statement in before:
+        exec(statement, names)
+    with pytest.raises(CLASSES) as caught:
+        exec(last, names)
+    assert {kind.__name__ for kind in CLASSES if isinstance(caught.value, kind)} == set(re.findall(r"\w+", classes))
+    assert caught.value.args == ast.literal_eval(arguments.strip("`"))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_names_by_profile(profile: str) -> None:
+    bench = Bench(profile)
+    column = 1 + list(PROFILES).index(profile)
+    documented = set()
+    for row in table("api.md", "name") + table("api.md", "constant"):
+        if not re.fullmatch(r"`\w+(\.\w+)+`", row[0]):
+            continue
+        module, *path = row[0].strip("`").split(".")
+        value = bench.module(module)
+        for part in path:
+            value = getattr(value, part, None)
+        assert (value is not None) == (row[column] != "-"), row[0]
+        if isinstance(value, int):
+            assert str(value) == row[column], row[0]
+        documented.add(row[0].strip("`"))
+    for module, name in (("espnow", "ESPNow"), ("aioespnow", "AIOESPNow"), ("network", "WLAN")):
+        for member in dir(getattr(bench.module(module), name)):
+            public = not member.startswith("_") and not member.isupper() and member != "poll_events"
+            if public and not (name == "AIOESPNow" and hasattr(bench.espnow.ESPNow, member)):
+                assert f"{module}.{name}.{member}" in documented
+    for name in vars(bench.espnow):
+        if name.isupper():
+            assert f"espnow.{name}" in documented
+
+
+def test_codes() -> None:
+    rows = {row[0].strip("`"): row[1:] for row in table("api.md", "code")}
+    assert {name: numbers[0] for name, numbers in rows.items()} == {code.name: str(-code) for code in EspNowCode}
+    assert [int(numbers[1]) for numbers in rows.values()] == list(range(869, 869 + len(rows)))
+    with pytest.raises(OSError) as caught:
+        Bench("esp8266").espnow.ESPNow().any()
+    assert caught.value.args == (869,)
+
+
+def test_modules_that_a_program_finds() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    section = page.partition("## Modules that a program finds\n")[2].partition("\nWhat is in")[0]
+    assert set(re.findall(r"`(\w+)`", section)) == API_MODULES | BUILDERS.keys() | STDLIB_ALLOWED

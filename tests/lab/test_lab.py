@@ -821,3 +821,28 @@ def test_a_board_is_used_from_outside_in_a_running_loop_of_the_host(lab):
 def test_the_lab_is_exported_whole():
     for name in espnow.lab.__all__:
         assert hasattr(espnow.lab, name)
+
+
+def test_a_board_without_power_acknowledges_nothing(lab):
+    receiver = lab.board(code=RADIO + "time.sleep(100)")
+    sender = lab.board(
+        code=RADIO + f"e.add_peer({receiver.mac!r})\n"
+        f"print(e.send({receiver.mac!r}, 'one'))\ntime.sleep(1)\nprint(e.send({receiver.mac!r}, 'two'))"
+    )
+    lab.run(for_ms=500)
+    receiver.power_off()
+    lab.run()
+    assert sender.lines == ["True", "False"]
+
+
+def test_a_chip_reset_switches_wifi_off_and_draws_other_numbers(lab):
+    board = lab.board(
+        code="import machine, network, random, time\n"
+        "sta = network.WLAN(0)\nprint(sta.active(), time.ticks_ms(), random.getrandbits(32))\nsta.active(True)\n"
+        "time.sleep(1)\nmachine.reset()"
+    )
+    lab.run(for_ms=2_000)
+    first, second = (line.split() for line in board.lines)
+    assert (first[0], second[0]) == ("False", "False")
+    assert (int(first[1]), int(second[1])) == (0, 10)
+    assert first[2] != second[2]

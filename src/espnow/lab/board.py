@@ -23,7 +23,7 @@ from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
 from espnow.lab.importer import Importer
 from espnow.lab.program import STEP, compile_program, make_step
-from espnow.link import Outcome
+from espnow.link import Outcome, RadioConfig
 from espnow.micropython import Services, make_builtins
 from espnow.node import ReceivedMessage
 from espnow.node.node import DropReason
@@ -250,11 +250,15 @@ class LabBoard:
             self.error = KeyboardInterrupt()
 
     def power_off(self) -> None:
-        """End the program where it stands; what it has in ``finally`` runs, and cannot wait."""
+        """Take its power: the program ends where it stands, and the radio is silent.
+
+        What the program has in ``finally`` runs, and cannot wait. What was counted and recorded stays.
+        """
         try:
             with apart_from_host():
                 self._task.kill()
         finally:
+            self._link.configure(RadioConfig())
             if self.exit_code is None:
                 self.exit_code = 0
 

@@ -129,7 +129,9 @@ class VirtualClock:
         try:
             while True:
                 while ready:
-                    ready.popleft()._resume(hub)
+                    task = ready.popleft()
+                    if task._parent is hub or task._adopt(hub):
+                        task._greenlet.switch()
                 if self._interrupted:
                     self._interrupted = False
                     raise KeyboardInterrupt
@@ -276,6 +278,8 @@ class Task:
         ):
             clock.now_us = until_us
             self._owed_us = 0
+        elif us < _MAY_OWE_US and clock._ready and clock._hub is not None:  # the usual case while many are due
+            self._owed_us = us
         elif self._last_steps:
             self._last_steps -= 1
         elif getcurrent() is self._greenlet:  # a look from outside of the program costs it nothing
@@ -323,15 +327,16 @@ class Task:
         self.ended = True
         self._killed = True
         self._waiting = False
+        self._parent = None
         while self._timers:
             self._timers.pop().cancel()
 
-    def _resume(self, hub: greenlet) -> None:
-        if self._parent is not hub:
-            if self._killed:
-                return
-            self._parent = self._greenlet.parent = hub
-        self._greenlet.switch()  # of one that is over, this returns at once
+    def _adopt(self, hub: greenlet) -> bool:
+        """Let the program return to this hub when it ends; False if it is over."""
+        if self._killed:
+            return False
+        self._parent = self._greenlet.parent = hub
+        return True
 
     def _pause_host(self, until_us: int | None) -> None:
         """Let the lab run while the host itself waits in a call of a board without a program."""

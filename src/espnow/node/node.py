@@ -363,9 +363,9 @@ class Node:
         if not (self._config.hears_group if group else frame.destination in self._addresses):
             return False
         source = frame.source
-        peer = self.peers.find(source)
         if not isinstance(frame, Frame):
             opened = None
+            peer = self.peers.find(source)
             if peer is not None and peer.key is not None:
                 try:
                     opened = open_protected(frame, peer.key)
@@ -377,7 +377,7 @@ class Node:
                 self._dropped(DropReason.WRONG_KEY if has_key else DropReason.NO_KEY, source, at_us)
                 return False
             frame = opened
-        elif peer is not None and peer.encrypt and not group and self._config.drops_plain:
+        elif not group and self._config.drops_plain and (peer := self.peers.find(source)) and peer.encrypt:
             self.stats.rx_unencrypted += 1
             self._dropped(DropReason.PLAIN_FROM_ENCRYPTED, source, at_us)
             return False

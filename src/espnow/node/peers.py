@@ -6,6 +6,7 @@ to a group address, an address that is in it, a channel that is not the home cha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from espnow.errors import EspNowCode, NodeError
@@ -47,12 +48,17 @@ class Peer:
 
 
 class PeerTable:
-    """The registered peers, in the order of their registration."""
+    """The registered peers, in the order of their registration.
 
-    __slots__ = ("_peers",)
+    Attributes:
+        find: returns the peer with an address, or None; the dict's own method, since every frame asks.
+    """
+
+    __slots__ = ("_peers", "find")
 
     def __init__(self) -> None:
         self._peers: dict[bytes, Peer] = {}
+        self.find: Callable[[bytes], Peer | None] = self._peers.get
 
     def add(self, peer: Peer, home_channel: int | None) -> None:
         """Register `peer`; `home_channel` is None while no channel is known.
@@ -104,10 +110,6 @@ class PeerTable:
         if peer is None:
             raise NodeError(EspNowCode.NOT_FOUND)
         return peer
-
-    def find(self, address: bytes) -> Peer | None:
-        """Return the peer with this address, or None."""
-        return self._peers.get(address)
 
     def unicast(self) -> list[Peer]:
         """Return the peers that are no group address, in order."""

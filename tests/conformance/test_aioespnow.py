@@ -418,3 +418,43 @@ class TestTogether:
         fresh.active(True)
         bench.link.inject("x", after_ms=5)
         assert bench.module("asyncio").run(fresh.arecv()) == [PEER, b"x"]
+
+
+class TestDropped:
+    """Ours: tasks that new_event_loop dropped take nothing."""
+
+    def test_a_dropped_reader_does_not_take_the_message_of_a_new_one(self, bench, a, aio, read):
+        taken = []
+
+        async def reader():
+            while True:
+                taken.append(await read(a))
+
+        async def first():
+            aio.create_task(reader())
+            await aio.sleep_ms(1)
+
+        async def second():
+            return [bytes((await read(a))[1]) for _ in range(3)]
+
+        aio.run(first())
+        aio.new_event_loop()
+        for number in range(3):
+            bench.link.inject(str(number), after_ms=number + 1)
+        assert aio.run(second()) == [b"0", b"1", b"2"]
+        assert taken == []
+        assert bench.board.watchers == []
+
+    def test_a_dropped_sender_does_not_hold_a_new_one_up(self, bench, a, aio):
+        bench.link.withhold()
+        a.send(PEER, b"unanswered", False)
+
+        async def first():
+            aio.create_task(a.asend(PEER, b"dropped"))
+            await aio.sleep_ms(1)
+
+        aio.run(first())
+        aio.new_event_loop()
+        bench.clock.call_at(bench.clock.now_us + 10_000, bench.link.acknowledge)
+        assert aio.run(a.asend(PEER, b"new"))
+        assert [message for _, message in bench.link.messages] == [b"unanswered", b"new"]

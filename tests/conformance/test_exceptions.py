@@ -207,3 +207,15 @@ class TestBoth:
             call(e)
         assert isinstance(caught.value, TypeError)
         assert type(caught.value).__name__ == "ValueError"
+
+
+def test_a_traceback_names_no_exception_but_the_programs(bench):
+    """Ours: what a board shows is its program's own exception, not how it came about inside."""
+    source = (
+        "try:\n    e.send(b'\\xa0' * 6, 'x')\nexcept OSError as error:\n    import sys\n    sys.print_exception(error)"
+    )
+    bench.start()
+    bench.run("import espnow\ne = espnow.ESPNow()\n" + source)
+    assert bench.output.splitlines()[-1] == "OSError: (-12393, 'ESP_ERR_ESPNOW_NOT_FOUND')"
+    assert "NodeError" not in bench.output
+    assert "During handling" not in bench.output

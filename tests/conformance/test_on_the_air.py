@@ -589,3 +589,25 @@ class TestCallback:
         lab.run(for_ms=1)
         assert receiver.state == "armed"
         assert found == [[A, b"hello"]] * 2
+
+
+def test_a_busy_channel_makes_sends_fail_and_none_times_out():
+    """Ours: a frame that cannot go out in time is given up, so that a send says False where it can say nothing better."""
+    program = """
+import espnow, network
+network.WLAN(0).active(True)
+e = espnow.ESPNow()
+e.active(True)
+e.add_peer(PEER)
+for _ in range(60):
+    e.send(PEER, bytes(250))
+    e.irecv(0)
+print('done', e.stats()[:2])
+"""
+    addresses = [bytes.fromhex("18fe34a000") + bytes([4 * number]) for number in range(20)]
+    with Lab(seed=3) as lab:
+        for number, address in enumerate(addresses):
+            lab.board(code=f"PEER = {addresses[number - 1]!r}\n{program}", mac=address)
+        lab.run()
+        assert [board.output for board in lab.boards] == ["done (60, 60)\n"] * 20
+        assert any(not sent.acknowledged for board in lab.boards for sent in board.sent)

@@ -502,3 +502,16 @@ class TestEncryptedMessages:
         e.add_peer(PEER, LMK, ifidx=1)
         bench.link.inject("x", key=derive_key(DEFAULT_PMK, LMK))
         assert e.recv(0) == [PEER, b"x"]
+
+
+def test_a_peer_of_another_channel_can_be_changed_otherwise(bench):
+    """Ours: a channel that is not to be changed is not looked at again."""
+    e = bench.start()
+    sta = bench.network.WLAN(0)
+    sta.config(channel=3)
+    e.add_peer(b"\xa0" * 6, channel=3)
+    sta.config(channel=4)
+    e.mod_peer(b"\xa0" * 6, ifidx=1)
+    assert e.get_peer(b"\xa0" * 6)[2:4] == (3, 1)
+    with pytest.raises(OSError, match="CHAN"):
+        e.mod_peer(b"\xa0" * 6, channel=5)

@@ -51,6 +51,14 @@ def test_typed_pieces_come_out_as_lines(pieces):
     assert all(line.endswith("\n") and line.count("\n") == 1 for line in lines[:-1])
 
 
+def test_the_two_characters_of_a_line_end_may_be_typed_one_by_one():
+    console = LabConsole()
+    for piece in ("a\r", "\nb\r\n\r", "\r", "c"):
+        console.type(piece)
+    console.close()
+    assert [console.read_line() for _ in range(6)] == ["a\n", "b\n", "\n", "\n", "c", ""]
+
+
 def test_typing_and_closing_wake_the_reader():
     console = LabConsole()
     woken = []

@@ -846,3 +846,11 @@ def test_a_chip_reset_switches_wifi_off_and_draws_other_numbers(lab):
     assert (first[0], second[0]) == ("False", "False")
     assert (int(first[1]), int(second[1])) == (0, 10)
     assert first[2] != second[2]
+
+
+@pytest.mark.parametrize("ms", [-1, float("nan"), float("inf"), "x"])
+def test_times_that_cannot_be(lab, ms):
+    with pytest.raises(UserError, match="for_ms"):
+        lab.run(ms)
+    with pytest.raises(UserError, match="timeout_ms"):
+        lab.run_until(lambda: True, timeout_ms=ms)

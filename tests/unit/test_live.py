@@ -214,6 +214,29 @@ def test_time_driven_work_is_done_in_order_while_the_program_waits():
     cpu.pause(None)  # woken before: returns at once
 
 
+def test_a_loop_that_was_closed_under_a_waiting_sender_harms_nobody(radio):
+    import asyncio
+
+    from aioespnow import AIOESPNow
+
+    peer = b"\x02\0\0\0\0\x01"
+    e = AIOESPNow()
+    e.add_peer(peer)
+    for _ in range(2):
+        e.send(peer, b"unanswered", False)
+        loop = asyncio.new_event_loop()
+        waiting = e.asend(peer, b"never sent")
+        loop.call_soon(waiting.send, None)
+        loop.run_until_complete(asyncio.sleep(0, loop))
+        loop.close()
+        assert e.send(peer, b"sent") is False
+        waiting.close()
+    sent = e.stats()[0]
+    assert asyncio.run(e.asend(peer, b"sent")) is False
+    assert e.stats()[0] == sent + 1
+    assert live.board().watchers == []
+
+
 def test_an_ordinary_program(tmp_path):
     code = (
         "import espnow, network\nnetwork.WLAN(0).active(True)\ne = espnow.ESPNow()\ne.active(True)\n"

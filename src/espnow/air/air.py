@@ -33,6 +33,7 @@ from espnow.link import Clock, Outcome, ProtocolBit, RadioConfig, Station
 __all__ = ["Air", "AirLink", "AirTiming", "Reception", "Transmission"]
 
 _FCS_LENGTH = 4
+_NEVER_US = 1 << 60
 _UNHEARD: tuple[Reception, ...] = ()
 
 
@@ -45,8 +46,9 @@ class AirTiming:
         difs_us: SIFS and two slots.
         cw_min: first contention window, in slots; each retry doubles it (plus one) up to `cw_max`.
         cw_max: largest contention window.
-        lifetime_us: no retry begins that would end later than this after the frame's first access. Assumed: it keeps
-            the answer within what MicroPython's send waits for, also for the longest frames.
+        lifetime_us: no attempt at a unicast frame begins that would end later than this after the frame came to the
+            head of the queue. Assumed: it keeps the answer within what MicroPython's send waits for, also for the
+            longest frames and on a busy channel.
         queue_frames: frames that a station holds, the one on the air included. Assumed:
             ESP_WIFI_DYNAMIC_TX_BUFFER_NUM's default.
     """
@@ -210,7 +212,6 @@ class AirLink:
         "_contending",
         "_cw",
         "_deadline_us",
-        "_first_access_us",
         "_hearers",
         "_hearers_key",
         "_idle_from_us",
@@ -240,7 +241,7 @@ class AirLink:
         self._attempt = 0
         self._cw = 0
         self._backoff = 0
-        self._first_access_us = 0
+        self._deadline_us = _NEVER_US
         self._idle_from_us = 0
         self._start_us = 0
         self._busy_until_us = 0
@@ -285,7 +286,11 @@ class AirLink:
         timing = self._air._timing
         self._attempt = 0
         self._cw = timing.cw_min
-        self._first_access_us = self._air.clock.now_us
+        mpdu = self._queue[0][0]
+        self._deadline_us = _NEVER_US
+        if not mpdu[4] & 1:
+            on_air_us = airtime_us(len(mpdu) + _FCS_LENGTH, self.config.rate)
+            self._deadline_us = self._air.clock.now_us + timing.lifetime_us - on_air_us
         self._contend()
 
     def _contend(self) -> None:
@@ -300,7 +305,8 @@ class AirLink:
         now_us, busy_us = clock.now_us, self._busy_until_us
         self._contending = True
         self._idle_from_us = (now_us if now_us > busy_us else busy_us) + timing.difs_us
-        clock.call_at(self._idle_from_us + self._backoff * timing.slot_us, self._start)
+        due_us = self._idle_from_us + self._backoff * timing.slot_us
+        clock.call_at(now_us if due_us > self._deadline_us else due_us, self._start)
 
     def _freeze(self, now_us: int, busy_us: int) -> None:
         """Another begins to send: count the slots that passed, and go on one DIFS after `busy_us`."""
@@ -315,12 +321,13 @@ class AirLink:
         air = self._air
         now_us = air.clock.now_us
         due_us = self._idle_from_us + self._backoff * air._timing.slot_us
-        if due_us > now_us:
+        config = self.config
+        if due_us > now_us and due_us <= self._deadline_us:
             air.clock.call_at(due_us, self._start)
             return
         self._contending = False
-        config = self.config
-        if not config.addresses:
+        if due_us > self._deadline_us or not config.addresses:
+            self._attempt -= 1  # this one is not made
             self._finish(Outcome.NOT_ACKNOWLEDGED)
             return
         mpdu = self._queue[0][0]
@@ -416,16 +423,12 @@ class AirLink:
 
     def _unacknowledged(self) -> None:
         """Try again, or give up."""
-        timing = self._air._timing
-        cw = min(2 * self._cw + 1, timing.cw_max)
-        attempt_us = self._air.clock.now_us - self._start_us + cw * timing.slot_us // 2
-        used_us = self._air.clock.now_us - self._first_access_us
-        if self._attempt >= self.config.attempts or used_us + attempt_us > timing.lifetime_us:
+        if self._attempt >= self.config.attempts:
             self._finish(Outcome.NOT_ACKNOWLEDGED)
             return
         mpdu, token = self._queue[0]
         self._queue[0] = with_retry(mpdu), token
-        self._cw = cw
+        self._cw = min(2 * self._cw + 1, self._air._timing.cw_max)
         self._contend()
 
     def _finish(self, outcome: Outcome) -> None:

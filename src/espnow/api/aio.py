@@ -33,12 +33,11 @@ class _Turns:
         """Return when it is the caller's turn and the condition holds."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting
-        while waiting and waiting[0].get_loop().is_closed():  # a reader whose loop ended cannot be served
-            waiting.popleft()
+        self._forget_dead()
         if not waiting and self._ready():
             return
         watchers = self._state.board.watchers
-        if not waiting:
+        if self._wake not in watchers:
             watchers.append(self._wake)
         mine: asyncio.Future[None] = loop.create_future()
         waiting.append(mine)
@@ -52,7 +51,8 @@ class _Turns:
                 waiting[waiting.index(mine)] = fresh
                 mine = fresh
         finally:
-            waiting.remove(mine)
+            if mine in waiting:
+                waiting.remove(mine)
             if not waiting and self._wake in watchers:  # a soft reset drops all watchers at once
                 watchers.remove(self._wake)
 
@@ -64,10 +64,15 @@ class _Turns:
     def _wake(self) -> None:
         if not self._ready():
             return
-        for future in self._waiting:
-            if not future.done():
-                future.get_loop().call_soon_threadsafe(_finish, future)
-            return
+        self._forget_dead()
+        if self._waiting and not self._waiting[0].done():
+            self._waiting[0].get_loop().call_soon_threadsafe(_finish, self._waiting[0])
+
+    def _forget_dead(self) -> None:
+        """Drop from the head who cannot be served: one dropped with its task (cancelled), one of a closed loop."""
+        waiting = self._waiting
+        while waiting and (waiting[0].cancelled() or waiting[0].get_loop().is_closed()):
+            waiting.popleft()
 
 
 def _finish(future: asyncio.Future[None]) -> None:

@@ -266,5 +266,5 @@ class ESPNowCommon:
     def _raise(self, code: EspNowCode) -> NoReturn:
         kind = BoardOSValueError if code is EspNowCode.ARG else BoardOSError
         if self._state.board.profile.esp8266:
-            raise kind(code - _ESP8266_OFFSET)
-        raise kind(-int(code), code.esp_name)
+            raise kind(code - _ESP8266_OFFSET) from None
+        raise kind(-int(code), code.esp_name) from None

@@ -83,8 +83,8 @@ class ESPNow32(ESPNowCommon):
         """Wait for a message and put it into ``data[1]``, its sender into ``data[0]``.
 
         Args:
-            data: a list of at least two elements; the second is a writable buffer. With four, the third becomes the
-                rssi in dBm and the fourth the time of arrival in milliseconds since boot.
+            data: a list with room for the sender and, a writable buffer, the message; one of four also takes the rssi
+                in dBm and the time of arrival in milliseconds since boot.
             timeout_ms: as for `recv`.
 
         Returns:
@@ -241,7 +241,7 @@ class ESPNow32(ESPNowCommon):
         """
         address = exact_bytes(mac, 6)
         try:
-            return _peer_info(self._state.node.get_peer(address))
+            return _peer_tuple(self._state.node.get_peer(address))
         except NodeError as error:
             self._raise(error.code)
 
@@ -265,7 +265,7 @@ class ESPNow32(ESPNowCommon):
         node = self._state.node
         if not node.active:
             self._raise(EspNowCode.NOT_INIT)
-        return tuple(_peer_info(peer) for peer in node.peers.unicast())
+        return tuple(_peer_tuple(peer) for peer in node.peers.unicast())
 
     def __next__(self) -> Any:
         return self.irecv()
@@ -299,5 +299,5 @@ def _update_peer(peer: Peer, lmk: Any, channel: Any, ifidx: Any, encrypt: Any, u
         peer.encrypt = bool(encrypt)
 
 
-def _peer_info(peer: Peer) -> tuple[bytes, bytes, int, int, bool]:
+def _peer_tuple(peer: Peer) -> tuple[bytes, bytes, int, int, bool]:
     return peer.address, peer.lmk, peer.channel, peer.interface, peer.encrypt

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from espnow.board import Board
+from espnow.board.board import TICKS_PERIOD
 from espnow.node import ReceivedMessage
 
 __all__ = ["EspNowState", "PeersTable"]
@@ -94,7 +95,7 @@ class EspNowState:
     def note_peer(self, message: ReceivedMessage) -> bytes:
         """Enter the sender of a message that is being read into the table, and return the table's own key object."""
         source, _, rssi_dbm, at_us = message
-        time_ms = (at_us - self.board.boot_us) // 1000 % (1 << 30)
+        time_ms = (at_us - self.board.boot_us) // 1000 % TICKS_PERIOD
         entry = self._entries.get(source)
         if entry is None:
             values = [rssi_dbm, time_ms]

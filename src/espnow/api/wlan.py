@@ -1,9 +1,9 @@
 """The module ``network`` of one board: WLAN, and the names around it, by the board's profile.
 
-Rules: here arguments are checked and MicroPython's exceptions are made; the state is
-    `espnow.board.Wifi`. A module is
-made for one board by binding one small subclass to it; everything else is shared by all boards.
-Calls that only look cost a little time, so that a program that polls lets time pass.
+Rules: here arguments are checked and MicroPython's exceptions are made; the state is that of
+`espnow.board.Wifi`. A module is made for one board by binding one small subclass to it; everything
+else is shared by all boards. Calls that only look cost a little time, so that a program that polls
+lets time pass.
 
 It follows MicroPython's document of ``network.WLAN`` and, where that is silent, its ports'
 ``network_wlan.c`` (observed on release 1.29); an ESP8266's names, numbers and texts are its own
@@ -722,23 +722,22 @@ def build_network_module(board: Board) -> ModuleType:
             "_objects": {},
         },
     )
-    wifi = board.wifi
 
     def hostname(name: Any = _NOT_GIVEN, /) -> str | None:
         """Return or set the name that the board has in the network."""
         if name is _NOT_GIVEN:
-            return wifi.hostname
-        wifi.hostname = _hostname(name)
+            return board.wifi.hostname
+        board.wifi.hostname = _hostname(name)
         return None
 
     def country(code: Any = _NOT_GIVEN, /) -> str | None:
         """Return or set the two letters of the country whose rules hold."""
         if code is _NOT_GIVEN:
-            return wifi.country
+            return board.wifi.country
         letters = buffer_bytes(code)
         if len(letters) != 2:
             raise ValueError
-        wifi.country = letters.decode(errors="replace")
+        board.wifi.country = letters.decode(errors="replace")
         return None
 
     def phy_mode(mode: Any = _NOT_GIVEN, /) -> int | None:
@@ -746,8 +745,8 @@ def build_network_module(board: Board) -> ModuleType:
         if not esp8266:
             return None
         if mode is _NOT_GIVEN:
-            return _phy_mode(wifi)
-        _set_phy_mode(wifi, mode)
+            return _phy_mode(board.wifi)
+        _set_phy_mode(board.wifi, mode)
         return None
 
     module = ModuleType("network", "The Wi-Fi of this board.")
@@ -763,12 +762,12 @@ def build_network_module(board: Board) -> ModuleType:
                     raise TypeError("must query one param")
                 if _name(names[0]) != "dns":
                     raise ValueError("unexpected key")
-                return wifi.dns
+                return board.wifi.dns
             if names:
                 raise TypeError("can't specify pos and kw args")
             if values.keys() != {"dns"}:
                 raise ValueError("unexpected key")
-            wifi.dns = _ip(values["dns"])
+            board.wifi.dns = _ip(values["dns"])
             return None
 
         names["ipconfig"] = ipconfig

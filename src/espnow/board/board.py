@@ -16,7 +16,7 @@ from espnow.board.wifi import Wifi
 from espnow.link import Clock, Cpu, Link, Outcome
 from espnow.node import Node
 
-__all__ = ["SCHEDULE_DEPTH", "Board", "Console"]
+__all__ = ["SCHEDULE_DEPTH", "TICKS_PERIOD", "Board", "Console"]
 
 #: MICROPY_SCHEDULER_DEPTH of the ESP32 port.
 SCHEDULE_DEPTH = 8
@@ -155,10 +155,6 @@ class Board:
                 watcher()
 
     # For the program's calls.
-
-    def ticks_ms(self) -> int:
-        """Return milliseconds since boot, wrapped at 2**30 as ``time.ticks_ms`` is."""
-        return (self.clock.now_us - self.boot_us) // 1000 % TICKS_PERIOD
 
     def look(self) -> None:
         """Charge a call that only looks at something, and let due callbacks run."""

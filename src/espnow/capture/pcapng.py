@@ -41,7 +41,7 @@ _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 class BinaryFile(Protocol):
     """What the writer needs of a file."""
 
-    def write(self, data: bytes, /) -> object:
+    def write(self, content: bytes, /) -> object:
         """Take some bytes."""
 
     def flush(self) -> object:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
 from espnow.cli import run
@@ -50,6 +51,9 @@ def entry() -> NoReturn:
     Python's hashes of strings differ from process to process unless a variable fixes them before it starts, and with
     them the order of sets: so the process starts itself once more.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the shell closed it
+            setattr(sys, name, Path(os.devnull).open("w"))
     if sys.flags.hash_randomization and _FIXED_HASHES not in os.environ:
         environment = {**os.environ, "PYTHONHASHSEED": "0", _FIXED_HASHES: "1"}
         command = [sys.executable, "-m", "espnow", *sys.argv[1:]]

@@ -299,11 +299,11 @@ def _open_capture(lab: Lab, path: str | None) -> Callable[[], None] | None:
 def _on_interrupt(lab: Lab) -> Any:
     """Let the first Ctrl-C end the run in order, and a second one at once; returns the handler that was there."""
 
-    def handle(_number: int, _frame: Any) -> None:
+    def end_run(_number: int, _frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         lab.clock.interrupt()
 
-    return signal.signal(signal.SIGINT, handle)
+    return signal.signal(signal.SIGINT, end_run)
 
 
 def _exit_code(lab: Lab, interrupted: bool) -> int:

@@ -136,8 +136,10 @@ class VirtualClock:
                     self._interrupted = False
                     raise KeyboardInterrupt
                 if condition is not None:
+                    self._free_until_us = -1  # what it looks at takes no time
                     if condition():
                         return True
+                    self._set_free(until_us)
                     if ready:  # it typed something, or restarted a board
                         continue
                 while heap and heap[0][2] is None:

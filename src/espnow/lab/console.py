@@ -41,7 +41,7 @@ class LabConsole:
     Attributes:
         text: everything printed, in pieces; joined by `output`.
         sink: called with each piece as it is printed, or None.
-        errors: called with each traceback; by default it is printed like anything else.
+        error_sink: called with each traceback; by default it is printed like anything else.
         wake: wakes the program that waits for input; set by the board.
         source: where input comes from when nothing was typed, or None.
         muted: what is printed goes nowhere.
@@ -57,6 +57,7 @@ class LabConsole:
         self._record = record
         self._lines: deque[str] = deque()
         self._part = ""
+        self._after_return = False  # typed last: a newline then belongs to the line that it ended
         self._closed = False
 
     @property
@@ -95,6 +96,10 @@ class LabConsole:
         """
         if self._closed:
             raise ValueError("the input of this board was closed")
+        if text:
+            after_return, self._after_return = self._after_return, text[-1] == "\r"
+            if after_return and text[0] == "\n":
+                text = text[1:]
         *lines, self._part = _LINE_END.split(self._part + text)
         self._lines.extend(line + "\n" for line in lines)
         self.wake()

@@ -165,11 +165,12 @@ class Lab:
 
         Raises:
             KeyboardInterrupt: Ctrl-C at the host.
+            UserError: a time that cannot be.
         """
         if for_ms is None:
             self.run_clock(ENDLESS_US, self._all_finished)
         else:
-            self.run_clock(self.clock.now_us + round(for_ms * 1000), None)
+            self.run_clock(self._after_ms("for_ms", for_ms), None)
 
     def run_until(self, condition: Callable[[], object], timeout_ms: float | None = None) -> bool:
         """Let time pass until `condition()` is true.
@@ -180,8 +181,12 @@ class Lab:
 
         Returns:
             Whether it became true; False too if nothing can happen any more.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C at the host.
+            UserError: a time that cannot be.
         """
-        until_us = ENDLESS_US if timeout_ms is None else self.clock.now_us + round(timeout_ms * 1000)
+        until_us = ENDLESS_US if timeout_ms is None else self._after_ms("timeout_ms", timeout_ms)
         return self.run_clock(until_us, condition)
 
     def set_loss(self, sender: LabBoard | str, receiver: LabBoard | str, probability: float) -> None:
@@ -217,6 +222,12 @@ class Lab:
         if self._unfinished is None or self._unfinished.finished:
             self._unfinished = next((board for board in self.boards if not board.finished), None)
         return self._unfinished is None
+
+    def _after_ms(self, what: str, ms: float) -> int:
+        """Return when so much time has passed from now on."""
+        if not isinstance(ms, (int, float)) or not 0 <= ms < math.inf:
+            raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
+        return self.clock.now_us + round(ms * 1000)
 
     def _take_name(self, name: str | None, program: Program | None) -> str:
         if name is not None:

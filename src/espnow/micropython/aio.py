@@ -285,6 +285,10 @@ class BoardLoop(asyncio.BaseEventLoop):
 
     def reset(self) -> None:
         """Drop all tasks and timers, as MicroPython's ``new_event_loop`` does; nothing of them runs any more."""
+        for task in self._tasks:
+            awaited = task._fut_waiter  # type: ignore[attr-defined]
+            if awaited is not None and not isinstance(awaited, Task):
+                awaited.cancel()  # so that nobody hands it what it will never take; the task is not told
         # Referenced until `discard`: a coroutine that Python deletes would run its ``finally`` blocks.
         self._dropped += self._tasks
         self._tasks.clear()

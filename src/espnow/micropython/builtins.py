@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins as host
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from espnow.board import Board
 from espnow.micropython.services import Services
@@ -69,8 +69,12 @@ def make_builtins(board: Board, services: Services, import_function: Callable[..
             raise EOFError
         return line.rstrip("\r\n")
 
+    def exit(code: object = None, /) -> NoReturn:
+        """End the program."""
+        raise SystemExit(code)  # CPython's own would close the host's standard input
+
     names = dict(vars(host))
-    names.update(__import__=import_function, const=const, input=input, print=print)
+    names.update(__import__=import_function, const=const, exit=exit, input=input, print=print, quit=exit)
     return names
 
 

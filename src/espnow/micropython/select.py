@@ -59,6 +59,11 @@ class _Entry:
         self.ask = poller(obj)
 
 
+def _is_programs(entry: _Entry) -> bool:
+    """Return whether the program itself answers for an object."""
+    return not hasattr(entry.obj, "poll_events")
+
+
 def _timeout_us(timeout_ms: Any) -> int | None:
     """Return the microseconds of a timeout in milliseconds; None and negative ones have no end."""
     if timeout_ms is None:
@@ -74,10 +79,16 @@ def _wait(board: Board, entries: Iterable[_Entry], timeout_us: int | None) -> li
 
     def ask_all() -> bool:
         # A callback may register and unregister while this waits.
-        for entry in tuple(entries):
-            events = entry.ask(entry.mask)
-            if events:
-                ready.append((entry, events))
+        asked = tuple(entries)
+        if any(map(_is_programs, asked)):
+            # What the program's own objects do takes time, in which the board's may become ready: these come last.
+            answers = {entry: entry.ask(entry.mask) for entry in sorted(asked, key=_is_programs, reverse=True)}
+            ready.extend((entry, answers[entry]) for entry in asked if answers[entry])
+        else:
+            for entry in asked:
+                events = entry.ask(entry.mask)
+                if events:
+                    ready.append((entry, events))
         return bool(ready)
 
     if not ask_all() and timeout_us != 0:

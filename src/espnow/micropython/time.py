@@ -13,12 +13,10 @@ from types import ModuleType
 from typing import Any
 
 from espnow.board import Board
+from espnow.board.board import TICKS_PERIOD
 from espnow.micropython.services import Services
 
-__all__ = ["TICKS_PERIOD", "build", "ticks_add", "ticks_diff"]
-
-#: MICROPY_PY_TIME_TICKS_PERIOD of a 32-bit build.
-TICKS_PERIOD = 1 << 30
+__all__ = ["build", "ticks_add", "ticks_diff"]
 
 _MASK = TICKS_PERIOD - 1
 _HALF = TICKS_PERIOD // 2

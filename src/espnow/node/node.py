@@ -161,7 +161,7 @@ class Node:
         self._config = config
         self._link = link
         self._random_u32 = random_u32
-        self._addresses: dict[bytes, int] = {}
+        self._addresses: frozenset[bytes] = frozenset()
         self._packet_numbers: dict[bytes, int] = {}
         self._last_random_sent = -1
         self._last_random_received = -1
@@ -179,7 +179,7 @@ class Node:
     def configure(self, radio: RadioConfig) -> None:
         """Take notice of the radio's new state; the board tells the link."""
         self.radio = radio
-        self._addresses = {address: int(interface) for interface, address in radio.addresses}
+        self._addresses = frozenset(address for _, address in radio.addresses)
 
     def start(self, rxbuf: int) -> None:
         """Begin to receive, with a ring of `rxbuf` bytes. Without effect while active."""

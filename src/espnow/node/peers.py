@@ -85,7 +85,8 @@ class PeerTable:
         """
         old = self.get(peer.address)
         self._check_encryption(peer)
-        self._check_channel(peer, home_channel)
+        if peer.channel != old.channel:
+            self._check_channel(peer, home_channel)
         others = self.encrypted_count() - old.encrypt
         if peer.encrypt and others >= MAX_ENCRYPTED_PEERS:
             raise NodeError(EspNowCode.FULL)

@@ -1,6 +1,6 @@
 """The receive ring: messages wait here until the program reads them, within a budget of bytes.
 
-A message fits if its length and the overhead of a packet are no more than what is free. (The firmware's ring needs
+A message fits if its length and its overhead are no more than what is free. (The firmware's ring needs
 two bytes more; the document says that the default holds two messages of full size, and the document binds.)
 """
 

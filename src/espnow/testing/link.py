@@ -112,7 +112,7 @@ class ScriptedLink:
         """Let a message arrive.
 
         Args:
-            message: its bytes, 1 to 1470.
+            message: its bytes, 0 to 1470.
             source: address of the sender.
             destination: by default the address of the board's first active interface.
             rssi_dbm: signal strength.
@@ -133,7 +133,11 @@ class ScriptedLink:
         body = message.encode() if isinstance(message, str) else message
         self._seq = self._seq + 1 & 0xFFF
         number = self._seq if random_value is None else random_value
-        if key is None:
+        if not body:  # nobody sends such a frame; it can arrive all the same
+            whole = build(destination, source, b"x", seq=self._seq, random_value=number, version=version, retry=retry)
+            at = len(whole) - len(b"\x18\xfe\x34\x04\x01x") - 1  # the length of its one element
+            mpdu = whole[:at] + bytes([whole[at] - 1]) + whole[at + 1 : -1]
+        elif key is None:
             mpdu = build(destination, source, body, seq=self._seq, random_value=number, version=version, retry=retry)
         else:
             mpdu = build_protected(

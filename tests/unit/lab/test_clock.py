@@ -109,6 +109,18 @@ def test_what_a_condition_wakes_runs(clock):
     assert seen == ["woken"]
 
 
+def test_what_a_condition_looks_at_takes_no_time(clock):
+    other = Task(clock, lambda: None)
+    clock.call_at(100, lambda: None)
+
+    def condition():
+        other.spend(5)
+        return clock.now_us >= 100
+
+    assert clock.run(condition=condition)
+    assert clock.now_us == 100
+
+
 def test_an_event_that_raises_ends_the_run_and_not_the_clock(clock):
     seen = []
     clock.call_at(1, lambda: 1 / 0)

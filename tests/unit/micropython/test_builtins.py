@@ -94,3 +94,11 @@ def test_each_board_has_its_own_and_the_host_keeps_its(make_rig):
 def test_classes_and_exec_work(rig):
     rig.run("class A:\n  x = const(1)\nexec('print(A.x, const(2))')")
     assert rig.lines == ["1 2"]
+
+
+@pytest.mark.parametrize("name", ["exit", "quit"])
+def test_exit_ends_the_program_and_leaves_the_hosts_input_open(rig, name):
+    with pytest.raises(SystemExit) as caught:
+        rig.run(f"{name}(3)")
+    assert caught.value.code == 3
+    assert rig.builtins[name] is not vars(builtins).get(name)

@@ -180,3 +180,29 @@ def test_the_board_s_espnow_can_be_polled(rig, select):
 
 def test_old_name_is_the_same_module(rig, select):
     assert rig.module("uselect") is select
+
+
+def test_a_message_that_arrives_while_a_programs_own_stream_is_asked_is_not_missed():
+    from espnow.testing import Bench
+
+    bench = Bench()
+    bench.start()
+    bench.link.inject(b"x", after_ms=3)
+    found = bench.run(
+        """
+import espnow, select, time
+e = espnow.ESPNow()
+class Slow:
+    asked = 0
+    def ioctl(self, request, mask):
+        Slow.asked += 1
+        time.sleep_ms(2)
+        return 0
+p = select.poll()
+p.register(e, select.POLLIN)
+p.register(Slow(), select.POLLIN)
+ready = p.poll()
+"""
+    )
+    assert found["ready"] == [(found["e"], 1)]
+    assert found["Slow"].asked == 2

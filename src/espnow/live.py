@@ -23,7 +23,7 @@ from types import ModuleType
 from espnow.api import build_module
 from espnow.board import PROFILES, Board
 from espnow.errors import UserError
-from espnow.frame import format_mac, is_group, parse_mac
+from espnow.frame import station_address
 from espnow.radio.none import NoRadio
 
 __all__ = ["board", "module"]
@@ -134,13 +134,9 @@ def board() -> Board:
         if profile not in PROFILES:
             raise UserError(f"ESPNOW_PROFILE is {profile!r}; there are {', '.join(PROFILES)}")
         try:
-            mac = parse_mac(os.environ["ESPNOW_MAC"]) if "ESPNOW_MAC" in os.environ else _host_mac()
+            mac = station_address(os.environ["ESPNOW_MAC"]) if "ESPNOW_MAC" in os.environ else _host_mac()
         except ValueError as error:
             raise UserError(f"ESPNOW_MAC: {error}") from None
-        if is_group(mac):
-            raise UserError(
-                f"ESPNOW_MAC: {format_mac(mac)} is a multicast address; a board's own has an even first byte"
-            )
         warnings.warn(
             "espnow has no radio yet in an ordinary Python program: this board hears nobody, and nobody hears it; "
             "`espnow run PROGRAM PROGRAM` runs programs on boards that hear each other",

@@ -601,3 +601,13 @@ def test_reach_is_where_the_loss_is_reached(exponent, loss_db):
 def test_what_is_farther_is_weaker(one, other):
     propagation = LogDistance()
     assert (propagation.loss_db(one) <= propagation.loss_db(other)) or one > other
+
+
+def test_what_a_station_left_is_forgotten(sky):
+    station = sky.station()
+    for number in range(5):
+        station.mac = bytes([2, 0, 0, 0, 1, number])
+        station.configure()
+        sky.air.move(station.link, (number * 10_000.0, 0.0))
+    assert list(sky.air._owners) == [station.mac]
+    assert len(sky.air._cells) == 1

@@ -592,7 +592,7 @@ class TestCallback:
 
 
 def test_a_busy_channel_makes_sends_fail_and_none_times_out():
-    """Ours: a frame that cannot go out in time is given up, so that a send says False where it can say nothing better."""
+    """Ours: a frame that cannot go out in time is given up, so that a send says False."""
     program = """
 import espnow, network
 network.WLAN(0).active(True)

@@ -96,3 +96,19 @@ def test_two_readers_of_one_input_both_get_their_line():
         assert not source.awaited
     os.close(reading)
     os.close(writing)
+
+
+def test_an_input_that_was_closed_has_ended():
+    import os
+
+    from espnow.lab import Lab
+    from espnow.lab.host import HostInput
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.close(writing)
+    with Lab() as lab:
+        board = lab.board(code="import sys\nprint(repr(sys.stdin.readline()))")
+        board.console.source = HostInput(reading, lab.clock, paced=True)
+        lab.run()
+        assert board.lines == ["''"]

@@ -154,7 +154,10 @@ class Air:
 
     def move(self, link: AirLink, position: Position) -> None:
         """Put a station elsewhere, from the next transmission on."""
-        self._cells[self._cell(link.position)].remove(link)
+        old = self._cell(link.position)
+        self._cells[old].remove(link)
+        if not self._cells[old]:
+            del self._cells[old]
         link.position = position
         self._cells.setdefault(self._cell(position), []).append(link)
         self._layout += 1
@@ -261,6 +264,8 @@ class AirLink:
             owners = self._air._owners
             for _, address in old.addresses:
                 owners[address].remove(self)
+                if not owners[address]:  # a program may take any number of addresses, one after the other
+                    del owners[address]
             for _, address in config.addresses:
                 owners.setdefault(address, []).append(self)
         if old.channel != config.channel or old.receiver_on != config.receiver_on:

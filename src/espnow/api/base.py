@@ -168,11 +168,30 @@ class ESPNowCommon:
             events |= 4
         return events & mask
 
+    def irecv(self, timeout_ms: Any = None) -> Any:
+        """Do as `recv` does, without memory for each message."""
+        raise NotImplementedError
+
     def __iter__(self) -> Any:
         return self
 
+    def __next__(self) -> Any:
+        return self.irecv()
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"  # an address would differ from run to run
+
+    def _configure(self, values: dict[str, Any], known: tuple[str, ...]) -> dict[str, int]:
+        """Check all settings, keep size and timeout, and return them as numbers; negative sizes are ignored."""
+        for name in values:
+            if name not in known:
+                raise BoardValueTypeError(f"unexpected keyword argument '{name}'")
+        numbers = {name: integer(value) for name, value in values.items()}
+        state = self._state
+        if numbers.get("rxbuf", -1) >= 0:
+            state.rxbuf = numbers["rxbuf"]
+        state.timeout_ms = numbers.get("timeout_ms", state.timeout_ms)
+        return numbers
 
     def _take(self, timeout_ms: Any) -> ReceivedMessage | None:
         """Wait for a message and take it out of the ring; None when the time is up."""

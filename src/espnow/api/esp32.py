@@ -19,8 +19,6 @@ _INVALID_ARG = (-0x102, "ESP_ERR_INVALID_ARG")
 class ESPNow32(ESPNowCommon):
     """ESP-NOW on this board; every call returns the same object."""
 
-    __slots__ = ()
-
     def config(self, *names: Any, **values: Any) -> Any:
         """Set `rxbuf`, `timeout_ms`, `rate` by keyword, or get one of the first two by name.
 
@@ -34,16 +32,9 @@ class ESPNow32(ESPNowCommon):
         state = self._state
         if len(names) > 1:
             raise TypeError("config() takes at most one name")
-        for name, value in values.items():
-            if name not in ("rxbuf", "timeout_ms", "rate"):
-                raise BoardValueTypeError(f"unexpected keyword argument '{name}'")
-            values[name] = integer(value)
-        if values.get("rxbuf", -1) >= 0:
-            state.rxbuf = values["rxbuf"]
-        if "timeout_ms" in values:
-            state.timeout_ms = values["timeout_ms"]
-        if values.get("rate", -1) >= 0:
-            self._set_rate(values["rate"])
+        rate = self._configure(values, ("rxbuf", "timeout_ms", "rate")).get("rate", -1)
+        if rate >= 0:
+            self._set_rate(rate)
         if not names:
             return None
         if names[0] == "rxbuf":
@@ -266,9 +257,6 @@ class ESPNow32(ESPNowCommon):
         if not node.active:
             self._raise(EspNowCode.NOT_INIT)
         return tuple(_peer_tuple(peer) for peer in node.peers.unicast())
-
-    def __next__(self) -> Any:
-        return self.irecv()
 
 
 def _writable_view(buffer: Any) -> memoryview:

@@ -14,25 +14,15 @@ __all__ = ["ESPNow8266"]
 class ESPNow8266(ESPNowCommon):
     """ESP-NOW on this board; every call returns the same object."""
 
-    __slots__ = ()
-
     def config(self, *names: Any, **values: Any) -> None:
         """Set `rxbuf` and `timeout_ms`. An ESP8266 cannot read them back.
 
         Raises:
             ValueError: an unknown keyword, a bad value, or a name asked for.
         """
-        state = self._state
         if names:
             raise BoardValueTypeError("config() cannot read parameters on an ESP8266")
-        for name, value in values.items():
-            if name not in ("rxbuf", "timeout_ms"):
-                raise BoardValueTypeError(f"unexpected keyword argument '{name}'")
-            values[name] = integer(value)
-        if values.get("rxbuf", -1) >= 0:
-            state.rxbuf = values["rxbuf"]
-        if "timeout_ms" in values:
-            state.timeout_ms = values["timeout_ms"]
+        self._configure(values, ("rxbuf", "timeout_ms"))
 
     def irecv(self, timeout_ms: Any = None) -> Any:
         """Do as `recv` does, and return the same list with the same two bytearrays each time."""
@@ -120,9 +110,6 @@ class ESPNow8266(ESPNowCommon):
             self._state.node.add_peer(peer)
         except NodeError as error:
             self._raise(error.code)
-
-    def __next__(self) -> Any:
-        return self.irecv()
 
     def _answer_timed_out(self) -> bool:
         return False

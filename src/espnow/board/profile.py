@@ -1,6 +1,6 @@
 """What differs between the kinds of boards.
 
-The figures of the ring are MicroPython's: the header of a message in an ESP32's is magic, length, rssi, time (7 bytes, 8 with
+The figures of the ring are MicroPython's: before a message an ESP32's holds magic, length, rssi, time (7 bytes, 8 with
 the two-byte length of ESP-NOW v2) and the address (6); an ESP8266's has no rssi and no time (8 in all). The default
 ring holds two messages of full size.
 """

@@ -167,7 +167,6 @@ class Wifi:
 
     Attributes:
         timing: how long things take; may be replaced at any time.
-        started: an interface is active, or was since power-on.
         channel: of the radio, 1 to 14.
         country: two letters; decides which channels are allowed.
         hostname: the name for DHCP and mDNS.
@@ -202,7 +201,6 @@ class Wifi:
         "power_save",
         "reconnects",
         "ssid",
-        "started",
         "timing",
     )
 
@@ -228,7 +226,6 @@ class Wifi:
         self._join_began_us: int | None = None
         self._key = b""
         self.timing = timing
-        self.started = False
         self.channel = 1
         self.country = "XX"
         self.hostname = "mpy-esp8266" if esp8266 else "mpy-esp32"
@@ -283,7 +280,6 @@ class Wifi:
             return
         if flag:
             self._board.sleep(self.timing.start_us)
-            self.started = True
         elif interface == Interface.STA:
             self._join_began_us = None
         self._active[interface] = flag

@@ -53,7 +53,7 @@ def entry() -> NoReturn:
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the shell closed it
-            setattr(sys, name, Path(os.devnull).open("w"))
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for the rest of the process
     if sys.flags.hash_randomization and _FIXED_HASHES not in os.environ:
         environment = {**os.environ, "PYTHONHASHSEED": "0", _FIXED_HASHES: "1"}
         command = [sys.executable, "-m", "espnow", *sys.argv[1:]]

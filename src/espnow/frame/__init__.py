@@ -41,6 +41,7 @@ from espnow.frame.mac80211 import (
     format_mac,
     is_group,
     parse_mac,
+    station_address,
     with_retry,
 )
 from espnow.frame.message import MAX_ELEMENT, MAX_V1, MAX_V2, Message, build_body, parse_body
@@ -127,6 +128,7 @@ __all__ = [
     "parse_mac",
     "radiotap",
     "response_rate",
+    "station_address",
     "unicast_duration",
     "with_retry",
 ]

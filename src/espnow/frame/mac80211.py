@@ -21,6 +21,7 @@ __all__ = [
     "format_mac",
     "is_group",
     "parse_mac",
+    "station_address",
     "with_retry",
 ]
 
@@ -59,6 +60,21 @@ def parse_mac(text: str) -> bytes:
         if len(address) == 6:
             return address
     raise ValueError(f"{text!r} is no MAC address: write it as aa:bb:cc:dd:ee:ff")
+
+
+def station_address(address: bytes | str) -> bytes:
+    """Return a station's own address, given as its 6 bytes or as text.
+
+    Raises:
+        TypeError: neither of both.
+        ValueError: the text is no address, there are not 6 bytes, or it is a group's.
+    """
+    found = parse_mac(address) if isinstance(address, str) else memoryview(address).tobytes()
+    if len(found) != 6:
+        raise ValueError(f"a MAC address has 6 bytes, not {len(found)}")
+    if is_group(found):
+        raise ValueError(f"{format_mac(found)} is a multicast address; a board's own has an even first byte")
+    return found
 
 
 def ack(receiver: bytes) -> bytes:

@@ -277,7 +277,6 @@ class LabBoard:
             reset=_raise_reset,
             argv=list(program.argv) if program is not None else [""],
             modules=modules,
-            real_time=False,
         )
         folder = program.folder if program is not None else None
         self._importer = Importer(hardware, self._services, folder)
@@ -293,12 +292,7 @@ class LabBoard:
 
     def _share_thread(self) -> None:
         """From now on keep what asyncio has per thread apart from the other boards'."""
-        from espnow.micropython.aio import CLEAR_STATE, restore_thread_state, save_thread_state
-
-        def around_switch() -> Callable[[], None]:
-            state = save_thread_state()
-            restore_thread_state(CLEAR_STATE)
-            return lambda: restore_thread_state(state)
+        from espnow.micropython.aio import around_switch
 
         self._task.around_switch = around_switch
 
@@ -403,14 +397,13 @@ def apart_from_host() -> Iterator[None]:
     if "asyncio" not in sys.modules:
         yield
         return
-    from espnow.micropython.aio import CLEAR_STATE, restore_thread_state, save_thread_state
+    from espnow.micropython.aio import around_switch
 
-    state = save_thread_state()
-    restore_thread_state(CLEAR_STATE)
+    back = around_switch()
     try:
         yield
     finally:
-        restore_thread_state(state)
+        back()
 
 
 def check_position(name: str, position: Position) -> Position:

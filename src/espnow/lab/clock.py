@@ -18,11 +18,11 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-__all__ = ["ENDLESS_US", "Task", "VirtualClock"]
+__all__ = ["ENDLESS_US", "HeapTimer", "Task", "VirtualClock"]
 
 #: Later than anything: about 36 000 years.
 ENDLESS_US = 1 << 60
@@ -43,7 +43,7 @@ _abandoned: list[greenlet] = []
 _MAY_OWE_US = 100
 
 
-class _Timer(list[object]):
+class HeapTimer(list[Any]):
     """An entry of the heap: time, counter, function (None once cancelled)."""
 
     __slots__ = ()
@@ -76,7 +76,7 @@ class VirtualClock:
     def __init__(self) -> None:
         self.now_us = 0
         self.pace: Callable[[int | None], bool] | None = None
-        self._heap: list[_Timer] = []
+        self._heap: list[HeapTimer] = []
         self._ready: deque[Task] = deque()
         self._counter = 0
         self._hub: greenlet | None = None
@@ -94,10 +94,10 @@ class VirtualClock:
         """Whether `interrupt` was called and not yet answered."""
         return self._interrupted
 
-    def call_at(self, at_us: int, function: Callable[[], None]) -> _Timer:
+    def call_at(self, at_us: int, function: Callable[[], None]) -> HeapTimer:
         """Call `function` at `at_us`, or as soon as possible if that is past (`espnow.link.Clock`)."""
         self._counter += 1
-        timer = _Timer((at_us if at_us > self.now_us else self.now_us, self._counter, function))
+        timer = HeapTimer((at_us if at_us > self.now_us else self.now_us, self._counter, function))
         heapq.heappush(self._heap, timer)
         return timer
 
@@ -144,7 +144,7 @@ class VirtualClock:
                         continue
                 while heap and heap[0][2] is None:
                     heapq.heappop(heap)
-                at_us = cast("int", heap[0][0]) if heap else None
+                at_us = heap[0][0] if heap else None
                 if at_us is None or at_us > until_us:
                     if until_us < ENDLESS_US:
                         at_us = until_us
@@ -161,7 +161,7 @@ class VirtualClock:
                 while heap and heap[0][0] == at_us:
                     function = heapq.heappop(heap)[2]
                     if function is not None:
-                        function()  # type: ignore[operator]
+                        function()
         finally:
             self._hub = None
             self._condition = None
@@ -178,7 +178,6 @@ class Task:
 
     Attributes:
         ended: the body returned or raised.
-        waits_forever: it is in a pause without a limit.
         around_switch: called before the program gives control away; returns what to call when it is back. For what
             CPython keeps per thread, such as asyncio's running loop. None while there is nothing.
         host_run: what runs the clock while the host waits in a call of a board without a program; None: the clock's.
@@ -219,14 +218,9 @@ class Task:
         self._woke_host = False
         self.host_run: Callable[[int, Callable[[], object]], bool] | None = None
         self._deadline_us: int | None = None
-        self._timers: list[_Timer] = []
+        self._timers: list[HeapTimer] = []
         self.around_switch: Callable[[], Callable[[], None]] | None = None
         self.ended = False
-
-    @property
-    def waits_forever(self) -> bool:
-        """Whether only another's message, or input, can end its pause."""
-        return self._waiting and self._deadline_us is None and not self.ended
 
     @property
     def is_current(self) -> bool:
@@ -248,7 +242,7 @@ class Task:
         if until_us is None:
             while timers:  # an old one would move the time for nothing
                 timers.pop().cancel()
-        elif not timers or until_us < timers[-1][0]:  # type: ignore[operator]
+        elif not timers or until_us < timers[-1][0]:
             timers.append(clock.call_at(until_us, self._expire))
         self._deadline_us = until_us
         self._waiting = True
@@ -275,9 +269,7 @@ class Task:
         us += self._owed_us
         until_us = clock.now_us + us
         heap = clock._heap
-        if (
-            until_us <= clock._free_until_us and not clock._ready and (not heap or heap[0][0] > until_us)  # type: ignore[operator]
-        ):
+        if until_us <= clock._free_until_us and not clock._ready and (not heap or heap[0][0] > until_us):
             clock.now_us = until_us
             self._owed_us = 0
         elif us < _MAY_OWE_US and clock._ready and clock._hub is not None:  # the usual case while many are due
@@ -289,7 +281,7 @@ class Task:
                 self._refuse()
             while heap and heap[0][2] is None:
                 heapq.heappop(heap)
-            others_due = clock._ready or (heap and heap[0][0] <= until_us)  # type: ignore[operator]
+            others_due = clock._ready or (heap and heap[0][0] <= until_us)
             if others_due and us < _MAY_OWE_US:
                 self._owed_us = us
                 return
@@ -366,5 +358,5 @@ class Task:
             return
         if deadline_us <= self._clock.now_us:
             self.wake()
-        elif not timers or deadline_us < timers[-1][0]:  # type: ignore[operator]
+        elif not timers or deadline_us < timers[-1][0]:
             timers.append(self._clock.call_at(deadline_us, self._expire))

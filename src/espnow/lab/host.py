@@ -78,7 +78,10 @@ class HostInput:
         return True
 
     def _poll(self, timeout_s: float) -> bool:
-        return bool(select.select([self._fd], [], [], timeout_s)[0])
+        try:
+            return bool(select.select([self._fd], [], [], timeout_s)[0])
+        except (OSError, ValueError):  # it was closed: reading it finds the end
+            return True
 
     def _fill(self) -> None:
         try:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from espnow.air import Air, AirTiming, LogDistance, Position, Transmission
 from espnow.board import PROFILES, WifiTiming
 from espnow.errors import UserError
-from espnow.frame import format_mac, is_group, parse_mac
+from espnow.frame import format_mac, station_address
 from espnow.lab.board import LabBoard, Program, apart_from_host, check_position
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
@@ -145,7 +145,7 @@ class Lab:
         profile = profile or self._profile
         _check_profile(profile)
         name = self._take_name(name, made)
-        address = self._check_mac(name, mac, profile)
+        address = self._check_mac(name, mac)
         link = self.air.attach(name, check_position(name, at))
         self._names.add(name)
         self._macs[address] = name
@@ -241,22 +241,16 @@ class Lab:
             name = f"{stem}-{number}"
         return name
 
-    def _check_mac(self, name: str, mac: bytes | str | None, profile: str) -> bytes:
+    def _check_mac(self, name: str, mac: bytes | str | None) -> bytes:
         if mac is None:
             number = (len(self.boards) + 1) * _MACS_PER_BOARD
             while (address := _MAC_PREFIX + number.to_bytes(3, "big")) in self._macs:
                 number += _MACS_PER_BOARD
             return address
         try:
-            address = parse_mac(mac) if isinstance(mac, str) else memoryview(mac).tobytes()
+            address = station_address(mac)
         except (ValueError, TypeError) as error:
             raise UserError(f"board {name!r}: {error}") from None
-        if len(address) != 6:
-            raise UserError(f"board {name!r}: a MAC address has 6 bytes, not {len(address)}")
-        if is_group(address):
-            raise UserError(
-                f"board {name!r}: {format_mac(address)} is a multicast address; a board's own has an even first byte"
-            )
         if address in self._macs:
             raise UserError(
                 f"boards {self._macs[address]!r} and {name!r} have the same MAC address {format_mac(address)}"

@@ -25,7 +25,6 @@ class Services:
         reset: restarts the chip; does not return.
         argv: ``sys.argv``.
         modules: the board's own ``sys.modules``; every builder looks there first and adds what it built.
-        real_time: the board's clock is the wall clock.
     """
 
     random_source: random.Random
@@ -34,4 +33,3 @@ class Services:
     reset: Callable[[], NoReturn]
     argv: list[str]
     modules: dict[str, ModuleType]
-    real_time: bool = False

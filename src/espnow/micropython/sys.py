@@ -10,7 +10,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 from espnow.board import Board
 from espnow.micropython.builtins import PRINT_COST_US
@@ -25,6 +25,8 @@ VERSION = (1, 28, 0, "")
 #: ``sys.implementation._mpy``: bytecode version 6.3 with the native architecture xtensawin (ESP32) or xtensa (ESP8266).
 _MPY = 10 << 10 | 3 << 8 | 6
 _MPY_ESP8266 = 9 << 10 | 3 << 8 | 6
+
+_Line = TypeVar("_Line", str, bytes)
 
 
 class Implementation(tuple[Any, ...]):
@@ -43,7 +45,24 @@ class Implementation(tuple[Any, ...]):
         return f"({fields})"
 
 
-class InputStream:
+class _Lines(Generic[_Line]):
+    """A stream that is iterated line by line."""
+
+    def readline(self, size: int = -1, /) -> _Line:
+        """Return a line, an empty one at the end."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[_Line]:
+        return self
+
+    def __next__(self) -> _Line:
+        line = self.readline()
+        if not line:
+            raise StopIteration
+        return line
+
+
+class InputStream(_Lines[str]):
     """``sys.stdin`` of one board.
 
     Attributes:
@@ -89,15 +108,6 @@ class InputStream:
         """Return all lines up to the end of the input."""
         return list(self)
 
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self.readline()
-        if not line:
-            raise StopIteration
-        return line
-
     def poll_events(self, mask: int) -> int:
         """Return which of the `select` events in `mask` hold: POLLIN with input, POLLOUT always."""
         events = POLLOUT
@@ -117,7 +127,7 @@ class InputStream:
         """Do nothing."""
 
 
-class InputBytes:
+class InputBytes(_Lines[bytes]):
     """``sys.stdin.buffer``: the input of an `InputStream` as UTF-8."""
 
     def __init__(self, stream: InputStream) -> None:
@@ -153,15 +163,6 @@ class InputBytes:
         read = self.read(wanted)
         view[: len(read)] = read
         return len(read)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        line = self.readline()
-        if not line:
-            raise StopIteration
-        return line
 
     def poll_events(self, mask: int) -> int:
         """Return which of the `select` events in `mask` hold."""

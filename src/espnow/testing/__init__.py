@@ -2,6 +2,9 @@
 
 `Bench` is one board alone, in virtual time, on a `ScriptedLink`: the test says what arrives and what is answered, and
 calls the board's modules itself or lets it run a program.
+
+Rules: nothing here sleeps, reads a clock or opens a socket; time moves when a call waits, chance has a seed. It uses
+the lab's loader and console, and no air.
 """
 
 from espnow.testing.bench import Bench, ManualClock, WaitsForever

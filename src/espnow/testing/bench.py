@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from espnow.board import PROFILES, Board
 from espnow.lab.chance import Chance
+from espnow.lab.clock import HeapTimer
 from espnow.lab.console import LabConsole
 from espnow.lab.importer import Importer
 from espnow.lab.program import STEP, compile_program, make_step
@@ -26,15 +27,6 @@ class WaitsForever(AssertionError):
     """The board waits, and nothing that could end it will ever happen."""
 
 
-class _Timer(list[Any]):
-    """An entry of the heap: time, counter, function (None once cancelled)."""
-
-    __slots__ = ()
-
-    def cancel(self) -> None:
-        self[2] = None
-
-
 class ManualClock:
     """Time that moves only when somebody waits (`espnow.link.Clock`), and the thread of control that waits.
 
@@ -44,14 +36,14 @@ class ManualClock:
 
     def __init__(self) -> None:
         self.now_us = 0
-        self._heap: list[_Timer] = []
+        self._heap: list[HeapTimer] = []
         self._counter = 0
         self._woken = False
 
-    def call_at(self, at_us: int, function: Callable[[], None]) -> _Timer:
+    def call_at(self, at_us: int, function: Callable[[], None]) -> HeapTimer:
         """Call `function` when the time comes."""
         self._counter += 1
-        timer = _Timer((max(at_us, self.now_us), self._counter, function))
+        timer = HeapTimer((max(at_us, self.now_us), self._counter, function))
         heapq.heappush(self._heap, timer)
         return timer
 
@@ -203,7 +195,6 @@ class Bench:
             reset=_cannot_reset,
             argv=[""],
             modules={},
-            real_time=False,
         )
         importer = Importer(self.board, services, self._folder)
         importer.builtins = make_builtins(self.board, services, importer.import_)

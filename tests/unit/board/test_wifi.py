@@ -138,7 +138,6 @@ def test_group_and_other_interfaces_addresses_are_refused(station: Bench, mac: b
 
 
 def test_wifi_is_off_at_first(bench: Bench) -> None:
-    assert not bench.wifi.started
     assert bench.wifi.radio_config() == RadioConfig()
     assert not any(map(bench.wifi.interface_active, Interface))
 
@@ -154,10 +153,9 @@ def test_switching_on_takes_time_only_if_it_was_off(bench: Bench) -> None:
     assert bench.link.last.addresses == ((STA, MAC), (AP, bytes.fromhex("30aea4000002")))
 
 
-def test_off_is_at_once_and_wifi_counts_as_started(station: Bench) -> None:
+def test_off_is_at_once(station: Bench) -> None:
     station.wifi.set_active(STA, False)
     assert station.clock.now_us == 100_000
-    assert station.wifi.started
     assert station.link.last.addresses == ()
     assert not station.link.last.receiver_on
 

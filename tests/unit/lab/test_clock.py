@@ -268,12 +268,11 @@ def test_a_pause_ends_when_woken_or_when_the_time_is_up(clock):
     clock.call_at(40, task.wake)
     clock.run()
     assert seen == [40, 100]
-    assert task.waits_forever
+    assert not task.ended
     task.wake()
     clock.run()
     assert seen == [40, 100, 100]
     assert task.ended
-    assert not task.waits_forever
     task.wake()
     clock.run()
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espnow.micropython.time import TICKS_PERIOD, ticks_add, ticks_diff
+from espnow.board.board import TICKS_PERIOD
+from espnow.micropython.time import ticks_add, ticks_diff
 
 ticks = st.integers(0, TICKS_PERIOD - 1)
 deltas = st.integers(-TICKS_PERIOD // 2 + 1, TICKS_PERIOD // 2 - 1)

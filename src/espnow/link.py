@@ -11,6 +11,8 @@ Rules:
   never from inside `transmit`. Frames of one station leave in the order given.
 - `Station.received` gets what the receiver decoded: frames for its addresses and for groups, and it may get others';
   filtering is the station's.
+- A link calls its station one call at a time. Where a thread of the link reads frames, it takes the board's lock for
+  each call, and the program's calls hold the same lock while they touch node or link. In a lab there is one thread.
 - Time is integer microseconds since the clock's start. Nobody but a clock reads one or sleeps.
 - A link never raises through `received` or `outcome`, and a station never lets an exception out of them.
 """
@@ -137,7 +139,7 @@ class Cpu(Protocol):
         """
 
     def wake(self) -> None:
-        """End the pause that the program is in; without effect when it is in none."""
+        """End the pause that the program is in. One that comes while it is in none may end the next pause at once."""
 
     def spend(self, us: int) -> None:
         """Let the program compute for `us` microseconds: time passes, events happen, nothing is waited for."""

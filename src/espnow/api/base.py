@@ -21,9 +21,6 @@ from espnow.node import Peer, ReceivedMessage
 
 __all__ = ["ESPNowCommon", "buffer_bytes", "exact_bytes", "integer"]
 
-#: How long a synchronous send waits for the next answer before it raises ETIMEDOUT (MicroPython's firmware).
-ANSWER_TIMEOUT_US = 100_000
-
 #: How long a send tries again while the link has no room (MicroPython's firmware), and how often it looks.
 NO_MEMORY_TIMEOUT_US = 2_000_000
 NO_MEMORY_POLL_US = 1_000
@@ -274,7 +271,7 @@ class ESPNowCommon:
         board = state.board
         while True:
             responses = node.stats.tx_responses
-            if board.wait(state.has_no_pending, board.clock.now_us + ANSWER_TIMEOUT_US):
+            if board.wait(state.has_no_pending, board.clock.now_us + board.wifi.timing.answer_timeout_us):
                 return True
             if node.stats.tx_responses == responses:
                 return self._answer_timed_out()

@@ -1,5 +1,7 @@
 """The board itself: it joins node, Wi-Fi, link and cpu, and owns the queue of scheduled callbacks.
 
+Frames on the link are told apart by tokens, which the board gives to whoever sends: its node, and its Wi-Fi.
+
 The queue is MicroPython's: one a board, eight deep, shared by ``ESPNow.irq``, ``Pin.irq``, ``Timer`` and
 ``micropython.schedule``; what does not fit is not taken. A callback runs on the program's thread of control, between
 its steps and inside its waits, never inside another callback; its exception is printed, not raised.
@@ -7,6 +9,7 @@ its steps and inside its waits, never inside another callback; its exception is 
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -68,6 +71,7 @@ class Board:
     __slots__ = (
         "_callbacks",
         "_in_callback",
+        "_next_token",
         "_random_u32",
         "boot_us",
         "clock",
@@ -108,13 +112,14 @@ class Board:
         self._in_callback = False
         self._random_u32 = random_u32
         self.mac = mac
-        self.node = Node(profile.node, link, random_u32)
+        self._next_token = itertools.count(1).__next__
+        self.node = Node(profile.node, link, random_u32, next_token=self._next_token)
         self.wifi = Wifi(self, mac)
 
     def soft_reset(self) -> None:
         """Restart MicroPython, not the chip: ESP-NOW and callbacks are gone, Wi-Fi is as it was."""
         self.node.stop()
-        self.node = Node(self.profile.node, self.link, self._random_u32, after=self.node)
+        self.node = Node(self.profile.node, self.link, self._random_u32, next_token=self._next_token, after=self.node)
         self.irq = None
         self.watchers.clear()
         self._callbacks.clear()

@@ -98,9 +98,11 @@ class Joining(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class WifiTiming:
-    """How long Wi-Fi takes, and how often it tries. All but `settle_us` are assumed until someone measures them.
+    """How long Wi-Fi takes, and how often it tries. What is assumed awaits a measurement.
 
     Attributes:
+        answer_timeout_us: how long a synchronous ``ESPNow.send`` waits for the next answer before it raises ETIMEDOUT
+            (MicroPython's firmware); a live radio may need another.
         attempts: how often a unicast frame is sent in all before it counts as not acknowledged. Assumed.
         start_us: switching an interface on. Assumed.
         scan_channel_us: listening on one channel in a scan. Assumed.
@@ -109,6 +111,7 @@ class WifiTiming:
     """
 
     attempts: int = 7
+    answer_timeout_us: int = 100_000
     start_us: int = 100_000
     scan_channel_us: int = 120_000
     no_ap_us: int = 3_000_000

@@ -6,6 +6,7 @@ the ring. Both directions count, and tell an observer what happened to each mess
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -118,7 +119,6 @@ class Node:
         stats: counters, never reset.
         radio: what the radio was told last: addresses, channel.
         pending: token of each frame whose answer has not come, and the list that gets it if nobody acknowledges.
-        last_token: token of the frame handed to the link last.
         observer: told of every message, or None.
     """
 
@@ -128,12 +128,12 @@ class Node:
         "_last_random_received",
         "_last_random_sent",
         "_link",
+        "_next_token",
         "_packet_numbers",
         "_pmk",
         "_random_u32",
         "_sequence",
         "active",
-        "last_token",
         "observer",
         "peers",
         "pending",
@@ -148,6 +148,7 @@ class Node:
         link: Link,
         random_u32: Callable[[], int],
         *,
+        next_token: Callable[[], int] | None = None,
         after: Node | None = None,
     ) -> None:
         """Make an inactive node.
@@ -156,6 +157,7 @@ class Node:
             config: the rules of its chip.
             link: where frames go.
             random_u32: returns a new random value, 0 to 2**32 - 1, at each call.
+            next_token: returns a number that no other frame on the link has; by default the node is alone on it.
             after: the node that this one replaces after a soft reset; the radio's counters and the observer go on.
         """
         self._config = config
@@ -170,7 +172,7 @@ class Node:
         self.active = False
         self.peers = PeerTable()
         self.pending: dict[int, list[int]] = {}
-        self.last_token: int = after.last_token if after is not None else 0
+        self._next_token = next_token or itertools.count(1).__next__
         self.ring = ReceiveRing(0, config.ring_overhead)
         self.stats = Stats()
         self.radio = RadioConfig()
@@ -321,7 +323,7 @@ class Node:
                 bssid=bssid,
                 duration=duration,
             )
-        token = self.last_token + 1
+        token = self._next_token()
         try:
             self._link.transmit(mpdu, token)
         except LinkFull:
@@ -330,7 +332,6 @@ class Node:
             self._packet_numbers[peer.key] += 1
         self._sequence = (sequence + 1) & 0xFFF
         self._last_random_sent = random_value
-        self.last_token = token
         self.pending[token] = [] if failures is None else failures
         self.stats.tx_packets += 1
         if self.observer is not None:

@@ -173,8 +173,7 @@ def _run_for(lab: Lab, duration_us: int) -> None:
     bar = sys.stderr.isatty()
     shown = False
     for piece in range(1, pieces + 1):
-        lab.run(for_ms=(duration_us * piece // pieces - lab.now_us) / 1000)
-        if all(board.finished for board in lab.boards):
+        if lab.run_until(lab.finished, timeout_ms=(duration_us * piece // pieces - lab.now_us) / 1000):
             break
         elapsed_s = time.monotonic() - begin_s
         if bar and elapsed_s > 1:
@@ -389,9 +388,13 @@ class _Printer:
         self._write("", sys.stdout)
 
     def summary(self) -> None:
-        """Say how each board ended and what it sent and received; not for a single program that prints raw."""
+        """Say how each board ended and what it sent and received; of a single program only that it died."""
         boards = self._lab.boards
         if len(boards) == 1 and not self._json:
+            board = boards[0]
+            if board.error is not None and not isinstance(board.error, KeyboardInterrupt):
+                shown = for_terminal(f"--- {board.name} {_describe(board)}")
+                print(f"{shown}, after {_format_time(self._lab.now_us)} of virtual time", file=sys.stderr)
             return
         rows = []
         for board in boards:

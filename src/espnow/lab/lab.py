@@ -168,7 +168,7 @@ class Lab:
             UserError: a time that cannot be.
         """
         if for_ms is None:
-            self.run_clock(ENDLESS_US, self._all_finished)
+            self.run_clock(ENDLESS_US, self.finished)
         else:
             self.run_clock(self._after_ms("for_ms", for_ms), None)
 
@@ -188,6 +188,13 @@ class Lab:
         """
         until_us = ENDLESS_US if timeout_ms is None else self._after_ms("timeout_ms", timeout_ms)
         return self.run_clock(until_us, condition)
+
+    def finished(self) -> bool:
+        """Return whether every program has ended and no callback of one can run any more."""
+        # Asked after every instant: as long as one known board runs, the others need no look.
+        if self._unfinished is None or self._unfinished.finished:
+            self._unfinished = next((board for board in self.boards if not board.finished), None)
+        return self._unfinished is None
 
     def set_loss(self, sender: LabBoard | str, receiver: LabBoard | str, probability: float) -> None:
         """Let frames from one board to another be lost with this probability, from now on."""
@@ -216,12 +223,6 @@ class Lab:
         """Let time pass as `espnow.lab.clock.VirtualClock.run` does, apart from what the host has of asyncio."""
         with apart_from_host():  # the host may run the lab inside a loop of its own, as a notebook does
             return self.clock.run(until_us, condition)
-
-    def _all_finished(self) -> bool:
-        # Asked after every instant: as long as one known board runs, the others need no look.
-        if self._unfinished is None or self._unfinished.finished:
-            self._unfinished = next((board for board in self.boards if not board.finished), None)
-        return self._unfinished is None
 
     def _after_ms(self, what: str, ms: float) -> int:
         """Return when so much time has passed from now on."""

@@ -78,7 +78,7 @@ class PeerTable:
         peers[peer.address] = peer
 
     def modify(self, peer: Peer, home_channel: int | None) -> None:
-        """Put `peer` in the place of the one with its address.
+        """Put `peer` in the place of the one with its address; a channel that stays as it was is not checked again.
 
         Raises:
             NodeError: NOT_FOUND, ARG, CHAN or FULL.

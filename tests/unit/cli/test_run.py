@@ -158,6 +158,7 @@ def test_an_exception_shows_file_and_line_on_stderr(run, program):
         '  File "bad.py", line 4, in f',
         "    raise ValueError('oh')",
         "ValueError: oh",
+        "--- bad died: ValueError, after 0.000 s of virtual time",
     ]
     code, _, err = run("--for", "1s", "bad.py", "-c", "pass")
     assert code == 1

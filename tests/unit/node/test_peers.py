@@ -76,7 +76,7 @@ class Table(RuleBasedStateMachine):
             expected = NOT_FOUND
         elif encrypt and peer.group:
             expected = ARG
-        elif channel and home is not None and channel != home:
+        elif channel not in (0, home, self.model[peer.address].channel) and home is not None:
             expected = CHAN
         elif encrypt and self.encrypted(besides=peer.address) >= 6:
             expected = FULL

@@ -19,7 +19,7 @@ from espnow.errors import (
 )
 from espnow.node import Peer, ReceivedMessage
 
-__all__ = ["ESPNowCommon", "buffer_bytes", "exact_bytes", "integer"]
+__all__ = ["ESPNowCommon", "buffer_bytes", "exact_bytes", "integer", "writable_view"]
 
 #: How long a send tries again while the link has no room (MicroPython's firmware), and how often it looks.
 NO_MEMORY_TIMEOUT_US = 2_000_000
@@ -60,6 +60,21 @@ def exact_bytes(value: Any, length: int) -> bytes:
     if len(found) != length:
         raise ValueError("invalid buffer length")
     return found
+
+
+def writable_view(buffer: Any) -> memoryview:
+    """Return the bytes of a buffer as they can be written.
+
+    Raises:
+        TypeError: no buffer, or one that cannot be written.
+    """
+    try:
+        view = memoryview(buffer).cast("B")
+    except TypeError:
+        raise TypeError("object with buffer protocol required") from None
+    if view.readonly:
+        raise TypeError("a writable buffer is required")
+    return view
 
 
 def integer(value: Any) -> int:
@@ -129,6 +144,29 @@ class ESPNowCommon:
         mac = self._state.note_peer(message)
         return [mac, message[1]] if message[1] else _NONE
 
+    def irecv(self, timeout_ms: Any = None) -> Any:
+        """Do as `recv` does, and return the same list with the same bytearray each time.
+
+        An ESP8266's address is a bytearray, too, and the same each time.
+        """
+        message = self._take(timeout_ms)
+        if message is None:
+            return _NONE
+        state = self._state
+        mac = state.note_peer(message)
+        if not message[1]:
+            return _NONE
+        data = state.irecv_list
+        try:
+            data[1][:] = message[1]
+        except BufferError:  # a view on the last message is held: that one keeps it
+            data[1] = bytearray(message[1])
+        if state.board.profile.esp8266:
+            data[0][:] = mac
+        else:
+            data[0] = mac
+        return data
+
     def set_pmk(self, pmk: Any, /) -> None:
         """Set the primary master key, 16 bytes.
 
@@ -164,10 +202,6 @@ class ESPNowCommon:
         if not node.pending:
             events |= 4
         return events & mask
-
-    def irecv(self, timeout_ms: Any = None) -> Any:
-        """Do as `recv` does, without memory for each message."""
-        raise NotImplementedError
 
     def __iter__(self) -> Any:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from espnow.api.base import _NONE, _NOT_GIVEN, ESPNowCommon, buffer_bytes, exact_bytes, integer
+from espnow.api.base import _NOT_GIVEN, ESPNowCommon, buffer_bytes, exact_bytes, integer, writable_view
 from espnow.api.state import PeersTable
 from espnow.errors import ENOENT, BoardOSError, BoardOSValueError, BoardValueTypeError, EspNowCode, NodeError
 from espnow.frame import ALL_RATES
@@ -53,23 +53,6 @@ class ESPNow32(ESPNowCommon):
             raise BoardOSValueError(*_INVALID_ARG)
         state.board.wifi.set_rate(rate)
 
-    def irecv(self, timeout_ms: Any = None) -> Any:
-        """Do as `recv` does, and return the same list with the same bytearray each time."""
-        message = self._take(timeout_ms)
-        if message is None:
-            return _NONE
-        state = self._state
-        mac = state.note_peer(message)
-        if not message[1]:
-            return _NONE
-        data = state.irecv_list
-        try:
-            data[1][:] = message[1]
-        except BufferError:  # a view on the last message is held: that one keeps it
-            data[1] = bytearray(message[1])
-        data[0] = mac
-        return data
-
     def recvinto(self, data: Any, timeout_ms: Any = None, /) -> int:
         """Wait for a message and put it into ``data[1]``, its sender into ``data[0]``.
 
@@ -95,7 +78,7 @@ class ESPNow32(ESPNowCommon):
         buffer = data[1]
         view: memoryview | None = None
         if not isinstance(buffer, bytearray):
-            view = _writable_view(buffer)
+            view = writable_view(buffer)
         message = self._take(timeout_ms)
         if message is None:
             return 0
@@ -257,16 +240,6 @@ class ESPNow32(ESPNowCommon):
         if not node.active:
             self._raise(EspNowCode.NOT_INIT)
         return tuple(_peer_tuple(peer) for peer in node.peers.unicast())
-
-
-def _writable_view(buffer: Any) -> memoryview:
-    try:
-        view = memoryview(buffer).cast("B")
-    except TypeError:
-        raise TypeError("object with buffer protocol required") from None
-    if view.readonly:
-        raise TypeError("a writable buffer is required")
-    return view
 
 
 def _update_peer(peer: Peer, lmk: Any, channel: Any, ifidx: Any, encrypt: Any, unknown: dict[str, Any]) -> None:

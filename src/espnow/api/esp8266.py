@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from espnow.api.base import _NONE, _NOT_GIVEN, ESPNowCommon, buffer_bytes, exact_bytes, integer
+from espnow.api.base import _NOT_GIVEN, ESPNowCommon, buffer_bytes, exact_bytes, integer, writable_view
 from espnow.errors import BoardValueTypeError, EspNowCode, NodeError
 from espnow.node import Peer
 
@@ -24,26 +24,6 @@ class ESPNow8266(ESPNowCommon):
             raise BoardValueTypeError("config() cannot read parameters on an ESP8266")
         self._configure(values, ("rxbuf", "timeout_ms"))
 
-    def irecv(self, timeout_ms: Any = None) -> Any:
-        """Do as `recv` does, and return the same list with the same two bytearrays each time."""
-        message = self._take(timeout_ms)
-        if message is None or not message[1]:
-            return _NONE
-        data = self._state.irecv_list
-        data[0][:] = message[0]
-        try:
-            data[1][:] = message[1]
-        except BufferError:  # a view on the last message is held: that one keeps it
-            data[1] = bytearray(message[1])
-        return data
-
-    def recv(self, timeout_ms: Any = None) -> Any:
-        """Wait for a message and return a fresh ``[mac, message]``, or ``(None, None)``. See `irecv`."""
-        message = self._take(timeout_ms)
-        if message is None or not message[1]:
-            return _NONE
-        return [message[0], message[1]]
-
     def recvinto(self, data: Any, timeout_ms: Any = None, /) -> int:
         """Wait for a message; its sender goes into ``data[0]``, 6 bytes, the message into ``data[1]``, 250 bytes.
 
@@ -62,19 +42,19 @@ class ESPNow8266(ESPNowCommon):
         if len(data) != 2:
             raise ValueError(f"requested length 2 but object has length {len(data)}")
         source, buffer = data
-        capacity = state.capacity(buffer) if isinstance(buffer, bytearray) else _length(buffer)
-        if _length(source) != 6 or capacity != state.board.profile.node.max_data_len:
+        capacity = state.capacity(buffer) if isinstance(buffer, bytearray) else len(writable_view(buffer))
+        if len(writable_view(source)) != 6 or capacity != state.board.profile.node.max_data_len:
             raise ValueError("invalid buffer length")
         message = self._take(timeout_ms)
         if message is None:
             return 0
         body = message[1]
         if not isinstance(buffer, bytearray):
-            memoryview(buffer).cast("B")[: len(body)] = body
+            writable_view(buffer)[: len(body)] = body
         elif not state.fill(buffer, body):
             state.node.ring.clear()
             raise ValueError("ESPNow.recv(): buffer error")
-        memoryview(source).cast("B")[:] = message[0]
+        writable_view(source)[:] = message[0]
         return len(body)
 
     def send(self, mac: Any, msg: Any = _NOT_GIVEN, sync: Any = True, /) -> bool:
@@ -113,13 +93,3 @@ class ESPNow8266(ESPNowCommon):
 
     def _answer_timed_out(self) -> bool:
         return False
-
-
-def _length(buffer: Any) -> int:
-    try:
-        view = memoryview(buffer).cast("B")
-    except TypeError:
-        raise TypeError("object with buffer protocol required") from None
-    if view.readonly:
-        raise TypeError("a writable buffer is required")
-    return len(view)

@@ -42,7 +42,6 @@ __all__ = [
 #: What a scan reports of a network: ssid, bssid, channel, rssi in dBm, security, hidden.
 ScanResult = tuple[bytes, bytes, int, int, int, bool]
 
-MAX_CHANNEL = 14
 BGN = ProtocolBit.B | ProtocolBit.G | ProtocolBit.N
 
 #: ESP-IDF's table in ``esp_wifi_set_max_tx_power``: a power asked for, in 0.25 dBm, becomes the

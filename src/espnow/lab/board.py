@@ -143,8 +143,7 @@ class LabBoard:
         self.error: BaseException | None = None
         self.exit_code: int | None = None
         self.console = LabConsole(lab.record)
-        self._task = Task(lab.clock, self._run)
-        self._task.host_run = lab.run_clock
+        self._task = self._new_task()
         self.console.wake = self._wake
         # One stream each for the board's whole life: a program that starts again draws other numbers than before.
         self._random: Random = lab.chance.stream(f"{name}/random")
@@ -265,6 +264,12 @@ class LabBoard:
     def _wake(self) -> None:
         self._task.wake()
 
+    def _new_task(self) -> Task:
+        """Return a thread of control for the program, which begins when it is woken."""
+        task = Task(self._lab.clock, self._run)
+        task.host_run = self._lab.run_clock
+        return task
+
     def _boot(self) -> None:
         """Build what the program finds, and let it begin."""
         hardware = self.hardware
@@ -301,9 +306,7 @@ class LabBoard:
             self.hardware.reset()
         else:
             self.hardware.soft_reset()
-        self._task = Task(self._lab.clock, self._run)
-        self._task.host_run = self._lab.run_clock
-        self.hardware.cpu = self._task
+        self.hardware.cpu = self._task = self._new_task()
         self.error = self.exit_code = None
         self._restarts += 1
         self._boot()

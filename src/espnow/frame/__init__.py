@@ -8,9 +8,10 @@ Rules:
   arguments.
 - Importing it is cheap: AES is loaded by the first call that needs it.
 
-The modules: `mac80211` (addresses, acknowledgements, FCS), `message` (the body), `action` (whole
-frames), `ccmp` (encryption), `rates`, `airtime`, `radiotap`. `build` and `parse` are `action`'s;
-radiotap's is `radiotap.build`.
+The modules: `mac80211` (addresses, header, acknowledgements, FCS), `message` (the body), `action`
+(whole frames, as current firmware takes them), `tolerant` (whole frames, as they come), `ccmp`
+(encryption), `rates`, `airtime`, `radiotap`. `build` and `parse` are `action`'s; radiotap's are
+`radiotap.build` and `radiotap.parse`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from espnow.frame.action import (
     build_protected,
     open_protected,
     parse,
+    parse_shared,
 )
 from espnow.frame.airtime import (
     ACK_LENGTH,
@@ -32,14 +34,21 @@ from espnow.frame.airtime import (
     response_rate,
     unicast_duration,
 )
-from espnow.frame.ccmp import DEFAULT_PMK, decrypt, derive_key, encrypt
+from espnow.frame.ccmp import DEFAULT_PMK, Freshness, ReplayCheck, decrypt, derive_key, encrypt
 from espnow.frame.mac80211 import (
     BROADCAST,
     ESPRESSIF_OUI,
+    FCS_LENGTH,
+    HEADER_LENGTH,
+    ManagementHeader,
     ack,
+    build_header,
     fcs,
     format_mac,
+    has_fcs,
     is_group,
+    parse_ack,
+    parse_header,
     parse_mac,
     station_address,
     with_retry,
@@ -72,6 +81,7 @@ from espnow.frame.rates import (
     Modulation,
     Rate,
 )
+from espnow.frame.tolerant import Examined, Oddity, examine, examine_opened
 
 __all__ = [
     "ACK_LENGTH",
@@ -79,6 +89,8 @@ __all__ = [
     "BROADCAST",
     "DEFAULT_PMK",
     "ESPRESSIF_OUI",
+    "FCS_LENGTH",
+    "HEADER_LENGTH",
     "LR_RATES",
     "MAX_ELEMENT",
     "MAX_V1",
@@ -105,27 +117,39 @@ __all__ = [
     "RATE_MCS0_LONG",
     "RATE_MCS0_SHORT",
     "SIFS_US",
+    "Examined",
     "Frame",
     "FrameError",
+    "Freshness",
+    "ManagementHeader",
     "Message",
     "Modulation",
+    "Oddity",
     "ProtectedFrame",
     "Rate",
+    "ReplayCheck",
     "ack",
     "airtime_us",
     "build",
     "build_body",
+    "build_header",
     "build_protected",
     "decrypt",
     "derive_key",
     "encrypt",
+    "examine",
+    "examine_opened",
     "fcs",
     "format_mac",
+    "has_fcs",
     "is_group",
     "open_protected",
     "parse",
+    "parse_ack",
     "parse_body",
+    "parse_header",
     "parse_mac",
+    "parse_shared",
     "radiotap",
     "response_rate",
     "station_address",

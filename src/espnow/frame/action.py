@@ -20,7 +20,7 @@ from typing import NamedTuple
 from espnow.errors import FrameError
 from espnow.frame import ccmp
 from espnow.frame._shared import shared
-from espnow.frame.mac80211 import BROADCAST, format_mac
+from espnow.frame.mac80211 import BROADCAST, HEADER_LENGTH, format_mac
 from espnow.frame.message import (
     CATEGORY_OUI,
     ELEMENT_ID,
@@ -33,7 +33,7 @@ from espnow.frame.message import (
     parse_body,
 )
 
-__all__ = ["Frame", "ProtectedFrame", "build", "build_protected", "open_protected", "parse"]
+__all__ = ["Frame", "ProtectedFrame", "build", "build_protected", "open_protected", "parse", "parse_shared"]
 
 # Frame control as a little endian number: management, subtype Action (captured frame).
 _ACTION = 0x00D0
@@ -44,10 +44,12 @@ _KIND_MASK = 0xFFFF & ~0x3800
 _FRAGMENT_MASK = 0x000F
 
 _HEADER = Struct("<HH6s6s6sH")
+# The header and the CCMP header.
+_PROTECTED_HEADER = Struct("<HH6s6s6sHHHI")
 # The header, the body's prefix and its first element: all of a frame but the message, when one
 # element holds it.
 _PLAIN = Struct("<HH6s6s6sHIIBBIB")
-_MIN_PLAIN = ccmp.HEADER_LENGTH + MIN_BODY
+_MIN_PLAIN = HEADER_LENGTH + MIN_BODY
 _MIN_PROTECTED = _MIN_PLAIN + ccmp.CCMP_HEADER_LENGTH + ccmp.MIC_LENGTH
 _SHOWN = 32
 
@@ -128,12 +130,8 @@ class ProtectedFrame(NamedTuple):
         )
 
 
-@shared(maxsize=64)
 def parse(mpdu: bytes) -> Frame | ProtectedFrame:
     """Return the frame that an MPDU is.
-
-    The last 64 results are cached: all receivers of one frame get one and the same immutable value,
-    which costs the second of them a lookup. So `mpdu` is `bytes`, not a bytearray or a view.
 
     Args:
         mpdu: from frame control to the end of the body, without FCS.
@@ -175,7 +173,7 @@ def parse(mpdu: bytes) -> Frame | ProtectedFrame:
             message = mpdu[_MIN_PLAIN:]
             version = 2 if version & 0x0F > 1 else 1
         else:
-            random_value, version, message = parse_body(mpdu[ccmp.HEADER_LENGTH :])
+            random_value, version, message = parse_body(mpdu[HEADER_LENGTH:])
         return _new(
             Frame,
             (
@@ -207,6 +205,11 @@ def parse(mpdu: bytes) -> Frame | ProtectedFrame:
             ),
         )
     raise FrameError(f"frame control {control & 0xFF:02x} {control >> 8:02x} is no action frame")
+
+
+#: `parse` that keeps the last 64 results: all receivers of one frame get one and the same immutable
+#: value, which costs the second of them a lookup.
+parse_shared = shared(maxsize=64)(parse)
 
 
 def build(
@@ -301,12 +304,22 @@ def build_protected(
     """
     if not len(destination) == len(source) == len(bssid) == 6:
         raise ValueError("an address has 6 bytes")
-    try:
-        header = _HEADER.pack(_PROTECTED, duration, destination, source, bssid, seq << 4)
-    except error as reason:
-        raise _out_of_range(seq, duration, random_value) from reason
     body = build_body(message, random_value, version)
-    return header + ccmp.encrypt(key, header, body, packet_number)
+    low = packet_number & 0xFFFF
+    high = packet_number >> 16
+    try:
+        if packet_number == 0:
+            raise error
+        header = _PROTECTED_HEADER.pack(
+            _PROTECTED, duration, destination, source, bssid, seq << 4, low, ccmp.KEY_ID, high
+        )
+        return header + ccmp.ciphers[key].encrypt(
+            ccmp.pack_nonce(source, high, low), body, ccmp.pack_aad(ccmp.AAD_CONTROL, header[4:22], 0)
+        )
+    except error:
+        raise ValueError(
+            f"{_out_of_range(seq, duration, random_value)}, or packet number {packet_number!r} (1..2**48 - 1)"
+        ) from None
 
 
 def open_protected(frame: ProtectedFrame, key: bytes) -> Frame:
@@ -320,18 +333,9 @@ def open_protected(frame: ProtectedFrame, key: bytes) -> Frame:
         FrameError: another key, changed bytes, or a plain body that is not ESP-NOW's.
         ValueError: the key is not 16 bytes long.
     """
-    random_value, version, message = parse_body(ccmp.decrypt(key, frame.mpdu))
-    return Frame(
-        frame.destination,
-        frame.source,
-        frame.bssid,
-        frame.seq,
-        frame.retry,
-        frame.duration,
-        random_value,
-        version,
-        message,
-    )
+    destination, source, bssid, seq, retry, duration, _, mpdu = frame
+    random_value, version, message = parse_body(ccmp.decrypt(key, mpdu))
+    return _new(Frame, (destination, source, bssid, seq, retry, duration, random_value, version, message))
 
 
 def _out_of_range(seq: int, duration: int, random_value: int) -> ValueError:

@@ -57,6 +57,9 @@ _PREFIX = Struct("<II")
 _ELEMENT = Struct("<BBIB")
 _ONE = Struct("<IIBBIB")
 
+# A named tuple's own constructor is a Python function around this one.
+_new = tuple.__new__
+
 
 class Message(NamedTuple):
     """What a body says.
@@ -133,7 +136,9 @@ def parse_body(body: bytes) -> Message:
     end = len(body)
     if end < MIN_BODY:
         raise FrameError(f"a body of {end} bytes, fewer than {MIN_BODY}")
-    category_oui, random_value = _PREFIX.unpack_from(body)
+    category_oui, random_value, element_id, length, oui_type, version = _ONE.unpack_from(body)
+    if category_oui == CATEGORY_OUI and element_id == ELEMENT_ID and oui_type == OUI_TYPE and length + 10 == end:
+        return _new(Message, (random_value, 2 if version & 0x0F > 1 else 1, body[15:]))
     if category_oui != CATEGORY_OUI:
         raise FrameError("not a vendor specific body of Espressif's")
     parts = []

@@ -21,7 +21,7 @@ from espnow.frame import (
     build_protected,
     derive_key,
     open_protected,
-    parse,
+    parse_shared,
     unicast_duration,
 )
 from espnow.link import Link, Outcome, RadioConfig
@@ -355,7 +355,7 @@ class Node:
         if not self.active:
             return False
         try:
-            frame = parse(mpdu)
+            frame = parse_shared(mpdu)
         except FrameError:
             self.stats.rx_malformed += 1
             self._dropped(DropReason.MALFORMED, b"", at_us)

@@ -285,8 +285,9 @@ def test_a_protected_frame_made_by_hand_raises_only_frame_error(mpdu: bytes, pac
 
 
 def test_receivers_of_one_frame_share_one_parse() -> None:
-    first = frame.parse(V1_BROADCAST)
-    assert frame.parse(bytes(bytearray(V1_BROADCAST))) is first
+    first = frame.parse_shared(V1_BROADCAST)
+    assert frame.parse_shared(bytes(bytearray(V1_BROADCAST))) is first
+    assert first == frame.parse(V1_BROADCAST)
 
 
 def test_only_bytes_are_parsed() -> None:

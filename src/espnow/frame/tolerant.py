@@ -51,6 +51,9 @@ _ELEMENT_OUI_TYPE = OUI_TYPE.to_bytes(4, "little")
 _VERSION_AT = HEADER_LENGTH + _BODY_START + 6
 _ONE_ELEMENT = _VERSION_AT + 1
 _VERSIONS = (1, 2)
+
+# A named tuple's own constructor is a Python function around this one.
+_new = tuple.__new__
 _MIN_PROTECTED = HEADER_LENGTH + ccmp.CCMP_HEADER_LENGTH + MIN_BODY + ccmp.MIC_LENGTH
 
 
@@ -128,18 +131,11 @@ def examine(mpdu: bytes, *, fcs_follows: bool = False, missing: int = 0) -> Exam
             OUI, or it ends before that.
         TypeError: not bytes at all.
     """
-    first: set[Oddity] = set()
+    wrong_fcs = False
     if fcs_follows:
-        if not missing and not has_fcs(mpdu):
-            first.add(Oddity.WRONG_FCS)
-        kept = FCS_LENGTH - missing
-        if kept > 0:
-            mpdu, missing = mpdu[:-kept], 0
-        else:
-            missing -= FCS_LENGTH
-    if missing > 0:
-        first.add(Oddity.CUT_OFF)
-    elif not first:
+        wrong_fcs = missing <= 0 and not has_fcs(mpdu)
+        mpdu, missing = _without_fcs(mpdu, missing)
+    if missing <= 0 and not wrong_fcs:
         try:
             frame = parse(mpdu)
         except FrameError:
@@ -152,8 +148,19 @@ def examine(mpdu: bytes, *, fcs_follows: bool = False, missing: int = 0) -> Exam
                 and len(frame[8]) + _ONE_ELEMENT == len(mpdu) > _ONE_ELEMENT
                 and mpdu[_VERSION_AT] in _VERSIONS
             ):
-                return Examined(frame, ())
-    return _examine(mpdu, first)
+                return _new(Examined, (frame, ()))
+    oddities: set[Oddity] = set()
+    if missing > 0:
+        oddities.add(Oddity.CUT_OFF)
+    if wrong_fcs:
+        oddities.add(Oddity.WRONG_FCS)
+    return _examine(mpdu, oddities)
+
+
+def _without_fcs(mpdu: bytes, missing: int) -> tuple[bytes, int]:
+    """Take away what is there of the FCS; return the rest, and how much of that is missing."""
+    there = FCS_LENGTH - missing
+    return (mpdu[:-there], 0) if there > 0 else (mpdu, -there)
 
 
 def examine_opened(frame: ProtectedFrame, key: bytes) -> Examined:

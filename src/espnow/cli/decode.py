@@ -1,0 +1,403 @@
+"""``espnow decode``: what ESP-NOW said in a capture."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from espnow.capture import CapturedFrame, CaptureReader, Dissector, OtherFrame, PairSummary, Summary
+from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, rate_name
+from espnow.cli._show import Progress, table
+from espnow.errors import FrameError, UserError
+from espnow.frame import BROADCAST, RATES, Frame, format_mac, parse_mac
+from espnow.frame.text import printable
+
+__all__ = ["add_parser"]
+
+_EPILOG = """\
+FILE is pcap or pcapng with 802.11 frames, with radiotap or without; "-" is standard input.
+
+One line a frame: time (seconds, or a date in UTC), sender > receiver, version, channel, signal, rate, retry, whether it
+was encrypted, bytes of the message, the message as text or in hexadecimal digits, and in brackets what is odd about it.
+
+Types: v1, v2, plain, encrypted, unicast, broadcast, multicast, retry, odd. Several of one kind, such as v1 and v2, mean
+either; of several kinds, such as v2 and retry, a frame must be both.
+
+A key file holds, for each key, what --lmk and --pmk take:
+  [[key]]
+  lmk = "16 characters"                    # or 32 hexadecimal digits
+  pmk = "16 characters"                    # left out: the PMK of a board that sets none
+  name = "greenhouse"                      # optional
+  address = "30:aa:aa:aa:aa:aa"            # optional: only frames from or to it
+
+Loss is estimated from gaps in a sender's sequence numbers.
+
+Exit code: 0; 1 if a capture was damaged; 2 for a mistake in this command; 130 after Ctrl-C.
+
+examples:
+  espnow decode air.pcapng
+  tcpdump -i wlan1 -w - | espnow decode -
+  espnow decode --keys keys.toml --address 30:aa:aa:aa:aa:aa --json air.pcapng
+  espnow decode --summary monday.pcap tuesday.pcap
+  espnow decode --wireshark ~/.local/lib/wireshark/plugins
+"""
+
+#: Types of frames, by what they are about: within one of these, any may hold.
+_TYPES = (("v1", "v2"), ("plain", "encrypted"), ("unicast", "broadcast", "multicast"), ("retry",), ("odd",))
+_ALL_TYPES = [name for names in _TYPES for name in names]
+
+# After so many packets the progress bar is looked at.
+_PROGRESS_EVERY = 2048
+
+
+def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "decode",
+        help="show the messages in a capture",
+        description="Show the ESP-NOW messages in captures.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        usage="espnow decode [options] FILE...",
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE", help='a capture; "-" reads standard input')
+    add_reading_options(parser)
+    which = parser.add_argument_group("which frames")
+    which.add_argument("--address", action="append", default=[], metavar="MAC", help="only from or to this address")
+    which.add_argument("--from", action="append", default=[], dest="source", metavar="MAC", help="only from this one")
+    which.add_argument("--to", action="append", default=[], dest="destination", metavar="MAC", help="only to this one")
+    which.add_argument(
+        "--type", action="append", default=[], metavar="TYPE", help="only such frames; comma-separated or repeated"
+    )
+    shown = parser.add_argument_group("what is printed")
+    shown.add_argument("--json", action="store_true", help="one JSON object a line")
+    shown.add_argument("--summary", action="store_true", help="only a table: who sent how much to whom, what got lost")
+    shown.add_argument("--full", action="store_true", help="do not cut long lines to the width of the terminal")
+    parser.add_argument("--wireshark", metavar="DIR", help="install a dissector for Wireshark into its plugin folder")
+    parser.set_defaults(function=_decode)
+
+
+def _decode(arguments: argparse.Namespace) -> int:
+    if arguments.wireshark is not None:
+        from espnow.capture.wireshark import install
+
+        print(f"{install(Path(arguments.wireshark))} written; Wireshark loads it when it starts")
+        if not arguments.files:
+            return 0
+    if not arguments.files:
+        raise UserError('no capture given; name a file, or "-" for standard input; see espnow decode --help')
+    _check_files(arguments.files)
+    wanted = _Filter(arguments)
+    dissector = make_dissector(arguments)
+    summary = Summary() if arguments.summary else None
+    reading = _Reading(arguments.files)
+    interrupted = False
+    try:
+        if summary is not None:
+            _add_up(reading, dissector, wanted, summary)
+        else:
+            _print_frames(reading, dissector, wanted, arguments)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        reading.progress.clear()
+    if summary is not None:
+        _print_summary(summary, dissector, as_json=arguments.json)
+    _print_remarks(dissector, quiet=summary is not None and arguments.json)
+    sys.stdout.flush()
+    for problem in reading.problems:
+        print(f"espnow decode: {problem}", file=sys.stderr)
+    if interrupted:
+        return 130
+    return 1 if reading.problems else 0
+
+
+def _check_files(files: list[str]) -> None:
+    """Refuse a file that is not there before anything is printed."""
+    for name in files:
+        if name == "-":
+            if sys.stdin is None or sys.stdin.closed:
+                raise UserError("-: there is no standard input")
+            if sys.stdin.isatty():
+                raise UserError("-: standard input is a terminal; pipe a capture into it, as in tcpdump -w - | ...")
+            continue
+        try:
+            with Path(name).open("rb"):
+                pass
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UserError(f"{printable(name)}: {reason}") from None
+
+
+class _Filter:
+    """Which frames are wanted."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._either = frozenset(_parse_address("--address", text) for text in arguments.address)
+        self._sources = frozenset(_parse_address("--from", text) for text in arguments.source)
+        self._destinations = frozenset(_parse_address("--to", text) for text in arguments.destination)
+        names = [name.strip().lower() for text in arguments.type for name in text.split(",")]
+        for name in names:
+            if name not in _ALL_TYPES:
+                raise UserError(f"--type {printable(name)}: there is no such type; there are {', '.join(_ALL_TYPES)}")
+        self._kinds = [chosen for kind in _TYPES if (chosen := frozenset(kind) & frozenset(names))]
+        self.everything = not (self._either or self._sources or self._destinations or self._kinds)
+
+    def takes(self, captured: CapturedFrame) -> bool:
+        """Tell whether a frame is wanted."""
+        if self.everything:
+            return True
+        frame = captured.frame
+        if self._either and frame.source not in self._either and frame.destination not in self._either:
+            return False
+        if self._sources and frame.source not in self._sources:
+            return False
+        if self._destinations and frame.destination not in self._destinations:
+            return False
+        if not self._kinds:
+            return True
+        has = _types_of(captured)
+        return all(kind & has for kind in self._kinds)
+
+
+def _types_of(captured: CapturedFrame) -> set[str]:
+    """Return the types that a frame is of."""
+    frame = captured.frame
+    has = {"plain" if captured.protected is None else "encrypted"}
+    if isinstance(frame, Frame):
+        has.add(f"v{frame.version}")
+    if frame.destination == BROADCAST:
+        has.add("broadcast")
+    else:
+        has.add("multicast" if frame.destination[0] & 1 else "unicast")
+    if frame.retry:
+        has.add("retry")
+    if captured.oddities:
+        has.add("odd")
+    return has
+
+
+def _parse_address(option: str, text: str) -> bytes:
+    try:
+        return parse_mac(text)
+    except ValueError as error:
+        raise UserError(f"{option}: {printable(str(error))}") from None
+
+
+class _Reading:
+    """Reads captures one after the other.
+
+    Attributes:
+        problems: what was wrong with each that is damaged.
+        progress: the bar.
+        live: whether what is read now comes as it happens, so that nothing may be held back.
+    """
+
+    def __init__(self, files: list[str]) -> None:
+        self.problems: list[str] = []
+        self.progress = Progress()
+        self.live = False
+        self._files = files
+        self._total = sum(Path(name).stat().st_size for name in files if name != "-" and Path(name).is_file())
+        self._before = 0
+        self._reader: CaptureReader | None = None
+        self._packets = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the packets."""
+        for name in self._files:
+            shown = "standard input" if name == "-" else printable(name)
+            self.live = name == "-" or not Path(name).is_file()
+            try:
+                reader = CaptureReader(sys.stdin.buffer if name == "-" else name)
+            except OSError as error:
+                self.problems.append(f"{shown}: {error.strerror}")
+                continue
+            self._reader = reader
+            try:
+                with reader:
+                    yield from reader
+            except FrameError as error:
+                self.problems.append(f"{shown}: {printable(str(error))}")
+            except OSError as error:
+                self.problems.append(f"{shown}: {error.strerror}")
+            if reader.bad_blocks:
+                self.problems.append(f"{shown}: {reader.bad_blocks} blocks make no sense and were left out")
+            self._before += reader.position
+            self._packets += reader.packets
+            self._reader = None
+
+    def show_progress(self) -> None:
+        """Draw the bar anew."""
+        reader = self._reader
+        if reader is not None:
+            done = None if self.live or not self._total else (self._before + reader.position) / self._total
+            self.progress.show(done, f"{self._packets + reader.packets:,} packets")
+
+
+def _print_frames(reading: _Reading, dissector: Dissector, wanted: _Filter, arguments: argparse.Namespace) -> None:
+    """Print a line for each frame."""
+    out = sys.stdout
+    terminal = out.isatty()
+    width = shutil.get_terminal_size().columns if terminal and not arguments.full and not arguments.json else 0
+    keys = bool(arguments.keys or arguments.lmk)
+    for number, record in enumerate(reading, 1):
+        found = dissector.dissect(record)
+        if isinstance(found, CapturedFrame) and wanted.takes(found):
+            line = json.dumps(as_json(found)) if arguments.json else as_line(found, keys=keys)
+            if 0 < width < len(line):
+                line = line[: width - 1] + "…"
+            out.write(line + "\n")
+            if reading.live:
+                out.flush()
+        if not terminal and number % _PROGRESS_EVERY == 0:
+            reading.show_progress()
+
+
+def _add_up(reading: _Reading, dissector: Dissector, wanted: _Filter, summary: Summary) -> None:
+    """Count all frames."""
+    dissect, add, everything = dissector.dissect, summary.add, wanted.everything
+    for number, record in enumerate(reading, 1):
+        found = dissect(record)
+        if type(found) is CapturedFrame:
+            if everything or wanted.takes(found):
+                add(found)
+            else:
+                summary.skip(found)
+        elif found is not None:
+            assert isinstance(found, OtherFrame)
+            summary.add_other(found)
+        if number % _PROGRESS_EVERY == 0:
+            reading.show_progress()
+
+
+def _print_summary(summary: Summary, dissector: Dissector, *, as_json: bool) -> None:
+    pairs = list(summary)
+    if as_json:
+        shown = {
+            "summary": [_pair_json(pair) for pair in pairs],
+            "packets": dissector.packets,
+            "frames": dissector.frames,
+            "wrong_fcs": summary.wrong_fcs,
+            "unreadable": dissector.unreadable,
+            "other_links": dissector.other_links,
+            "beyond": summary.beyond,
+            "first_ns": summary.first_ns,
+            "last_ns": summary.last_ns,
+        }
+        print(json.dumps(shown))
+        return
+    if not pairs:
+        return
+    columns = _columns(pairs)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
+    while True:
+        rows = [[name for name, *_ in columns], *([cell(pair) for _, _, cell in columns] for pair in pairs)]
+        lines = table(rows, range(2, len(columns)))
+        spare = max(columns, key=lambda column: column[1])
+        if max(map(len, lines)) <= width or not spare[1]:
+            break
+        columns.remove(spare)  # what tells least goes first
+    print("\n".join(lines))
+
+
+def _columns(pairs: list[PairSummary]) -> list[tuple[str, int, Any]]:
+    """Return the columns of the table: head, when it goes if there is no room (0: never), how a cell is made."""
+    columns = [
+        ("from", 0, lambda pair: format_mac(pair.source)),
+        ("to", 0, lambda pair: "broadcast" if pair.destination == BROADCAST else format_mac(pair.destination)),
+        ("messages", 0, lambda pair: str(pair.messages)),
+        ("bytes", 5, lambda pair: str(pair.message_bytes)),
+        ("missed", 2, lambda pair: str(pair.missed)),
+        ("loss", 0, lambda pair: f"{100 * pair.loss:.1f}%"),
+        ("retries", 0, lambda pair: str(pair.retries)),
+        ("acked", 1, lambda pair: str(pair.acknowledged)),
+        ("encrypted", 4, lambda pair: str(pair.encrypted)),
+        ("unopened", 3, lambda pair: str(pair.unopened)),
+        ("restarts", 6, lambda pair: str(pair.restarts)),
+        ("odd", 5, lambda pair: str(pair.odd)),
+        ("rssi", 0, _rssi),
+        ("rates", 1, _rates),
+    ]
+    optional = {
+        "acked": "acknowledged",
+        "encrypted": "encrypted",
+        "unopened": "unopened",
+        "restarts": "restarts",
+        "odd": "odd",
+    }
+    interfaces = {pair.interface for pair in pairs}
+    kept = [
+        column
+        for column in columns
+        if column[0] not in optional or any(getattr(pair, optional[column[0]]) for pair in pairs)
+    ]
+    if len(interfaces) > 1:
+        kept.insert(2, ("interface", 3, lambda pair: "" if pair.interface is None else str(pair.interface.number)))
+    return kept
+
+
+def _rssi(pair: PairSummary) -> str:
+    """Return weakest, mean and strongest signal."""
+    mean = pair.rssi_mean_dbm
+    return "?" if mean is None else f"{pair.rssi_min_dbm}/{mean:.0f}/{pair.rssi_max_dbm}"
+
+
+def _rates(pair: PairSummary) -> str:
+    """Return the rates, the most frequent first."""
+    rates = sorted(pair.rates, key=lambda rate: -pair.rates[rate])
+    shown = [rate_name(rate) for rate in rates[:3]]
+    return ",".join(shown) + (",..." if len(rates) > 3 else "") if shown else "?"
+
+
+def _pair_json(pair: PairSummary) -> dict[str, Any]:
+    """Return what is known of a pair, for JSON."""
+    return {
+        "source": format_mac(pair.source),
+        "destination": format_mac(pair.destination),
+        "interface": None if pair.interface is None else pair.interface.number,
+        "frames": pair.frames,
+        "messages": pair.messages,
+        "bytes": pair.message_bytes,
+        "v1": pair.versions[0],
+        "v2": pair.versions[1],
+        "encrypted": pair.encrypted,
+        "unopened": pair.unopened,
+        "retries": pair.retries,
+        "duplicates": pair.duplicates,
+        "missed": pair.missed,
+        "loss": round(pair.loss, 6),
+        "restarts": pair.restarts,
+        "acknowledged": pair.acknowledged,
+        "odd": pair.odd,
+        "replayed": pair.replayed,
+        "rssi_min_dbm": pair.rssi_min_dbm,
+        "rssi_mean_dbm": None if pair.rssi_mean_dbm is None else round(pair.rssi_mean_dbm, 2),
+        "rssi_max_dbm": pair.rssi_max_dbm,
+        "rates": {"unknown" if rate is None else RATES[rate].name: count for rate, count in pair.rates.items()},
+        "first_ns": pair.first_ns,
+        "last_ns": pair.last_ns,
+    }
+
+
+def _print_remarks(dissector: Dissector, *, quiet: bool) -> None:
+    """Say what a person would otherwise wonder about."""
+    if quiet:
+        return
+    remarks = []
+    if not dissector.frames:
+        remarks.append(f"no ESP-NOW frame in {dissector.packets} packets")
+    if dissector.unreadable:
+        remarks.append(f"{dissector.unreadable} packets without a valid radiotap header")
+    if dissector.other_links:
+        remarks.append(
+            f"{dissector.other_links} packets that are not 802.11: capture in monitor mode, with radiotap (link type 127)"
+        )
+    if remarks:
+        print(f"--- {'; '.join(remarks)}", file=sys.stderr)

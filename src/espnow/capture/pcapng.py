@@ -12,30 +12,12 @@ radiotap before each MPDU.
 
 from __future__ import annotations
 
-from struct import Struct
 from types import TracebackType
 from typing import Protocol, Self
 
-from espnow.frame import radiotap
+from espnow.frame import captures, radiotap
 
 __all__ = ["PcapngWriter"]
-
-_MAX_TIME_US = (1 << 64) - 1
-
-# Section header: type, length, byte order, version 1.0, section length unknown, no options, length
-# again.
-_SECTION = Struct("<IIIHHqI").pack(0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
-
-# Interface description: type, length, link type, reserved, no limit to lengths; option if_tsresol
-# (9) of 1 byte: 10**-6 s, padded to 4; end of options; length again.
-_INTERFACE = Struct("<IIHHIHHB3xHHI").pack(0x00000001, 32, radiotap.LINKTYPE, 0, 0, 9, 1, 6, 0, 0, 32)
-
-# Enhanced packet: type, length, interface 0, time high and low, captured and original length.
-_PACKET = Struct("<IIIIIII")
-_PACKET_TYPE = 0x00000006
-_PACKET_OVERHEAD = _PACKET.size + 4
-_LENGTH = Struct("<I")
-_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
 class BinaryFile(Protocol):
@@ -65,7 +47,7 @@ class PcapngWriter:
         """
         self._file = file
         self._closed = False
-        file.write(_SECTION + _INTERFACE)
+        file.write(captures.build_section() + captures.build_interface(radiotap.LINKTYPE))
 
     def write(self, mpdu: bytes, *, at_us: int, channel: int, rate: int, rssi_dbm: int | None = None) -> None:
         """Write one frame.
@@ -80,33 +62,23 @@ class PcapngWriter:
         Raises:
             ValueError: the writer is closed, or an argument is out of its range.
         """
+        header = radiotap.build(channel=channel, rate=rate, rssi_dbm=rssi_dbm)
+        self.write_packet(header + mpdu, at_us=at_us)
+
+    def write_packet(self, packet: bytes, *, at_us: int, length: int | None = None) -> None:
+        """Write one packet that has its radiotap header already.
+
+        Args:
+            packet: radiotap and MPDU, at most `espnow.frame.captures.MAX_PACKET` bytes.
+            at_us: time of the packet, 0 or more.
+            length: of the packet on the air, if it was cut when it was captured.
+
+        Raises:
+            ValueError: the writer is closed, or an argument is out of its range.
+        """
         if self._closed:
             raise ValueError("the capture is closed")
-        if not 0 <= at_us <= _MAX_TIME_US:
-            raise ValueError(f"time {at_us!r} us is not in 0..2**64 - 1")
-        header = radiotap.build(channel=channel, rate=rate, rssi_dbm=rssi_dbm)
-        captured = len(header) + len(mpdu)
-        padding = _PADDING[captured & 3]
-        length = _PACKET_OVERHEAD + captured + len(padding)
-        self._file.write(
-            b"".join(
-                (
-                    _PACKET.pack(
-                        _PACKET_TYPE,
-                        length,
-                        0,
-                        at_us >> 32,
-                        at_us & 0xFFFFFFFF,
-                        captured,
-                        captured,
-                    ),
-                    header,
-                    mpdu,
-                    padding,
-                    _LENGTH.pack(length),
-                )
-            )
-        )
+        self._file.write(captures.build_packet(packet, at_us=at_us, length=length))
 
     def close(self) -> None:
         """Flush the file and take no more frames; a second call does nothing."""

@@ -397,7 +397,7 @@ def _print_remarks(dissector: Dissector, *, quiet: bool) -> None:
         remarks.append(f"{dissector.unreadable} packets without a valid radiotap header")
     if dissector.other_links:
         remarks.append(
-            f"{dissector.other_links} packets that are not 802.11: capture in monitor mode, with radiotap (link type 127)"
+            f"{dissector.other_links} packets that are not 802.11: capture in monitor mode, as link type 127 (radiotap)"
         )
     if remarks:
         print(f"--- {'; '.join(remarks)}", file=sys.stderr)

@@ -31,11 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="espnow", description="ESP-NOW for Python on a computer.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"espnow {version('espnow')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    run.add_parser(commands)
+    running = run.add_parser(commands)
     decode.add_parser(commands)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["run"]:
-        arguments = run.prepare(arguments)
+        arguments = run.prepare(arguments, running)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.function(parsed))

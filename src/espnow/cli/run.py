@@ -8,15 +8,17 @@ import math
 import re
 import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from espnow.air import Transmission
 from espnow.board import PROFILES
+from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector
+from espnow.cli._show import Progress, table
 from espnow.errors import UserError
-from espnow.frame import format_mac
+from espnow.frame import format_mac, radiotap
 from espnow.lab import Lab, LabBoard
 from espnow.lab.console import for_terminal
 from espnow.lab.host import HostInput, Pacer
@@ -25,6 +27,9 @@ __all__ = ["add_parser", "prepare"]
 
 #: A piece of code among the programs, as `prepare` marks it; no file name begins so.
 _CODE = "\0code "
+
+#: How many boards that heard a frame are named in a line.
+_NAMED = 4
 
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -47,12 +52,18 @@ examples:
 """
 
 
-def prepare(arguments: Sequence[str]) -> list[str]:
+def prepare(arguments: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
     """Return the arguments with each ``-c CODE`` as one program among the others, so that their order is kept."""
     prepared: list[str] = []
     options: list[str] = []
     rest = iter(arguments[1:])
-    with_value = {"--for", "--seed", "--profile", "--mac", "--at", "--pcap", "--loss", "--range"}
+    with_value = {
+        name
+        for action in parser._actions
+        if action.nargs != 0
+        for name in action.option_strings
+        if name.startswith("--")
+    }
     for argument in rest:
         if argument == "-c":
             code = next(rest, None)
@@ -74,9 +85,9 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     return [arguments[0], *options, "--", *prepared] if prepared else [arguments[0], *options]
 
 
-def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add_parser(commands: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser for `prepare`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "run",
         help="run programs on emulated boards",
         description="Run MicroPython programs that use ESP-NOW on emulated boards, in virtual time.",
@@ -95,11 +106,14 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--mac", action="append", default=[], help="address of a board: 30:aa:aa:aa:aa:aa")
     parser.add_argument("--at", action="append", default=[], metavar="X,Y", help="position of a board in metres")
     parser.add_argument("--pcap", metavar="FILE", help="write every frame on the air to a pcapng file")
+    parser.add_argument("--log", action="store_true", help="print every message on the air, as espnow decode does")
     parser.add_argument("--loss", type=float, default=0.0, metavar="P", help="probability that a frame is lost")
     parser.add_argument("--range", type=float, metavar="M", help="nothing is heard farther away, in metres")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, and the summary too")
     parser.add_argument("--quiet", action="store_true", help="no summary")
+    add_reading_options(parser)
     parser.set_defaults(function=_run)
+    return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -130,7 +144,22 @@ def _run_lab(lab: Lab, arguments: argparse.Namespace, duration_us: int | None) -
         board.console.source = host_input
         if host_input is None:
             board.close_input()
-    capture = _open_capture(lab, arguments.pcap)
+    watchers: list[Callable[[Transmission], None]] = []
+    capture: Callable[[], None] | None = None
+    if arguments.log:
+        watchers.append(_open_log(arguments, printer))
+    elif arguments.keys or arguments.lmk or arguments.pmk or arguments.decoders:
+        raise UserError("--keys, --pmk, --lmk and --decoders say how --log prints messages; add --log")
+    if arguments.pcap is not None:
+        write, capture = _open_capture(lab, arguments.pcap)
+        watchers.append(write)
+    if watchers:
+
+        def observe(transmission: Transmission) -> None:
+            for watch in watchers:
+                watch(transmission)
+
+        lab.air.observer = observe
     handler = _on_interrupt(lab)
     interrupted = False
     try:
@@ -169,21 +198,12 @@ def _stdin_descriptor() -> int | None:
 def _run_for(lab: Lab, duration_us: int) -> None:
     """Run so much virtual time, in pieces, with a progress bar once it takes more than a second."""
     pieces = 200
-    begin_s = time.monotonic()
-    bar = sys.stderr.isatty()
-    shown = False
+    progress = Progress()
     for piece in range(1, pieces + 1):
         if lab.run_until(lab.finished, timeout_ms=(duration_us * piece // pieces - lab.now_us) / 1000):
             break
-        elapsed_s = time.monotonic() - begin_s
-        if bar and elapsed_s > 1:
-            shown = True
-            left_s = elapsed_s / piece * (pieces - piece)
-            done = "#" * (piece * 30 // pieces)
-            line = f"\r[{done:<30}] {_format_time(lab.now_us)} of {_format_time(duration_us)}, {left_s:.0f} s left "
-            print(line, end="", file=sys.stderr, flush=True)
-    if shown:
-        print("\r" + " " * 78 + "\r", end="", file=sys.stderr, flush=True)
+        progress.show(piece / pieces, f"{_format_time(lab.now_us)} of {_format_time(duration_us)}")
+    progress.clear()
 
 
 def _add_board(lab: Lab, program: str, mac: str | None, at: str | None) -> LabBoard:
@@ -253,10 +273,8 @@ def _format_time(us: int) -> str:
     return f"{minutes:.0f} min {rest:.0f} s"
 
 
-def _open_capture(lab: Lab, path: str | None) -> Callable[[], None] | None:
-    """Let every transmission go to a pcapng file; returns what closes it."""
-    if path is None:
-        return None
+def _open_capture(lab: Lab, path: str) -> tuple[Callable[[Transmission], None], Callable[[], None]]:
+    """Return what writes a transmission to a pcapng file, and what closes the file."""
     from espnow.capture import PcapngWriter
 
     def refuse(error: OSError) -> NoReturn:
@@ -269,15 +287,14 @@ def _open_capture(lab: Lab, path: str | None) -> Callable[[], None] | None:
     except OSError as error:
         refuse(error)
 
-    def write(transmission: Any) -> None:
-        strongest = max((reception.rssi_dbm for reception in transmission.receptions), default=None)
+    def write(transmission: Transmission) -> None:
         try:
             writer.write(
                 transmission.mpdu,
                 at_us=transmission.at_us,
                 channel=transmission.channel,
                 rate=transmission.rate,
-                rssi_dbm=strongest,
+                rssi_dbm=_strongest_dbm(transmission),
             )
         except OSError as error:
             refuse(error)
@@ -291,8 +308,37 @@ def _open_capture(lab: Lab, path: str | None) -> Callable[[], None] | None:
         except OSError as error:
             refuse(error)
 
-    lab.air.observer = write
-    return close
+    return write, close
+
+
+def _strongest_dbm(transmission: Transmission) -> int | None:
+    return max((reception.rssi_dbm for reception in transmission.receptions), default=None)
+
+
+def _open_log(arguments: argparse.Namespace, printer: _Printer) -> Callable[[Transmission], None]:
+    """Return what prints the message of a transmission."""
+    dissector = make_dissector(arguments)
+    keys = bool(arguments.keys or arguments.lmk)
+
+    def log(transmission: Transmission) -> None:
+        header = radiotap.build(
+            channel=transmission.channel, rate=transmission.rate, rssi_dbm=_strongest_dbm(transmission)
+        )
+        captured = dissector.examine(transmission.mpdu, radiotap.parse(header), at_ns=transmission.at_us * 1000)
+        if captured is None:  # an acknowledgement
+            return
+        heard_by = [reception.station for reception in transmission.receptions]
+        if arguments.json:
+            frame = as_json(captured) | {"sent_by": transmission.station, "heard_by": heard_by}
+            printer.log(json.dumps({"us": transmission.at_us, "frame": frame}))
+        else:
+            more = len(heard_by) - _NAMED
+            names = ", ".join(heard_by[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+            printer.log(
+                for_terminal(f"{as_line(captured, keys=keys)}  ({transmission.station} to {names or 'nobody'})")
+            )
+
+    return log
 
 
 def _on_interrupt(lab: Lab) -> Any:
@@ -375,6 +421,13 @@ class _Printer:
             shown = for_terminal(f"{name}: {line}")
         self._write(shown + "\n", stream)
 
+    def log(self, line: str) -> None:
+        """Print a line about the air: beside the programs' output, or as one object among theirs."""
+        if self._json:
+            self._write(line + "\n", sys.stdout)
+        else:
+            self._write_error(line + "\n")
+
     def note_states(self) -> None:
         """Remember for the summary how the boards are now, before the lab ends their programs."""
         self._states = {board.name: _describe(board) for board in self._lab.boards}
@@ -414,14 +467,8 @@ class _Printer:
             self._write(json.dumps({"us": self._lab.now_us, "summary": rows}) + "\n", sys.stdout)
             return
         print(f"--- {_format_time(self._lab.now_us)} of virtual time", file=sys.stderr)
-        table = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
-        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-        for row in table:
-            cells = (
-                cell.rjust(width) if number > 2 else cell.ljust(width)
-                for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            print("  ".join(cells).rstrip(), file=sys.stderr)
+        cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+        print("\n".join(table(cells, range(3, len(cells[0])))), file=sys.stderr)
 
 
 def _describe(board: LabBoard) -> str:

@@ -1,4 +1,4 @@
-"""pcapng files, read back by a small reader of its own."""
+"""pcapng files, read back by a small reader of its own and by the project's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from espnow import frame
 from espnow.capture import PcapngWriter
+from espnow.capture.reading import read
 from espnow.frame import radiotap
 
 repeatable = settings(derandomize=True, deadline=None)
@@ -82,6 +83,28 @@ def test_frames_read_back(sent: list[tuple[bytes, int, int, int, int | None]]) -
         (at_us, radiotap.build(channel=channel, rate=rate, rssi_dbm=rssi_dbm) + mpdu)
         for mpdu, at_us, channel, rate, rssi_dbm in sent
     ]
+    assert [
+        (record.at_ns, record.interface.link_type, record.packet) for record in read(io.BytesIO(file.getvalue()))
+    ] == [(at_us * 1000, 127, packet) for at_us, packet in frames(file.getvalue())]
+
+
+def test_a_packet_that_has_its_radiotap_is_the_same_packet() -> None:
+    made, copied = io.BytesIO(), io.BytesIO()
+    with PcapngWriter(made) as writer:
+        writer.write(MPDU, at_us=7, channel=3, rate=11, rssi_dbm=-40)
+    with PcapngWriter(copied) as writer:
+        for record in read(io.BytesIO(made.getvalue())):
+            assert record.at_ns is not None
+            writer.write_packet(record.packet, at_us=record.at_ns // 1000, length=record.length)
+    assert copied.getvalue() == made.getvalue()
+
+
+def test_a_cut_packet_keeps_its_length() -> None:
+    file = io.BytesIO()
+    with PcapngWriter(file) as writer:
+        writer.write_packet(b"cut", at_us=7, length=300)
+    (record,) = read(io.BytesIO(file.getvalue()))
+    assert (record.packet, record.length) == (b"cut", 300)
 
 
 def test_byte_by_byte() -> None:
@@ -112,6 +135,8 @@ def test_a_closed_writer_takes_nothing() -> None:
     writer.close()
     with pytest.raises(ValueError, match="closed"):
         writer.write(MPDU, at_us=1, channel=1, rate=0)
+    with pytest.raises(ValueError, match="closed"):
+        writer.write_packet(b"", at_us=1)
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ Rules:
 
 The modules: `mac80211` (addresses, header, acknowledgements, FCS), `message` (the body), `action`
 (whole frames, as current firmware takes them), `tolerant` (whole frames, as they come), `ccmp`
-(encryption), `rates`, `airtime`, `radiotap`, `captures` (files), `decoders` (what messages mean),
-`text` (what may be printed). `build` and `parse` are `action`'s; radiotap's are
-`radiotap.build` and `radiotap.parse`.
+(encryption), `rates`, `airtime`, `radiotap`. `build` and `parse` are `action`'s; radiotap's are
+`radiotap.build` and `radiotap.parse`. By their own names only: `captures` (files), `decoders` (what
+messages mean), `text` (what may be printed).
 """
 
 from __future__ import annotations
 
 from espnow.errors import FrameError
-from espnow.frame import captures, radiotap
+from espnow.frame import radiotap
 from espnow.frame.action import (
     Frame,
     ProtectedFrame,
@@ -135,7 +135,6 @@ __all__ = [
     "build_body",
     "build_header",
     "build_protected",
-    "captures",
     "decrypt",
     "derive_key",
     "encrypt",

@@ -17,8 +17,12 @@ import pytest
 
 import espnow.lab
 import espnow.testing
+from espnow import frame
 from espnow.api import API_MODULES
 from espnow.board import PROFILES
+from espnow.capture import Dissector, PairSummary
+from espnow.cli._frames import as_json
+from espnow.cli.decode import _columns
 from espnow.cli.main import main
 from espnow.errors import EspNowCode
 from espnow.lab import Lab
@@ -127,15 +131,38 @@ def options(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z])(?![\w-])", text))
 
 
-def test_the_options_are_those_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("command", "name"), [("run", "lab.md"), ("decode", "decode.md")])
+def test_the_options_are_those_of_the_command(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["run", "--help"])
+        main([command, "--help"])
     assert ended.value.code == 0
     listed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  -")]
     in_help = options("\n".join(line[:20] for line in listed))
-    page = (ROOT / "docs" / "lab.md").read_text()
-    assert options("\n".join(row[0] for row in table("lab.md", "option"))) == in_help
+    page = (ROOT / "docs" / name).read_text()
+    assert options("\n".join(row[0] for row in table(name, "option"))) == in_help
     assert options(" ".join(re.findall(r"`[^`\n]+`", page))) <= in_help
+
+
+def test_the_table_of_oddities_is_complete() -> None:
+    header = frame.parse(frame.build(bytes(6), bytes(6), b"x", seq=0, random_value=0))
+    rows = {row[0].strip("`"): row[2].startswith("yes") for row in table("decode.md", "name in JSON")}
+    assert rows == {oddity.name.lower(): not frame.Examined(header, (oddity,)).accepted for oddity in frame.Oddity}
+
+
+def test_the_keys_of_a_json_line_are_documented() -> None:
+    mpdu = frame.build(bytes(6), bytes(6), b"x", seq=0, random_value=0)
+    header = frame.radiotap.parse(frame.radiotap.build(tx_flags=0))
+    captured = Dissector().examine(mpdu, header)
+    assert captured is not None
+    documented = {name for row in table("decode.md", "key") for name in re.findall(r"`(\w+)`", row[0])}
+    assert documented == set(as_json(captured))
+
+
+def test_the_columns_of_the_summary_are_documented() -> None:
+    pair = PairSummary(None, bytes(6), bytes(6))
+    pair.acknowledged = pair.encrypted = pair.unopened = pair.restarts = pair.odd = 1
+    documented = [name.strip() for row in table("decode.md", "column") for name in row[0].split(",")]
+    assert [name for name, *_ in _columns([pair])][2:] == documented
 
 
 def test_public_names_are_documented() -> None:

@@ -35,7 +35,7 @@ from espnow.frame.airtime import (
     response_rate,
     unicast_duration,
 )
-from espnow.frame.ccmp import DEFAULT_PMK, Freshness, ReplayCheck, decrypt, derive_key, encrypt
+from espnow.frame.ccmp import DEFAULT_PMK, Freshness, PairCipher, ReplayCheck, decrypt, derive_key, encrypt
 from espnow.frame.mac80211 import (
     BROADCAST,
     ESPRESSIF_OUI,
@@ -126,6 +126,7 @@ __all__ = [
     "Message",
     "Modulation",
     "Oddity",
+    "PairCipher",
     "ProtectedFrame",
     "Rate",
     "ReplayCheck",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from espnow.errors import FrameError
 from espnow.frame._shared import shared
-from espnow.frame.mac80211 import HEADER_LENGTH
+from espnow.frame.mac80211 import BROADCAST, HEADER_LENGTH, format_mac
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESCCM
@@ -30,6 +30,7 @@ __all__ = [
     "DEFAULT_PMK",
     "MIC_LENGTH",
     "Freshness",
+    "PairCipher",
     "ReplayCheck",
     "decrypt",
     "derive_key",
@@ -46,7 +47,7 @@ MIC_LENGTH = 8
 
 # Bytes 2 and 3 of the CCMP header: reserved, then Ext IV and key id 3 (captured frame).
 KEY_ID = 0xE000
-_OTHERKEY_ID = "the CCMP header has another key id than ESP-NOW's"
+_OTHER_KEY_ID = "the CCMP header has another key id than ESP-NOW's"
 
 # Frame control in the AAD, masked, as a little endian number (captured frame).
 AAD_CONTROL = 0x4080
@@ -60,8 +61,10 @@ _CCMP_HEADER = Struct("<HHI")
 _pack_header = _CCMP_HEADER.pack
 _unpack_header = _CCMP_HEADER.unpack_from
 
-# Flags 00, addr2, the packet number in two pieces.
+# Flags 00 (captured frame), addr2, the packet number in two pieces.
+_NONCE_FLAGS = b"\0"
 pack_nonce = Struct(">x6sIH").pack
+_join_nonce = Struct(">7sIH").pack
 
 # Masked frame control, the three addresses, sequence control with the fragment number alone.
 pack_aad = Struct("<H18sH").pack
@@ -175,6 +178,88 @@ def decrypt(key: bytes, mpdu: bytes) -> bytes:
         raise FrameError("the MIC is wrong: another key, or changed bytes") from None
 
 
+class PairCipher:
+    """CCMP from one address to another with one key, for many frames.
+
+    What of nonce and AAD stays the same is made once: `encrypt` and `decrypt` take about half the time
+    beside the cipher that the functions of these names do.
+
+    Attributes:
+        destination: addr1.
+        source: addr2.
+        bssid: addr3.
+    """
+
+    __slots__ = ("_aad", "_decrypt", "_encrypt", "_nonce", "bssid", "destination", "source")
+
+    def __init__(self, key: bytes, destination: bytes, source: bytes, bssid: bytes = BROADCAST) -> None:
+        """Make it.
+
+        Args:
+            key: from `derive_key`.
+            destination: addr1.
+            source: addr2.
+            bssid: addr3.
+
+        Raises:
+            ValueError: the key is not 16 bytes long, or an address not 6.
+        """
+        if not len(destination) == len(source) == len(bssid) == 6:
+            raise ValueError("an address has 6 bytes")
+        cipher = ciphers[key]
+        self._encrypt = cipher.encrypt
+        self._decrypt = cipher.decrypt
+        self._nonce = _NONCE_FLAGS + source
+        self._aad = pack_aad(AAD_CONTROL, destination + source + bssid, 0)
+        self.destination = destination
+        self.source = source
+        self.bssid = bssid
+
+    def __repr__(self) -> str:
+        """Return it without the key."""
+        return f"<CCMP {format_mac(self.source)} -> {format_mac(self.destination)}>"
+
+    def encrypt(self, body: bytes, packet_number: int) -> bytes:
+        """Return what follows the MAC header of a protected frame: CCMP header, ciphertext, MIC.
+
+        Args:
+            body: the plain body.
+            packet_number: 1..2**48 - 1, never twice with one key.
+
+        Raises:
+            ValueError: the packet number is out of its range.
+        """
+        try:
+            number = packet_number.to_bytes(6, "big")
+            if packet_number == 0:
+                raise OverflowError
+        except OverflowError:
+            raise ValueError(f"packet number {packet_number} is not in 1..2**48 - 1") from None
+        return _pack_header(packet_number & 0xFFFF, KEY_ID, packet_number >> 16) + self._encrypt(
+            self._nonce + number, body, self._aad
+        )
+
+    def decrypt(self, mpdu: bytes) -> bytes:
+        """Return the plain body of a protected MPDU from and to these addresses whose MIC is right.
+
+        Args:
+            mpdu: the whole frame, without FCS; an action frame, but no fragment.
+
+        Raises:
+            FrameError: it is no protected frame of ESP-NOW's kind, or the MIC is wrong: another key,
+                other addresses, or changed bytes.
+        """
+        try:
+            low, key_id, high = _unpack_header(mpdu, HEADER_LENGTH)
+            if key_id != KEY_ID:
+                raise FrameError(_OTHER_KEY_ID)
+            return self._decrypt(_join_nonce(self._nonce, high, low), mpdu[_SEALED:], self._aad)
+        except error:
+            raise FrameError(f"a protected frame of {len(mpdu)} bytes, too short for CCMP") from None
+        except _invalid_tag():
+            raise FrameError("the MIC is wrong: another key, other addresses, or changed bytes") from None
+
+
 def packet_number_of(mpdu: bytes) -> int:
     """Return the packet number in the CCMP header of a protected MPDU.
 
@@ -188,7 +273,7 @@ def packet_number_of(mpdu: bytes) -> int:
     high: int
     low, key_id, high = _unpack_header(mpdu, HEADER_LENGTH)
     if key_id != KEY_ID:
-        raise FrameError(_OTHERKEY_ID)
+        raise FrameError(_OTHER_KEY_ID)
     return high << 16 | low
 
 

@@ -17,6 +17,7 @@ from espnow.frame import (
     BROADCAST,
     DEFAULT_PMK,
     Frame,
+    PairCipher,
     build,
     build_protected,
     derive_key,
@@ -311,13 +312,16 @@ class Node:
                 duration=duration,
             )
         else:
+            cipher = peer.sending
+            if cipher is None or cipher.source != source or cipher.bssid != bssid:
+                cipher = peer.sending = PairCipher(peer.key, address, source, bssid)
             mpdu = build_protected(
                 address,
                 source,
                 message,
                 seq=sequence,
                 random_value=random_value,
-                key=peer.key,
+                key=cipher,
                 packet_number=self._packet_numbers[peer.key] + 1,
                 version=config.frame_version,
                 bssid=bssid,
@@ -368,8 +372,12 @@ class Node:
             opened = None
             peer = self.peers.find(source)
             if peer is not None and peer.key is not None:
+                destination, bssid = frame.destination, frame.bssid
+                cipher = peer.receiving
+                if cipher is None or cipher.destination != destination or cipher.bssid != bssid:
+                    cipher = peer.receiving = PairCipher(peer.key, destination, source, bssid)
                 try:
-                    opened = open_protected(frame, peer.key)
+                    opened = open_protected(frame, cipher)
                 except FrameError:
                     pass
             if opened is None:
@@ -404,6 +412,7 @@ class Node:
         return True
 
     def _derive(self, peer: Peer) -> None:
+        peer.sending = peer.receiving = None
         if not peer.encrypt or peer.group:
             peer.key = None
             return

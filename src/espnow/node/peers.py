@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from espnow.errors import EspNowCode, NodeError
-from espnow.frame import is_group
+from espnow.frame import PairCipher, is_group
 
 __all__ = ["MAX_ENCRYPTED_PEERS", "MAX_PEERS", "Peer", "PeerTable"]
 
@@ -32,6 +32,8 @@ class Peer:
         interface: 0 (STA) or 1 (AP), from which frames to it leave.
         encrypt: whether messages to and from it are encrypted.
         key: the CCMP key made from PMK and LMK when the peer was added or modified; None if not encrypted.
+        sending: CCMP with that key from this node to the peer, made for the first message; None before.
+        receiving: the same in the other direction.
         group: whether the address is a broadcast or multicast one.
     """
 
@@ -41,6 +43,8 @@ class Peer:
     interface: int = 0
     encrypt: bool = False
     key: bytes | None = field(default=None, repr=False)
+    sending: PairCipher | None = field(default=None, repr=False, compare=False)
+    receiving: PairCipher | None = field(default=None, repr=False, compare=False)
     group: bool = field(init=False)
 
     def __post_init__(self) -> None:

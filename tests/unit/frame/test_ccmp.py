@@ -132,3 +132,67 @@ def test_importing_the_room_loads_no_aes_and_nothing_forbidden() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""
+
+
+@repeatable
+@given(
+    st.binary(min_size=16, max_size=16),
+    st.binary(min_size=18, max_size=18),
+    st.binary(max_size=1600),
+    st.integers(1, (1 << 48) - 1),
+)
+def test_a_pairs_cipher_is_the_function_made_once(key: bytes, addresses: bytes, body: bytes, number: int) -> None:
+    destination, source, bssid = addresses[:6], addresses[6:12], addresses[12:]
+    cipher = frame.PairCipher(key, destination, source, bssid)
+    header = b"\xd0\x40\x3a\x01" + addresses + b"\x70\x01"
+    sealed = cipher.encrypt(body, number)
+    assert sealed == frame.encrypt(key, header, body, number)
+    assert cipher.decrypt(header + sealed) == body
+    assert cipher.decrypt(frame.with_retry(header + sealed)) == body
+
+
+def test_a_pairs_cipher_opens_only_what_is_its_own() -> None:
+    a, b, c = b"\x02aaaaa", b"\x02bbbbb", b"\x02ccccc"
+    cipher = frame.PairCipher(PMK, a, b)
+    mpdu = frame.build_protected(a, b, b"hi", seq=1, random_value=1, key=cipher, packet_number=1)
+    assert mpdu == frame.build_protected(a, b, b"hi", seq=1, random_value=1, key=PMK, packet_number=1)
+    sealed = frame.parse(mpdu)
+    assert isinstance(sealed, frame.ProtectedFrame)
+    assert frame.open_protected(sealed, cipher) == frame.open_protected(sealed, PMK)
+    for other in (
+        frame.PairCipher(LMK, a, b),
+        frame.PairCipher(PMK, b, a),
+        frame.PairCipher(PMK, c, b),
+        frame.PairCipher(PMK, a, b, a),
+    ):
+        with pytest.raises(FrameError, match="MIC"):
+            frame.open_protected(sealed, other)
+        if (other.destination, other.source, other.bssid) != (a, b, frame.BROADCAST):
+            with pytest.raises(ValueError, match="not for a frame"):
+                frame.build_protected(a, b, b"hi", seq=1, random_value=1, key=other, packet_number=1)
+    for junk in (b"", mpdu[:31], mpdu[:33], mpdu[:27] + b"\x20" + mpdu[28:], mpdu[:-1]):
+        with pytest.raises(FrameError):
+            cipher.decrypt(junk)
+    for number in (0, -1, 1 << 48):
+        with pytest.raises(ValueError, match="packet number"):
+            cipher.encrypt(b"hi", number)
+    for arguments in ((PMK[1:], a, b), (PMK, a[1:], b), (PMK, a, b[1:]), (PMK, a, b, b"")):
+        with pytest.raises(ValueError, match="bytes"):
+            frame.PairCipher(*arguments)
+    assert "pmk" not in repr(cipher)
+    assert repr(cipher) == "<CCMP 02:62:62:62:62:62 -> 02:61:61:61:61:61>"
+
+
+def test_a_replay_check_tells_new_from_old() -> None:
+    check = frame.ReplayCheck(limit=2)
+    judged = [check.check("a", number) for number in (1, 2, 9, 9, 2, 10)]
+    fresh, repeated, replayed = frame.Freshness
+    assert judged == [fresh, fresh, fresh, repeated, replayed, fresh]
+    assert check.check("b", 5) is fresh
+    assert check.check("a", 10) is repeated  # so b is the one not heard for longer
+    assert check.check("c", 1) is fresh
+    assert check.check("b", 5) is fresh  # forgotten
+    check.forget("b")
+    assert check.check("b", 1) is fresh
+    with pytest.raises(ValueError, match="at least 1"):
+        frame.ReplayCheck(limit=0)

@@ -14,8 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from espnow.errors import FrameError
-from espnow.frame.text import message_text, printable
 from espnow.frame.decoders import Decoded, Decoders, FieldValue
+from espnow.frame.text import message_text, printable
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "decoders" / "weather.toml"
 

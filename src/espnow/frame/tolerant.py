@@ -44,6 +44,9 @@ _CATEGORY = 0x7F
 #: A station or an access point sends a frame of a category that it does not know back, with this bit
 #: set (IEEE 802.11-2020, 9.4.1.11).
 _REFLECTED = 0x80
+# Bits of the second byte of frame control (IEEE 802.11-2020, 9.2.4.1).
+_DS_BITS = 0x03
+_MORE_FRAGMENTS = 0x04
 _BODY_START = 8
 _HT_CONTROL_LENGTH = 4
 _ELEMENT_OUI_TYPE = OUI_TYPE.to_bytes(4, "little")
@@ -76,6 +79,7 @@ class Oddity(enum.Enum):
     REFLECTED = "category ff: a station sent back what it does not know"
     FRAGMENT = "a fragment"
     HT_CONTROL = "an HT control field"
+    DS_BITS = "To DS or From DS, which no management frame has"
 
     def __str__(self) -> str:
         """Return what it says to people."""
@@ -97,6 +101,7 @@ _DROPPED = frozenset(
         Oddity.REFLECTED,
         Oddity.FRAGMENT,
         Oddity.HT_CONTROL,
+        Oddity.DS_BITS,
     )
 )
 
@@ -186,8 +191,10 @@ def _examine(mpdu: bytes, oddities: set[Oddity]) -> Examined:
     if header.ht_control:
         oddities.add(Oddity.HT_CONTROL)
         start += _HT_CONTROL_LENGTH
-    if header.fragment:
+    if header.fragment or header.flags & _MORE_FRAGMENTS:
         oddities.add(Oddity.FRAGMENT)
+    if header.flags & _DS_BITS:
+        oddities.add(Oddity.DS_BITS)
     unannounced = Oddity.CUT_OFF not in oddities and Oddity.WRONG_FCS not in oddities and has_fcs(mpdu)
     if not header.protected:
         return _examined(header, mpdu[start:], oddities, fcs_at=len(mpdu) - start - FCS_LENGTH if unannounced else -1)

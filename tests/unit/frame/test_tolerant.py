@@ -111,6 +111,9 @@ HEAD = V1[:32]
             id="1501 bytes",
         ),
         pytest.param(with_byte(V1, 22, V1[22] | 1), {}, MESSAGE, 1, [Oddity.FRAGMENT], id="fragment"),
+        pytest.param(with_byte(V1, 1, 0x04), {}, MESSAGE, 1, [Oddity.FRAGMENT], id="More Fragments"),
+        pytest.param(with_byte(V1, 1, 0x01), {}, MESSAGE, 1, [Oddity.DS_BITS], id="To DS"),
+        pytest.param(with_byte(V1, 1, 0x02), {}, MESSAGE, 1, [Oddity.DS_BITS], id="From DS"),
         pytest.param(
             with_byte(V1, 1, 0x80)[:24] + bytes(4) + V1[24:], {}, MESSAGE, 1, [Oddity.HT_CONTROL], id="HT control"
         ),

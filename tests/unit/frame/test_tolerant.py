@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnow import frame
 from espnow.errors import FrameError
-from espnow.frame import Oddity
+from espnow.frame import Oddity, radiotap
 
 A = bytes.fromhex("30aaaaaaaaaa")
 B = bytes.fromhex("18fe34000008")
@@ -254,3 +257,36 @@ def test_any_bytes(junk: bytes, fcs_follows: bool, missing: int) -> None:
         if isinstance(found.frame, frame.ProtectedFrame):
             with pytest.raises(FrameError):
                 frame.examine_opened(found.frame, KEY)
+
+
+SAMPLES = json.loads(Path(__file__).with_name("radiotap_samples.json").read_text(encoding="utf-8"))["samples"]
+
+# Of a frame injected with an FCS that was told of, Linux 6.1 cuts off eight bytes and 6.12 four. The copy of what was
+# injected tells of it still.
+ANNOUNCED = {
+    ("6.1", "outgoing"): (b"hel", [Oddity.WRONG_FCS, Oddity.WRONG_LENGTH]),
+    ("6.1", "report"): (b"hel", [Oddity.WRONG_LENGTH]),
+    ("6.1", "received"): (b"hel", [Oddity.WRONG_LENGTH]),
+    ("6.12", "outgoing"): (b"hello-6", [Oddity.WRONG_FCS]),  # it was de ad be ef
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample['kernel']} {sample['case']} {sample['kind']}")
+def test_what_linux_captured(sample: dict[str, str]) -> None:
+    mpdu = bytes.fromhex(sample["mpdu"])
+    if sample["case"] == "short radiotap (bad)":  # half of its header was taken for radiotap
+        with pytest.raises(FrameError):
+            frame.examine(mpdu)
+        return
+    head = radiotap.parse(bytes.fromhex(sample["radiotap"]))
+    found = frame.examine(mpdu, fcs_follows=head.has_fcs)
+    assert isinstance(found.frame, frame.Frame)
+    announced = ANNOUNCED.get((sample["kernel"], sample["kind"]))
+    if sample["case"] == "FCS flag + fcs" and announced is not None:
+        assert (found.frame.message, list(found.oddities)) == announced
+        return
+    foreign = sample["case"] == "foreign src"
+    assert found.frame.message.startswith(b"foreign" if foreign else b"hello-")
+    assert (found.oddities, found.frame) == ((), frame.parse(mpdu))
+    assert (found.frame.version, found.frame.retry) == (1, sample["case"] == "retry bit set")
+    assert foreign or found.frame.random_value == 0x04030201

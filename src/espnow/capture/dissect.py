@@ -16,7 +16,7 @@ from espnow.errors import FrameError
 from espnow.frame import Examined, Frame, Freshness, Oddity, ProtectedFrame, ReplayCheck, examine, radiotap
 from espnow.frame.captures import Interface, Record
 from espnow.frame.decoders import Decoded, Decoders
-from espnow.frame.mac80211 import FCS_LENGTH
+from espnow.frame.mac80211 import FCS_LENGTH, has_fcs
 from espnow.frame.radiotap import Radiotap
 
 __all__ = ["CapturedFrame", "Dissector", "OtherFrame"]
@@ -93,7 +93,10 @@ class Dissector:
         self.other_links = 0
 
     def dissect(self, record: Record) -> CapturedFrame | OtherFrame | None:
-        """Return the frame in a captured packet, or None if none can be found in it."""
+        """Return the frame in a captured packet, or None if none can be found in it.
+
+        Another frame than ESP-NOW's, whose FCS is wrong, is none.
+        """
         self.packets += 1
         at_ns, interface, packet, length = record
         link_type = interface[2]
@@ -122,7 +125,11 @@ class Dissector:
         try:
             frame, oddities = examine(mpdu, fcs_follows=fcs_follows, missing=missing)
         except FrameError:
-            return OtherFrame(interface, mpdu[:-FCS_LENGTH] if fcs_follows and missing <= 0 else mpdu)
+            if not fcs_follows or missing > 0:
+                return None if oddity is not None else OtherFrame(interface, mpdu)
+            if oddity is not None or not has_fcs(mpdu):
+                return None  # no bit of it can be believed
+            return OtherFrame(interface, mpdu[:-FCS_LENGTH])
         if oddity is not None and oddity not in oddities:
             oddities = (*oddities, oddity)
         self.frames += 1

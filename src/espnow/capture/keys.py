@@ -2,7 +2,8 @@
 
 Rules:
 
-- A key is a secret: it appears in no repr, no error and no log. What people see is a key's name.
+- A key is a secret: it appears in no repr, no error and no log. What people see is a key's name. An exception that
+  could hold a file's text or a key is not even kept as another one's context.
 - Opens no file: a key file comes as its text.
 - A frame is opened by a key only if its MIC is right.
 
@@ -100,7 +101,8 @@ class KeyRing:
         Raises:
             ValueError: a key is not 16 bytes long.
         """
-        self._keys.append(_Key(derive_key(pmk or DEFAULT_PMK, lmk), name or f"key {len(self._keys) + 1}", addresses))
+        key = derive_key(DEFAULT_PMK if pmk is None else pmk, lmk)
+        self._keys.append(_Key(key, name or f"key {len(self._keys) + 1}", addresses))
 
     def add_toml(self, text: str, *, pmk: bytes | None = None) -> None:
         """Add the keys of a key file.
@@ -121,12 +123,7 @@ class KeyRing:
         Raises:
             UserError: it is no such file; the text says where and what is wrong, without a key.
         """
-        try:
-            content = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            # TOML's own words may quote the file.
-            place = _PLACE.search(str(error))
-            raise UserError(f"no valid TOML{f' at {place[1]}' if place else ''}") from None
+        content = _load(text)
         _check_names(content, ("pmk", "key"), "the file")
         default = pmk
         if "pmk" in content:
@@ -164,7 +161,7 @@ class KeyRing:
                 examined = examine_opened(frame, key.key)
             except FrameError:
                 continue
-            if len(self._by_pair) >= _MAX_PAIRS:
+            if len(self._by_pair) >= _MAX_PAIRS and pair not in self._by_pair:
                 del self._by_pair[next(iter(self._by_pair))]
             self._by_pair[pair] = key
             return Opened(examined, key.name)
@@ -179,10 +176,29 @@ def parse_key(text: str) -> bytes:
     """
     if len(text) == 2 * _LENGTH and all(character in string.hexdigits for character in text):
         return bytes.fromhex(text)
-    key = text.encode(errors="surrogateescape")
-    if len(key) != _LENGTH:
-        raise ValueError(f"a key is 16 characters or 32 hexadecimal digits; this has {len(text)} characters")
-    return key
+    key: bytes | None = None
+    try:
+        key = text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        pass
+    if key is not None and len(key) == _LENGTH:
+        return key
+    found = f"{len(text)} characters"
+    if len(text) == 2 * _LENGTH:
+        found += ", not all of them such digits"
+    elif key is not None and len(key) != len(text):
+        found += f" of {len(key)} bytes"
+    raise ValueError(f"a key is 16 characters or 32 hexadecimal digits; this has {found}")
+
+
+def _load(text: str) -> dict[str, Any]:
+    """Return what a TOML text holds."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: bad TOML, or an integer of thousands of digits
+        place = _PLACE.search(str(error))
+    # TOML's own words may quote the text.
+    raise UserError(f"no valid TOML{f' at {place[1]}' if place else ''}")
 
 
 def _read_key(value: Any, where: str) -> bytes:
@@ -190,7 +206,7 @@ def _read_key(value: Any, where: str) -> bytes:
         raise UserError(f'{where} is no text: write it in quotes, "..."')
     try:
         return parse_key(value)
-    except ValueError as error:
+    except ValueError as error:  # holds no key
         raise UserError(f"{where}: {error}") from None
 
 
@@ -206,8 +222,9 @@ def _read_addresses(value: Any, where: str) -> frozenset[bytes]:
     texts = value if isinstance(value, list) else [value]
     try:
         return frozenset(parse_mac(text) for text in texts)
-    except (ValueError, TypeError, AttributeError):
-        raise UserError(f'{where}: an address is written as "aa:bb:cc:dd:ee:ff", several as a list of them') from None
+    except (ValueError, TypeError, AttributeError):  # may hold a key that stands in the wrong place
+        pass
+    raise UserError(f'{where}: an address is written as "aa:bb:cc:dd:ee:ff", several as a list of them')
 
 
 def _check_names(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:

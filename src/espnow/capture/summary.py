@@ -60,6 +60,8 @@ class PairSummary:
         rssi_sum_dbm: of the frames whose signal is told.
         rssi_count: how many those are.
         answered: whether the last message is counted as acknowledged.
+        seq: sequence number of the last message.
+        mark: its random value or packet number.
         versions: how many plain and opened messages are of version 1, and of version 2.
     """
 
@@ -73,6 +75,7 @@ class PairSummary:
         "frames",
         "interface",
         "last_ns",
+        "mark",
         "message_bytes",
         "messages",
         "missed",
@@ -85,6 +88,7 @@ class PairSummary:
         "rssi_max_dbm",
         "rssi_min_dbm",
         "rssi_sum_dbm",
+        "seq",
         "source",
         "unopened",
         "versions",
@@ -115,6 +119,8 @@ class PairSummary:
         self.rssi_count = 0
         self.rates: dict[int | None, int] = {}
         self.answered = False
+        self.seq = -1
+        self.mark = -1
 
     @property
     def loss(self) -> float:
@@ -209,12 +215,14 @@ class Summary:
         pair.frames += 1
         if retry:
             pair.retries += 1
-        if seq == sender.seq and mark == sender.mark:
+        if seq == pair.seq and mark == pair.mark:
             if not retry:
                 pair.duplicates += 1
         else:
             self._count_step(pair, sender, seq)
             sender.mark = mark
+            pair.seq = seq
+            pair.mark = mark
             pair.messages += 1
             pair.answered = False
             if protected is not None:
@@ -240,12 +248,9 @@ class Summary:
     def add_other(self, other: OtherFrame) -> None:
         """Take note of another frame of 802.11: an acknowledgement, or one that used up a sequence number."""
         interface, mpdu = other
-        heard = self._heard
-        if interface is not heard.interface:
-            known = self._by_interface.get(interface)
-            if known is None:
-                return  # nothing of ESP-NOW's so far
-            heard = self._heard = known
+        heard = self._known(interface)
+        if heard is None:
+            return
         last, heard.last = heard.last, None
         try:
             if last is not None and not last.answered and mpdu[:1] == _ACK and parse_ack(mpdu) == last.source:
@@ -260,12 +265,18 @@ class Summary:
 
     def skip(self, captured: CapturedFrame) -> None:
         """Take note of the sequence number of an ESP-NOW frame that is not to be counted."""
-        heard = self._heard
-        if captured.interface is not heard.interface:
-            heard = self._turn_to(captured.interface)
-        heard.last = None
-        if Oddity.WRONG_FCS not in captured.oddities:
+        heard = self._known(captured.interface)
+        if heard is not None and Oddity.WRONG_FCS not in captured.oddities:
+            heard.last = None
             self._pass(heard, captured.frame.source, captured.frame.seq)
+
+    def begin_capture(self) -> None:
+        """Take what comes now as another capture: sequence numbers say nothing about the time between both."""
+        for heard in self._by_interface.values():
+            heard.last = None
+            for sender in heard.senders.values():
+                sender.seq = -1
+                sender.mark = None
 
     @staticmethod
     def _pass(heard: _Heard, source: bytes, seq: int) -> None:
@@ -273,10 +284,21 @@ class Summary:
         sender = heard.senders.get(source)
         if sender is not None and seq != sender.seq:
             step = seq - sender.seq & _SEQUENCE_MASK
-            if step < _HALF:
+            if sender.seq >= 0 and step < _HALF:
                 sender.missed += step - 1
             sender.seq = seq
             sender.mark = None
+
+    def _known(self, interface: Interface | None) -> _Heard | None:
+        """Go on with what another interface heard, if that was anything of ESP-NOW's."""
+        heard = self._heard
+        if interface is not heard.interface:
+            known = self._by_interface.get(interface)
+            if known is None:
+                return None
+            heard = self._heard = known
+            heard.interface = interface  # an equal one from another file: to be found again without comparing
+        return heard
 
     def _turn_to(self, interface: Interface | None) -> _Heard:
         """Go on with what another interface heard."""
@@ -295,10 +317,11 @@ class Summary:
         if sender.seq >= 0:
             step = seq - sender.seq & _SEQUENCE_MASK
             if 0 < step < _HALF:
-                pair.missed += step - 1 + sender.missed
-            else:
+                pair.missed += step - 1
+            elif step or sender.mark is not None:  # else its first attempt was not to be counted
                 pair.restarts += 1
-                pair.missed += sender.missed
+        if sender.missed:
+            pair.missed += sender.missed
             sender.missed = 0
         sender.seq = seq
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import stat
+import string
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,11 +23,12 @@ from espnow.frame import (
     Oddity,
     ProtectedFrame,
     format_mac,
+    is_group,
 )
 from espnow.frame.decoders import Decoders
 from espnow.frame.text import message_text, printable
 
-__all__ = ["add_reading_options", "as_json", "as_line", "make_dissector", "rate_name"]
+__all__ = ["add_reading_options", "as_json", "as_line", "make_dissector", "rate_name", "shown_argument"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Times before this are no dates: a lab's virtual time begins at 0.
@@ -36,7 +38,7 @@ _LAST_DATE_NS = 253_402_300_800 * 10**9  # the year 10 000, which datetime does 
 _RATE_NAMES = {
     rate.number: {
         "HT": f"MCS{rate.mcs}{' SGI' if rate.short else ''}",
-        "LR": f"LR {rate.kbit_s}k",
+        "LR": f"LR{rate.kbit_s}k",
     }.get(rate.modulation, f"{rate.kbit_s / 1000:g}M{' short' if rate.short else ''}")
     for rate in RATES.values()
 }
@@ -53,6 +55,14 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--decoders", metavar="FILE", action="append", default=[], help="a file that says what messages mean"
     )
+
+
+def shown_argument(text: str) -> str:
+    """Return an argument for an error: printable, and not what could be a key that stands in the wrong place."""
+    digits = len(text) == 32 and all(character in string.hexdigits for character in text)
+    if digits or (len(text) == 16 and "/" not in text and not Path(text).suffix):
+        return "(not shown: it could be a key)"
+    return printable(text)
 
 
 def make_dissector(arguments: argparse.Namespace) -> Dissector:
@@ -76,7 +86,7 @@ def _read_keys(arguments: argparse.Namespace) -> KeyRing | None:
         try:
             keys.add_toml(text, pmk=pmk)
         except UserError as error:
-            raise UserError(f"--keys {printable(path)}: {error}") from None
+            raise UserError(f"--keys {shown_argument(path)}: {error}") from None
         _warn_if_readable(path)
     return keys if len(keys) else None
 
@@ -93,7 +103,8 @@ def _warn_if_readable(path: str) -> None:
     mode = Path(path).stat().st_mode
     if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
         print(
-            f"espnow: warning: --keys {printable(path)}: others can read the keys in it; chmod 600 it", file=sys.stderr
+            f"espnow: warning: --keys {printable(path)}: others can read the keys in it; chmod 600 it",
+            file=sys.stderr,
         )
 
 
@@ -109,16 +120,18 @@ def _read_decoders(arguments: argparse.Namespace) -> Decoders | None:
 
 def _read_text(option: str, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(f"{option} {printable(path)}: {error.strerror or error}") from None
-    except ValueError as error:  # not UTF-8, or a path with a NUL
-        what = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise UserError(f"{option} {printable(path)}: {what}") from None
+        what = error.strerror or str(error)
+    except UnicodeDecodeError:  # holds what the file holds
+        what = "not UTF-8 text"
+    except ValueError as error:  # a path with a NUL
+        what = str(error)
+    raise UserError(f"{option} {shown_argument(path)}: {what}")
 
 
 def rate_name(number: int | None) -> str:
-    """Return a rate for people: ``1M``, ``MCS3``, ``LR 250k``, or ``?``."""
+    """Return a rate for people: ``1M``, ``MCS3``, ``LR250k``, or ``?``."""
     return "?" if number is None else _RATE_NAMES[number]
 
 
@@ -223,13 +236,18 @@ def _shown(captured: CapturedFrame, keys: bool) -> str:
 
 def _notes(captured: CapturedFrame) -> list[str]:
     """Return what else there is to say."""
+    frame = captured.frame
     notes = [str(oddity) for oddity in captured.oddities]
     if captured.freshness is Freshness.REPLAYED:
         notes.append("packet number went back: a replay, or its sender was reset")
     radio = captured.radio
     if radio is not None and radio.is_transmitted:
-        retries = "" if radio.data_retries is None else f" after {radio.data_retries} retries"
-        notes.append(f"sent from here, {'not ' if radio.tx_failed else ''}acknowledged{retries}")
+        note = "sent from here"
+        if not is_group(frame.destination):
+            note += f", {'not ' if radio.tx_failed else ''}acknowledged"
+        if radio.data_retries is not None:
+            note += f" after {radio.data_retries} {'retry' if radio.data_retries == 1 else 'retries'}"
+        notes.append(note)
     return notes
 
 

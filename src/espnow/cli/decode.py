@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from espnow.capture import CapturedFrame, CaptureReader, Dissector, OtherFrame, PairSummary, Summary
-from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, rate_name
+from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, rate_name, shown_argument
 from espnow.cli._show import Progress, table
 from espnow.errors import FrameError, UserError
 from espnow.frame import BROADCAST, RATES, Frame, format_mac, parse_mac
@@ -54,6 +56,10 @@ _ALL_TYPES = [name for names in _TYPES for name in names]
 # After so many packets the progress bar is looked at.
 _PROGRESS_EVERY = 2048
 
+#: On a terminal a line is cut to whole rows that hold at least so much: what stands before the message, and enough of
+#: it to be of use.
+_LEAST_SHOWN = 160
+
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the subcommand."""
@@ -78,7 +84,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     shown = parser.add_argument_group("what is printed")
     shown.add_argument("--json", action="store_true", help="one JSON object a line")
     shown.add_argument("--summary", action="store_true", help="only a table: who sent how much to whom, what got lost")
-    shown.add_argument("--full", action="store_true", help="do not cut long lines to the width of the terminal")
+    shown.add_argument("--full", action="store_true", help="do not cut long lines on a terminal")
     parser.add_argument("--wireshark", metavar="DIR", help="install a dissector for Wireshark into its plugin folder")
     parser.set_defaults(function=_decode)
 
@@ -92,11 +98,14 @@ def _decode(arguments: argparse.Namespace) -> int:
             return 0
     if not arguments.files:
         raise UserError('no capture given; name a file, or "-" for standard input; see espnow decode --help')
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a message never fails to be printed
+            stream.reconfigure(errors="backslashreplace")
     _check_files(arguments.files)
     wanted = _Filter(arguments)
     dissector = make_dissector(arguments)
     summary = Summary() if arguments.summary else None
-    reading = _Reading(arguments.files)
+    reading = _Reading(arguments.files, None if summary is None else summary.begin_capture)
     interrupted = False
     try:
         if summary is not None:
@@ -109,7 +118,8 @@ def _decode(arguments: argparse.Namespace) -> int:
         reading.progress.clear()
     if summary is not None:
         _print_summary(summary, dissector, as_json=arguments.json)
-    _print_remarks(dissector, quiet=summary is not None and arguments.json)
+    if summary is None or not arguments.json:
+        _print_remarks(reading, dissector, wanted, summary)
     sys.stdout.flush()
     for problem in reading.problems:
         print(f"espnow decode: {problem}", file=sys.stderr)
@@ -128,15 +138,21 @@ def _check_files(files: list[str]) -> None:
                 raise UserError("-: standard input is a terminal; pipe a capture into it, as in tcpdump -w - | ...")
             continue
         try:
-            with Path(name).open("rb"):
-                pass
+            if not stat.S_ISFIFO(Path(name).stat().st_mode):  # a pipe can be opened once
+                with Path(name).open("rb"):
+                    pass
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise UserError(f"{printable(name)}: {reason}") from None
+            raise UserError(f"{shown_argument(name)}: {reason}") from None
 
 
 class _Filter:
-    """Which frames are wanted."""
+    """Which frames are wanted.
+
+    Attributes:
+        everything: all are.
+        taken: how many were, if not all are.
+    """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._either = frozenset(_parse_address("--address", text) for text in arguments.address)
@@ -145,14 +161,22 @@ class _Filter:
         names = [name.strip().lower() for text in arguments.type for name in text.split(",")]
         for name in names:
             if name not in _ALL_TYPES:
-                raise UserError(f"--type {printable(name)}: there is no such type; there are {', '.join(_ALL_TYPES)}")
+                raise UserError(
+                    f"--type {shown_argument(name)}: there is no such type; there are {', '.join(_ALL_TYPES)}"
+                )
         self._kinds = [chosen for kind in _TYPES if (chosen := frozenset(kind) & frozenset(names))]
         self.everything = not (self._either or self._sources or self._destinations or self._kinds)
+        self.taken = 0
 
     def takes(self, captured: CapturedFrame) -> bool:
         """Tell whether a frame is wanted."""
         if self.everything:
             return True
+        takes = self._takes(captured)
+        self.taken += takes
+        return takes
+
+    def _takes(self, captured: CapturedFrame) -> bool:
         frame = captured.frame
         if self._either and frame.source not in self._either and frame.destination not in self._either:
             return False
@@ -186,8 +210,8 @@ def _types_of(captured: CapturedFrame) -> set[str]:
 def _parse_address(option: str, text: str) -> bytes:
     try:
         return parse_mac(text)
-    except ValueError as error:
-        raise UserError(f"{option}: {printable(str(error))}") from None
+    except ValueError:
+        raise UserError(f"{option}: {shown_argument(text)} is no MAC address: write it as aa:bb:cc:dd:ee:ff") from None
 
 
 class _Reading:
@@ -199,11 +223,18 @@ class _Reading:
         live: whether what is read now comes as it happens, so that nothing may be held back.
     """
 
-    def __init__(self, files: list[str]) -> None:
+    def __init__(self, files: list[str], begin: Callable[[], None] | None = None) -> None:
+        """Take the files.
+
+        Args:
+            files: "-" is standard input.
+            begin: called before the packets of each.
+        """
         self.problems: list[str] = []
         self.progress = Progress()
         self.live = False
         self._files = files
+        self._begin = begin
         self._total = sum(Path(name).stat().st_size for name in files if name != "-" and Path(name).is_file())
         self._before = 0
         self._reader: CaptureReader | None = None
@@ -220,6 +251,8 @@ class _Reading:
                 self.problems.append(f"{shown}: {error.strerror}")
                 continue
             self._reader = reader
+            if self._begin is not None:
+                self._begin()
             try:
                 with reader:
                     yield from reader
@@ -228,7 +261,8 @@ class _Reading:
             except OSError as error:
                 self.problems.append(f"{shown}: {error.strerror}")
             if reader.bad_blocks:
-                self.problems.append(f"{shown}: {reader.bad_blocks} blocks make no sense and were left out")
+                left_out = _count(reader.bad_blocks, "block")
+                self.problems.append(f"{shown}: {left_out} left out, of packets or interfaces that make no sense")
             self._before += reader.position
             self._packets += reader.packets
             self._reader = None
@@ -245,7 +279,10 @@ def _print_frames(reading: _Reading, dissector: Dissector, wanted: _Filter, argu
     """Print a line for each frame."""
     out = sys.stdout
     terminal = out.isatty()
-    width = shutil.get_terminal_size().columns if terminal and not arguments.full and not arguments.json else 0
+    width = 0
+    if terminal and not arguments.full and not arguments.json:
+        columns = max(shutil.get_terminal_size().columns, 1)
+        width = -(-_LEAST_SHOWN // columns) * columns
     keys = bool(arguments.keys or arguments.lmk)
     for number, record in enumerate(reading, 1):
         found = dissector.dissect(record)
@@ -322,6 +359,8 @@ def _columns(pairs: list[PairSummary]) -> list[tuple[str, int, Any]]:
         ("unopened", 3, lambda pair: str(pair.unopened)),
         ("restarts", 6, lambda pair: str(pair.restarts)),
         ("odd", 5, lambda pair: str(pair.odd)),
+        ("replayed", 3, lambda pair: str(pair.replayed)),
+        ("copies", 6, lambda pair: str(pair.duplicates)),
         ("rssi", 0, _rssi),
         ("rates", 1, _rates),
     ]
@@ -332,6 +371,7 @@ def _columns(pairs: list[PairSummary]) -> list[tuple[str, int, Any]]:
         "restarts": "restarts",
         "odd": "odd",
     }
+    optional |= {"replayed": "replayed", "copies": "duplicates"}
     interfaces = {pair.interface for pair in pairs}
     kept = [
         column
@@ -386,18 +426,26 @@ def _pair_json(pair: PairSummary) -> dict[str, Any]:
     }
 
 
-def _print_remarks(dissector: Dissector, *, quiet: bool) -> None:
+def _print_remarks(reading: _Reading, dissector: Dissector, wanted: _Filter, summary: Summary | None) -> None:
     """Say what a person would otherwise wonder about."""
-    if quiet:
-        return
     remarks = []
-    if not dissector.frames:
-        remarks.append(f"no ESP-NOW frame in {dissector.packets} packets")
+    if not dissector.frames and (dissector.packets or not reading.problems):
+        remarks.append(f"no ESP-NOW frame in {_count(dissector.packets, 'packet')}")
+    elif dissector.frames and not wanted.everything and not wanted.taken:
+        remarks.append(f"none of {_count(dissector.frames, 'frame')} is of those that were asked for")
     if dissector.unreadable:
-        remarks.append(f"{dissector.unreadable} packets without a valid radiotap header")
+        remarks.append(f"{_count(dissector.unreadable, 'packet')} without a valid radiotap header")
     if dissector.other_links:
-        remarks.append(
-            f"{dissector.other_links} packets that are not 802.11: capture in monitor mode, as link type 127 (radiotap)"
-        )
+        links = _count(dissector.other_links, "packet")
+        remarks.append(f"{links} not of 802.11: capture in monitor mode, as link type 127 (radiotap)")
+    if summary is not None and summary.wrong_fcs:
+        remarks.append(f"{_count(summary.wrong_fcs, 'frame')} with a wrong FCS left out")
+    if summary is not None and summary.beyond:
+        remarks.append(f"{_count(summary.beyond, 'frame')} of further pairs left out")
     if remarks:
         print(f"--- {'; '.join(remarks)}", file=sys.stderr)
+
+
+def _count(number: int, what: str) -> str:
+    """Return how many there are of something."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from espnow.cli import decode, run
+from espnow.cli._frames import shown_argument
 from espnow.errors import UserError
 
 __all__ = ["entry", "main"]
@@ -19,11 +22,28 @@ __all__ = ["entry", "main"]
 _FIXED_HASHES = "ESPNOW_FIXED_HASHES"
 
 
+# What argparse says of --json=VALUE.
+_VALUE = re.compile(r"ignored explicit argument .*", re.DOTALL)
+_QUOTED = re.compile(r"""(['"])(.*?)\1""", re.DOTALL)
+# What can be told of an option that nobody knows: its value could be a key.
+_OPTION = re.compile(r"(--?[A-Za-z][A-Za-z-]{0,20})(?:=.*)?", re.DOTALL)
+
+# Whoever reads the output may leave; or there may be no room for it.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 class _Parser(argparse.ArgumentParser):
-    """Tells a mistake in one line."""
+    """Tells a mistake in one line, without what could be a key."""
 
     def error(self, message: str) -> NoReturn:
+        message = _QUOTED.sub(_withheld, _VALUE.sub("takes no value", message))
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _withheld(match: re.Match[str]) -> str:
+    """Return an argument that argparse quotes, or that it could be a key."""
+    shown = shown_argument(match[2])
+    return match[0] if shown == match[2] else shown
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["run"]:
         arguments = run.prepare(arguments, running)
-    parsed = parser.parse_args(arguments)
+    parsed, rest = parser.parse_known_args(arguments)
+    if parsed.command == "decode" and not any(argument.startswith("-") for argument in rest if argument != "-"):
+        parsed.files += rest  # files after an option that stands between files
+    elif rest:
+        found = [match[1] for argument in rest if (match := _OPTION.fullmatch(argument))]
+        commands.choices[parsed.command].error(f"unknown {' '.join(['option', *found])}")
     try:
         return int(parsed.function(parsed))
     except UserError as error:
@@ -67,6 +92,17 @@ def entry() -> NoReturn:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output left, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+        code = 1
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        _discard_output()
+        print(f"espnow: cannot write the output: {error.strerror}", file=sys.stderr)
         code = 1
     sys.exit(code)
+
+
+def _discard_output() -> None:
+    """Let what is still to be written go nowhere: nothing may fail when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

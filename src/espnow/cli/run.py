@@ -15,10 +15,11 @@ from typing import Any, NoReturn, TextIO
 
 from espnow.air import Transmission
 from espnow.board import PROFILES
-from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector
+from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, shown_argument
 from espnow.cli._show import Progress, table
 from espnow.errors import UserError
 from espnow.frame import format_mac, radiotap
+from espnow.frame.text import printable
 from espnow.lab import Lab, LabBoard
 from espnow.lab.console import for_terminal
 from espnow.lab.host import HostInput, Pacer
@@ -211,6 +212,9 @@ def _add_board(lab: Lab, program: str, mac: str | None, at: str | None) -> LabBo
     if program.startswith(_CODE):
         return lab.board(code=program[len(_CODE) :], name=_code_name(lab), mac=mac, at=position)
     path, profile = _split_profile(program)
+    shown = shown_argument(program)
+    if shown != printable(program) and not _exists(path):
+        raise UserError(f"{shown}: No such file or directory")
     return lab.board(path, mac=mac, at=position, profile=profile)
 
 

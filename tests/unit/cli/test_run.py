@@ -536,3 +536,159 @@ def test_the_command_fixes_the_order_of_sets(tmp_path):
         with start(tmp_path, "--for", "1s", "-c", "print({'north', 'south', 'east', 'west', 'up', 'down'})") as process:
             outputs.add(process.communicate(timeout=20)[0])
     assert len(outputs) == 1
+
+
+# The log of the air.
+
+RECEIVER = RADIO + "time.sleep(1)"
+TALKER = (
+    RADIO
+    + """\
+e.set_pmk(b"pmk1234567890123")
+e.add_peer(bytes.fromhex("30aaaaaaaaaa"), lmk=b"lmk1234567890123")
+e.add_peer(bytes.fromhex("020000000001"))
+e.add_peer(bytes.fromhex("ffffffffffff"))
+time.sleep_ms(10)
+e.send(bytes.fromhex("ffffffffffff"), b"\\x10\\x00")
+e.send(bytes.fromhex("30aaaaaaaaaa"), "secret")
+e.send(bytes.fromhex("30aaaaaaaaaa"), b"\\x1b[2J")
+print(e.send(bytes.fromhex("020000000001"), "nobody"))
+"""
+)
+DECODER = '[[message]]\nname = "m"\nstruct = "<H"\nfields = ["lux"]'
+KEY_FILE = '[[key]]\nlmk = "lmk1234567890123"\npmk = "pmk1234567890123"\nname = "greenhouse"'
+
+
+@pytest.fixture
+def talk(run, program, tmp_path):
+    """Return a function that runs a program which hears, one which talks, and one out of range, with --log."""
+    program("hear.py", RECEIVER)
+    program("talk.py", TALKER)
+    program("far.py", RECEIVER)
+    program("m.toml", DECODER)
+    program("keys.toml", KEY_FILE)
+    (tmp_path / "keys.toml").chmod(0o600)
+
+    def talk(*options):
+        at = ["--range", "100", "--at", "0,0", "--at", "9,0", "--at", "900,0", "--mac", "30:aa:aa:aa:aa:aa"]
+        return run("--for", "2s", "--log", *at, *options, "hear.py", "talk.py", "far.py")
+
+    return talk
+
+
+def log_of(lines):
+    """Return the lines about the air, without their times."""
+    return [line.strip().split("  ", 1)[1] for line in lines if " > " in line]
+
+
+def test_the_log_shows_every_message_and_who_heard_it(talk):
+    code, out, err = talk()
+    assert (code, out) == (0, ["talk: False"])
+    log = log_of(err)
+    to_hear = "18:fe:34:00:00:08 > 30:aa:aa:aa:aa:aa  v?  ch  1   "
+    to_nobody = "18:fe:34:00:00:08 > 02:00:00:00:00:01  v1  ch  1     ? dBm      1M"
+    assert log[0].startswith("18:fe:34:00:00:08 > ff:ff:ff:ff:ff:ff  v1  ch  1   ")
+    assert log[0].endswith(" dBm      1M         plain         2 B  1000  (talk to hear)")
+    assert [line[len(to_hear) + 3 :] for line in log[1:3]] == [
+        " dBm      1M         encrypted     6 B  no key given  (talk to hear)",
+        " dBm      1M         encrypted     4 B  no key given  (talk to hear)",
+    ]
+    assert log[3] == f'{to_nobody}         plain         6 B  "nobody"  (talk to nobody)'
+    assert len(log) > 4
+    assert set(log[4:]) == {f'{to_nobody}  retry  plain         6 B  "nobody"  (talk to nobody)'}
+    times = [float(line.split()[0]) for line in err if " > " in line]
+    assert times == sorted(times)
+    assert err[len(log)].startswith("--- ")  # the summary comes after it
+    assert talk() == (code, out, err)
+
+
+@pytest.mark.parametrize(
+    "options", [("--keys", "keys.toml"), ("--lmk", "lmk1234567890123", "--pmk", "pmk1234567890123")]
+)
+def test_the_log_is_opened_and_explained(talk, options):
+    _, _, err = talk(*options, "--decoders", "m.toml")
+    log = log_of(err)
+    assert [line.split(" B  ")[1] for line in log[:3]] == [
+        "1000  m lux=16  (talk to hear)",
+        '"secret"  (talk to hear)',
+        "1b5b324a  (talk to hear)",
+    ]
+    assert ["decrypted" in line for line in log[:4]] == [False, True, True, False]
+    assert not any("lmk123" in line or "pmk123" in line for line in err)
+
+
+def test_the_log_says_when_no_key_opens(talk):
+    _, _, err = talk("--lmk", "another890123456")
+    assert "no key opens it (wrong MIC)" in log_of(err)[1]
+
+
+def test_the_log_as_json_stands_among_the_output(talk):
+    code, out, err = talk("--json", "--keys", "keys.toml", "--decoders", "m.toml")
+    assert (code, err) == (0, [])
+    told = [json.loads(line) for line in out]
+    frames = [one["frame"] for one in told if "frame" in one]
+    assert [frame["text"] for frame in frames[:4]] == [None, "secret", None, "nobody"]
+    assert [frame["key"] for frame in frames[:3]] == [None, "greenhouse", "greenhouse"]
+    assert frames[0]["decoded"] == {"name": "m", "fields": {"lux": 16}, "rest": ""}
+    assert [(frame["sent_by"], frame["heard_by"]) for frame in frames[:3]] == [("talk", ["hear"])] * 3
+    assert all((frame["sent_by"], frame["heard_by"]) == ("talk", []) for frame in frames[3:])
+    assert [frame["retry"] for frame in frames[3:]] == [False] + [True] * (len(frames) - 4)
+    assert len({frame["seq"] for frame in frames[3:]}) == 1
+    times = [one["us"] for one in told if "us" in one]
+    assert times == sorted(times)
+    assert all(one["us"] * 1000 == one["frame"]["at_ns"] for one in told if "frame" in one)
+    assert told[-2] == {"us": told[-2]["us"], "board": "talk", "line": "False"}
+    assert "summary" in told[-1]
+
+
+def test_log_and_capture_at_the_same_time(talk, run, tmp_path, capsys):
+    _, _, err = talk("--pcap", "air.pcapng", "--keys", "keys.toml")
+    assert main(["decode", "air.pcapng", "--keys", "keys.toml"]) == 0
+    decoded = capsys.readouterr().out.splitlines()
+    logged = [line.rsplit("  (", 1)[0] for line in err if " > " in line]
+    assert decoded == logged
+    assert not any(secret in (tmp_path / "air.pcapng").read_bytes() for secret in (b"lmk1234567890", b"secret"))
+    alone = run(
+        "--for", "2s", "--range", "100", "--at", "0,0", "--at", "9,0", "--at", "900,0", "--mac", "30:aa:aa:aa:aa:aa",
+        "--pcap", "alone.pcapng", "hear.py", "talk.py", "far.py",
+    )  # fmt: skip
+    assert alone[1] == ["talk: False"]
+    assert (tmp_path / "alone.pcapng").read_bytes() == (tmp_path / "air.pcapng").read_bytes()
+
+
+def test_many_that_heard_it_are_counted(run, program):
+    program("hear.py", RECEIVER)
+    program("talk.py", RADIO + "e.add_peer(b'\\xff' * 6)\ntime.sleep_ms(10)\ne.send(b'\\xff' * 6, 'x')")
+    _, _, err = run("--for", "2s", "--log", "talk.py", *["hear.py"] * 7)
+    assert log_of(err)[0].endswith('"x"  (talk to hear, hear-2, hear-3, hear-4 and 3 more)')
+
+
+def test_a_run_without_a_frame_logs_nothing(run):
+    assert run("--for", "1s", "--log", "-c", "print(1)") == (0, ["1"], [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--keys", "k.toml", "good.py"], "add --log"),
+        (["--lmk", "lmk1234567890123", "good.py"], "add --log"),
+        (["--pmk", "pmk1234567890123", "good.py"], "add --log"),
+        (["--decoders", "d.toml", "good.py"], "add --log"),
+        (["--log", "--keys", "nosuch.toml", "good.py"], "--keys nosuch.toml: No such file"),
+        (["--log", "--decoders", "nosuch.toml", "good.py"], "--decoders nosuch.toml: No such file"),
+        (["--log", "--pmk", "pmk1234567890123", "good.py"], "--pmk alone"),
+        (["--log", "--lmk", "hushhush123456789", "good.py"], "--lmk: a key is"),
+        (["--log", "--lmkk", "hushhush12345678", "good.py"], "unknown option --lmkk"),
+        (["--log", "--lmkk=hushhush12345678", "good.py"], "unknown option --lmkk"),
+        (["--log", "hushhush12345678", "good.py"], "it could be a key"),
+        (["--loss", "hushhush12345678", "good.py"], "--loss"),
+        (["--log=hushhush12345678", "good.py"], "--log: takes no value"),
+    ],
+)
+def test_a_mistake_with_the_log_is_one_line_without_a_key(run, program, arguments, says):
+    program("good.py", "print('never')")
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, [])
+    assert len(err) == 1
+    assert says in err[0]
+    assert not any(secret in err[0] for secret in ("hushhush", "lmk123", "pmk123"))

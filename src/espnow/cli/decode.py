@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from espnow.capture import CapturedFrame, CaptureReader, Dissector, OtherFrame, PairSummary, Summary
 from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, rate_name, shown_argument
@@ -335,51 +335,57 @@ def _print_summary(summary: Summary, dissector: Dissector, *, as_json: bool) -> 
     columns = _columns(pairs)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
     while True:
-        rows = [[name for name, *_ in columns], *([cell(pair) for _, _, cell in columns] for pair in pairs)]
+        rows = [[column.head for column in columns], *([column.cell(pair) for column in columns] for pair in pairs)]
         lines = table(rows, range(2, len(columns)))
-        spare = max(columns, key=lambda column: column[1])
-        if max(map(len, lines)) <= width or not spare[1]:
+        spare = max(columns, key=lambda column: column.goes)
+        if max(map(len, lines)) <= width or not spare.goes:
             break
         columns.remove(spare)  # what tells least goes first
     print("\n".join(lines))
 
 
-def _columns(pairs: list[PairSummary]) -> list[tuple[str, int, Any]]:
-    """Return the columns of the table: head, when it goes if there is no room (0: never), how a cell is made."""
-    columns = [
-        ("from", 0, lambda pair: format_mac(pair.source)),
-        ("to", 0, lambda pair: "broadcast" if pair.destination == BROADCAST else format_mac(pair.destination)),
-        ("messages", 0, lambda pair: str(pair.messages)),
-        ("bytes", 5, lambda pair: str(pair.message_bytes)),
-        ("missed", 2, lambda pair: str(pair.missed)),
-        ("loss", 0, lambda pair: f"{100 * pair.loss:.1f}%"),
-        ("retries", 0, lambda pair: str(pair.retries)),
-        ("acked", 1, lambda pair: str(pair.acknowledged)),
-        ("encrypted", 4, lambda pair: str(pair.encrypted)),
-        ("unopened", 3, lambda pair: str(pair.unopened)),
-        ("restarts", 6, lambda pair: str(pair.restarts)),
-        ("odd", 5, lambda pair: str(pair.odd)),
-        ("replayed", 3, lambda pair: str(pair.replayed)),
-        ("copies", 6, lambda pair: str(pair.duplicates)),
-        ("rssi", 0, _rssi),
-        ("rates", 1, _rates),
-    ]
-    optional = {
-        "acked": "acknowledged",
-        "encrypted": "encrypted",
-        "unopened": "unopened",
-        "restarts": "restarts",
-        "odd": "odd",
-    }
-    optional |= {"replayed": "replayed", "copies": "duplicates"}
-    interfaces = {pair.interface for pair in pairs}
-    kept = [
-        column
-        for column in columns
-        if column[0] not in optional or any(getattr(pair, optional[column[0]]) for pair in pairs)
-    ]
-    if len(interfaces) > 1:
-        kept.insert(2, ("interface", 3, lambda pair: "" if pair.interface is None else str(pair.interface.number)))
+class _Column(NamedTuple):
+    """One column of the table.
+
+    Attributes:
+        head: its name.
+        goes: the highest of these goes first if there is no room; one of 0 never.
+        cell: makes a cell.
+        only_if: the column is there only if this attribute of a pair is not 0.
+    """
+
+    head: str
+    goes: int
+    cell: Callable[[PairSummary], str]
+    only_if: str = ""
+
+
+_COLUMNS = (
+    _Column("from", 0, lambda pair: format_mac(pair.source)),
+    _Column("to", 0, lambda pair: "broadcast" if pair.destination == BROADCAST else format_mac(pair.destination)),
+    _Column("messages", 0, lambda pair: str(pair.messages)),
+    _Column("bytes", 5, lambda pair: str(pair.message_bytes)),
+    _Column("missed", 2, lambda pair: str(pair.missed)),
+    _Column("loss", 0, lambda pair: f"{100 * pair.loss:.1f}%"),
+    _Column("retries", 0, lambda pair: str(pair.retries)),
+    _Column("acked", 1, lambda pair: str(pair.acknowledged), "acknowledged"),
+    _Column("encrypted", 4, lambda pair: str(pair.encrypted), "encrypted"),
+    _Column("unopened", 3, lambda pair: str(pair.unopened), "unopened"),
+    _Column("restarts", 6, lambda pair: str(pair.restarts), "restarts"),
+    _Column("odd", 5, lambda pair: str(pair.odd), "odd"),
+    _Column("replayed", 3, lambda pair: str(pair.replayed), "replayed"),
+    _Column("copies", 6, lambda pair: str(pair.duplicates), "duplicates"),
+    _Column("rssi", 0, lambda pair: _rssi(pair)),
+    _Column("rates", 1, lambda pair: _rates(pair)),
+)
+_INTERFACE = _Column("interface", 3, lambda pair: "" if pair.interface is None else str(pair.interface.number))
+
+
+def _columns(pairs: list[PairSummary]) -> list[_Column]:
+    """Return the columns that tell something of these pairs."""
+    kept = [column for column in _COLUMNS if not column.only_if or any(getattr(pair, column.only_if) for pair in pairs)]
+    if len({pair.interface for pair in pairs}) > 1:
+        kept.insert(2, _INTERFACE)
     return kept
 
 

@@ -36,6 +36,7 @@ from espnow.frame.message import (
     MIN_BODY,
     MORE,
     OUI_TYPE,
+    parse_body,
 )
 
 __all__ = ["Examined", "Oddity", "examine", "examine_opened"]
@@ -147,11 +148,10 @@ def examine(mpdu: bytes, *, fcs_follows: bool = False, missing: int = 0) -> Exam
             pass
         else:
             # What strict parsing does not look at; all else it has seen.
-            if (
-                frame[2] == BROADCAST
-                and type(frame) is Frame
-                and len(frame[8]) + _ONE_ELEMENT == len(mpdu) > _ONE_ELEMENT
-                and mpdu[_VERSION_AT] in _VERSIONS
+            if frame[2] == BROADCAST and (
+                len(frame[8]) + _ONE_ELEMENT == len(mpdu) > _ONE_ELEMENT and mpdu[_VERSION_AT] in _VERSIONS
+                if type(frame) is Frame
+                else not has_fcs(mpdu)
             ):
                 return _new(Examined, (frame, ()))
     oddities: set[Oddity] = set()
@@ -179,7 +179,21 @@ def examine_opened(frame: ProtectedFrame, key: bytes) -> Examined:
         FrameError: another key, changed or missing bytes, or a plain body that is not Espressif's.
         ValueError: the key is not 16 bytes long.
     """
-    return _examined(parse_header(frame.mpdu), ccmp.decrypt(key, frame.mpdu), set(), fcs_at=-1)
+    destination, source, bssid, seq, retry, duration, _, mpdu = frame
+    body = ccmp.decrypt(key, mpdu)
+    try:
+        random_value, version, message = parse_body(body)
+    except FrameError:
+        pass
+    else:
+        if (
+            bssid == BROADCAST
+            and len(message) + _ONE_ELEMENT - HEADER_LENGTH == len(body) > _ONE_ELEMENT - HEADER_LENGTH
+            and body[_VERSION_AT - HEADER_LENGTH] in _VERSIONS
+        ):
+            opened = _new(Frame, (destination, source, bssid, seq, retry, duration, random_value, version, message))
+            return _new(Examined, (opened, ()))
+    return _examined(parse_header(mpdu), body, set(), fcs_at=-1)
 
 
 def _examine(mpdu: bytes, oddities: set[Oddity]) -> Examined:

@@ -300,7 +300,7 @@ def _read_decoder(number: int, table: object) -> _Decoder:
         _fail(f"{where}: starts_with", f"has {len(prefix)} bytes, the longest message has {max(lengths)}")
     return _Decoder(
         name,
-        lengths,
+        [length for length in lengths if length >= len(prefix)],
         prefix,
         _read_addresses(f"{where}: source", table["source"]) if "source" in table else (b"",),
         _read_addresses(f"{where}: destination", table["destination"]) if "destination" in table else (b"",),

@@ -83,7 +83,7 @@ def frame(data: bytes) -> None:
     strict = _check_strict(mpdu)
     seen: Examined | None = _outcome(frames.examine, mpdu)
     _check_examined(seen, mpdu)
-    ended = frames.has_fcs(mpdu)
+    ended = frames.fcs_is_right(mpdu)
     if strict is None:
         assert seen is None or seen.oddities, "a refused frame that has nothing odd"
         assert seen is None or not seen.accepted, "a refused frame that passes as accepted"
@@ -96,7 +96,7 @@ def frame(data: bytes) -> None:
         assert seen.frame == strict
         assert seen.accepted
 
-    cut: Examined | None = _outcome(frames.examine, mpdu, fcs_follows=options & FCS_FOLLOWS != 0, missing=missing)
+    cut: Examined | None = _outcome(frames.examine, mpdu, has_fcs=options & FCS_FOLLOWS != 0, missing=missing)
     _check_examined(cut, mpdu)
     if options & FCS_FOLLOWS:
         _check_fcs(mpdu, strict, seen, ended)
@@ -212,7 +212,7 @@ def _check_examined(seen: Examined | None, mpdu: bytes) -> None:
 def _check_fcs(mpdu: bytes, strict: Frame | ProtectedFrame | None, seen: Examined | None, ended: bool) -> None:
     """Check that an announced FCS changes nothing when it is right, and is told when it is wrong."""
     right = frames.fcs(mpdu)
-    announced = _outcome(frames.examine, mpdu + right, fcs_follows=True)
+    announced = _outcome(frames.examine, mpdu + right, has_fcs=True)
     assert announced == seen
     if type(strict) is Frame:
         assert seen is not None
@@ -220,7 +220,7 @@ def _check_fcs(mpdu: bytes, strict: Frame | ProtectedFrame | None, seen: Examine
         assert unannounced.frame == strict
         assert set(unannounced.oddities) == {*seen.oddities, Oddity.TRAILING_FCS}
     wrong = bytes((right[0] ^ 1,)) + right[1:]
-    told = _outcome(frames.examine, mpdu + wrong, fcs_follows=True)
+    told = _outcome(frames.examine, mpdu + wrong, has_fcs=True)
     assert told is None or Oddity.WRONG_FCS in told.oddities
     if not ended:
         assert (told is None) == (seen is None)
@@ -228,14 +228,14 @@ def _check_fcs(mpdu: bytes, strict: Frame | ProtectedFrame | None, seen: Examine
             assert told.frame == seen.frame
             assert set(told.oddities) == {*seen.oddities, Oddity.WRONG_FCS}
     missing = right[0] % frames.FCS_LENGTH + 1
-    assert _outcome(frames.examine, (mpdu + right)[:-missing], fcs_follows=True, missing=missing) == seen
+    assert _outcome(frames.examine, (mpdu + right)[:-missing], has_fcs=True, missing=missing) == seen
 
 
 def _check_cut(mpdu: bytes, strict: Frame | ProtectedFrame | None, missing: int) -> None:
     """Check that what is left of a frame that a capture cut off is the beginning of the frame."""
     left = mpdu[:-missing]
     cut: Examined | None = _outcome(frames.examine, left, missing=missing)
-    with_fcs = _outcome(frames.examine, left, fcs_follows=True, missing=missing + frames.FCS_LENGTH)
+    with_fcs = _outcome(frames.examine, left, has_fcs=True, missing=missing + frames.FCS_LENGTH)
     assert with_fcs == cut
     if cut is not None:
         assert Oddity.CUT_OFF in cut.oddities
@@ -309,7 +309,7 @@ def _check_sealed(options: int, number: bytes, plain: bytes) -> None:
 
     seen = _outcome(frames.examine, mpdu)
     assert seen is not None
-    ended = frames.has_fcs(mpdu) or frames.has_fcs(plain)
+    ended = frames.fcs_is_right(mpdu) or frames.fcs_is_right(plain)
     if not ended:
         assert type(seen.frame) is ProtectedFrame
         assert seen.frame.mpdu == mpdu
@@ -361,7 +361,7 @@ def _check_changed(mpdu: bytes, body: bytes, chance: int) -> None:
 # Size, alignment and values of the fields of bits 0 to 27 (radiotap.org).
 _RADIOTAP_FIELDS: tuple[tuple[int, int, str], ...] = (
     (8, 8, "tsft_us"), (1, 1, "flags"), (1, 1, "rate_500kbps"), (4, 2, "frequency_mhz channel_flags"), (2, 1, ""),
-    (1, 1, "signal_dbm"), (1, 1, "noise_dbm"), (2, 2, ""), (2, 2, ""), (2, 2, ""), (1, 1, "tx_power_dbm"),
+    (1, 1, "rssi_dbm"), (1, 1, "noise_dbm"), (2, 2, ""), (2, 2, ""), (2, 2, ""), (1, 1, "tx_power_dbm"),
     (1, 1, "antenna"), (1, 1, ""), (1, 1, ""), (2, 2, "rx_flags"), (2, 2, "tx_flags"), (1, 1, "rts_retries"),
     (1, 1, "data_retries"), (8, 4, ""), (3, 1, "mcs_known mcs_flags mcs_index"), (8, 4, ""), (12, 2, ""), (12, 8, ""),
     (12, 2, ""), (12, 2, ""), (6, 2, ""), (1, 1, ""), (4, 2, ""),
@@ -427,11 +427,11 @@ def _check_rebuilt_radiotap(found: radiotaps.Radiotap) -> None:
         "tx_flags": found.tx_flags,
         "data_retries": found.data_retries,
     }
-    header = radiotaps.build(**told, rssi_dbm=found.signal_dbm, at_us=found.tsft_us, fcs=found.has_fcs)
+    header = radiotaps.build(**told, rssi_dbm=found.rssi_dbm, at_us=found.tsft_us, fcs=found.has_fcs)
     again = radiotaps.parse(header)
     assert again.length == len(header)
     assert {name: getattr(again, name) for name in told} == told
-    assert (again.signal_dbm, again.tsft_us, again.has_fcs) == (found.signal_dbm, found.tsft_us, found.has_fcs)
+    assert (again.rssi_dbm, again.tsft_us, again.has_fcs) == (found.rssi_dbm, found.tsft_us, found.has_fcs)
 
 
 # Captures.
@@ -624,7 +624,7 @@ def _check_summary(summary: Summary, frames_added: int, packets: int) -> None:
     assert sum(pair.frames for pair in pairs) + summary.wrong_fcs + summary.beyond == frames_added
     for pair in pairs:
         assert 1 <= pair.messages <= pair.frames
-        assert max(pair.encrypted, pair.acknowledged, pair.odd, sum(pair.versions)) <= pair.messages
+        assert max(pair.encrypted, pair.acknowledged, pair.dropped, sum(pair.versions)) <= pair.messages
         assert pair.unopened + pair.replayed <= pair.encrypted
         assert pair.messages - pair.unopened == sum(pair.versions)
         assert pair.duplicates + pair.retries <= pair.frames

@@ -212,7 +212,7 @@ BROKEN: list[tuple[str, Any, str, Broken]] = [
     ("radiotap", radiotap, "parse", raising(FrameError("nothing is right"))),
     ("radiotap", radiotap, "parse", forgiving(radiotap.Radiotap(8))),
     ("radiotap", radiotap, "parse", replaced(length=8)),
-    ("radiotap", radiotap, "parse", replaced(signal_dbm=None)),
+    ("radiotap", radiotap, "parse", replaced(rssi_dbm=None)),
     ("radiotap", radiotap, "parse", replaced(frequency_mhz=2412)),
     ("radiotap", radiotap, "build", changed(lambda header: header[:8] + bytes(len(header) - 8))),
     ("radiotap", radiotap.Radiotap, "__repr__", changed(lambda text: f"{text}\n")),

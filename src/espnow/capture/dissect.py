@@ -16,7 +16,7 @@ from espnow.errors import FrameError
 from espnow.frame import Examined, Frame, Freshness, Oddity, ProtectedFrame, ReplayCheck, examine, radiotap
 from espnow.frame.captures import Interface, Record
 from espnow.frame.decoders import Decoded, Decoders
-from espnow.frame.mac80211 import FCS_LENGTH, has_fcs
+from espnow.frame.mac80211 import FCS_LENGTH, fcs_is_right
 from espnow.frame.radiotap import Radiotap
 
 __all__ = ["CapturedFrame", "Dissector", "OtherFrame"]
@@ -53,8 +53,8 @@ class CapturedFrame(NamedTuple):
     decoded: Decoded | None = None
 
     @property
-    def accepted(self) -> bool:
-        """Whether current firmware takes the frame, so far as can be seen."""
+    def accepted(self) -> bool | None:
+        """Whether current firmware takes the frame; None if not enough of it is there to tell."""
         return Examined(self.frame, self.oddities).accepted
 
 
@@ -68,6 +68,10 @@ class OtherFrame(NamedTuple):
 
     interface: Interface
     mpdu: bytes
+
+    def __repr__(self) -> str:
+        """Return it for people, without the bytes."""
+        return f"OtherFrame(interface={self.interface.number}, {len(self.mpdu)} bytes)"
 
 
 class Dissector:
@@ -92,6 +96,15 @@ class Dissector:
         self.unreadable = 0
         self.other_links = 0
 
+    @property
+    def keys(self) -> int:
+        """How many keys there are."""
+        return 0 if self._keys is None else len(self._keys)
+
+    def __repr__(self) -> str:
+        """Return what it has counted."""
+        return f"<Dissector: {self.frames} ESP-NOW frames of {self.packets} packets>"
+
     def dissect(self, record: Record) -> CapturedFrame | OtherFrame | None:
         """Return the frame in a captured packet, or None if none can be found in it.
 
@@ -99,35 +112,40 @@ class Dissector:
         """
         self.packets += 1
         at_ns, interface, packet, length = record
-        link_type = interface[2]
-        fcs_length = interface[4]
+        link_type = interface.link_type
         radio: Radiotap | None = None
         oddity: Oddity | None = None
-        fcs_follows = False
-        missing = length - len(packet)
+        has_fcs = False
+        told = True
+        missing = max(length - len(packet), 0)  # a file may say anything
         if link_type == radiotap.LINKTYPE:
             try:
                 radio = radiotap.parse(packet)
             except FrameError:
                 self.unreadable += 1
                 return None
-            mpdu = packet[radio[0] :]
-            if radio[5]:  # FLAGS
-                fcs_follows = radio.has_fcs
+            mpdu = packet[radio.length :]
+            if radio.flags:
+                has_fcs = radio.has_fcs
                 if radio.bad_fcs:
                     oddity = Oddity.WRONG_FCS
+            elif radio.flags is None:
+                told = False
         elif link_type == LINKTYPE_80211:
             mpdu = packet
-            fcs_follows = fcs_length == FCS_LENGTH
+            has_fcs = interface.fcs_length == FCS_LENGTH
+            told = interface.fcs_length is not None
         else:
             self.other_links += 1
             return None
+        if not told:
+            has_fcs = not missing and fcs_is_right(mpdu)
         try:
-            frame, oddities = examine(mpdu, fcs_follows=fcs_follows, missing=missing)
+            frame, oddities = examine(mpdu, has_fcs=has_fcs, missing=missing)
         except FrameError:
-            if not fcs_follows or missing > 0:
+            if not has_fcs or missing:
                 return None if oddity is not None else OtherFrame(interface, mpdu)
-            if oddity is not None or not has_fcs(mpdu):
+            if oddity is not None or not fcs_is_right(mpdu):
                 return None  # no bit of it can be believed
             return OtherFrame(interface, mpdu[:-FCS_LENGTH])
         if oddity is not None and oddity not in oddities:
@@ -165,7 +183,8 @@ class Dissector:
             if opened is not None:
                 (frame, inner), key = opened
                 oddities = tuple(oddity for oddity in Oddity if oddity in oddities or oddity in inner)
-                pair = frame.source, frame.destination, interface, key
+                heard_by = None if interface is None else interface.number
+                pair = frame.source, frame.destination, heard_by, key
                 freshness = self._replays.check(pair, protected.packet_number)
                 if freshness is Freshness.REPLAYED:  # said once; a sender that was reset counts on from here
                     self._replays.forget(pair)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import string
 import tomllib
+from itertools import count
 from typing import Any, NamedTuple
 
 from espnow.errors import FrameError, UserError
@@ -27,13 +28,15 @@ from espnow.frame import (
     examine_opened,
     parse_mac,
 )
+from espnow.frame.ccmp import KEY_LENGTH
+from espnow.frame.decoders import MAX_TEXT, long_key_line
 from espnow.frame.text import printable
 
 __all__ = ["KeyRing", "Opened", "parse_key"]
 
-_LENGTH = 16
+#: The longest name of a key, in characters (assumed).
 _MAX_NAME = 64
-#: How many pairs of addresses are remembered with the key that opened their last frame.
+#: How many pairs of addresses are remembered with the key that opened their last frame (assumed to be enough).
 _MAX_PAIRS = 65_536
 _PLACE = re.compile(r"\(at (line \d+, column \d+|end of document)\)$")
 
@@ -99,10 +102,15 @@ class KeyRing:
             addresses: only frames from or to one of them are tried; all frames, if there is none.
 
         Raises:
-            ValueError: a key is not 16 bytes long.
+            ValueError: a key is not 16 bytes long, or another key has the name.
         """
         key = derive_key(DEFAULT_PMK if pmk is None else pmk, lmk)
-        self._keys.append(_Key(key, name or f"key {len(self._keys) + 1}", addresses))
+        names = {other.name for other in self._keys}
+        if name is None:
+            name = next(name for number in count(len(self._keys) + 1) if (name := f"key {number}") not in names)
+        elif name in names:
+            raise ValueError(f"there is another key with the name {printable(name)}")
+        self._keys.append(_Key(key, name, addresses))
 
     def add_toml(self, text: str, *, pmk: bytes | None = None) -> None:
         """Add the keys of a key file.
@@ -121,7 +129,7 @@ class KeyRing:
             pmk: for the keys that name none, in a file that names none; else a board's own default.
 
         Raises:
-            UserError: it is no such file; the text says where and what is wrong, without a key.
+            UserError: it is no such file; the text says where and what is wrong, without a key. No key is added then.
         """
         content = _load(text)
         _check_names(content, ("pmk", "key"), "the file")
@@ -131,17 +139,21 @@ class KeyRing:
         entries = content.get("key")
         if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
             raise UserError('it has no key: write [[key]] and below it lmk = "..."')
+        found = KeyRing()
+        found._keys += self._keys
         for number, entry in enumerate(entries, 1):
             where = f"key {number}"
             _check_names(entry, ("lmk", "pmk", "name", "address"), where)
             if "lmk" not in entry:
                 raise UserError(f'{where} has no lmk: write lmk = "..."')
-            self.add(
-                _read_key(entry["lmk"], f"{where}: lmk"),
-                _read_key(entry["pmk"], f"{where}: pmk") if "pmk" in entry else default,
-                name=_read_name(entry.get("name"), where),
-                addresses=_read_addresses(entry.get("address", []), where),
-            )
+            lmk = _read_key(entry["lmk"], f"{where}: lmk")
+            own_pmk = _read_key(entry["pmk"], f"{where}: pmk") if "pmk" in entry else default
+            addresses = _read_addresses(entry.get("address", []), where)
+            try:
+                found.add(lmk, own_pmk, name=_read_name(entry.get("name"), where), addresses=addresses)
+            except ValueError as error:  # holds no key
+                raise UserError(f"{where}: {error}") from None
+        self._keys = found._keys
 
     def open(self, frame: ProtectedFrame) -> Opened | None:
         """Return what a frame holds, or None if no key opens it."""
@@ -174,17 +186,17 @@ def parse_key(text: str) -> bytes:
     Raises:
         ValueError: it is neither; the text does not repeat the key.
     """
-    if len(text) == 2 * _LENGTH and all(character in string.hexdigits for character in text):
+    if len(text) == 2 * KEY_LENGTH and all(character in string.hexdigits for character in text):
         return bytes.fromhex(text)
     key: bytes | None = None
     try:
         key = text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         pass
-    if key is not None and len(key) == _LENGTH:
+    if key is not None and len(key) == KEY_LENGTH:
         return key
     found = f"{len(text)} characters"
-    if len(text) == 2 * _LENGTH:
+    if len(text) == 2 * KEY_LENGTH:
         found += ", not all of them such digits"
     elif key is not None and len(key) != len(text):
         found += f" of {len(key)} bytes"
@@ -193,6 +205,10 @@ def parse_key(text: str) -> bytes:
 
 def _load(text: str) -> dict[str, Any]:
     """Return what a TOML text holds."""
+    if len(text) > MAX_TEXT:
+        raise UserError(f"more than {MAX_TEXT} characters of keys")
+    if line := long_key_line(text):
+        raise UserError(f"no valid TOML for keys at line {line}: a name of many parts")
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: bad TOML, or an integer of thousands of digits
@@ -231,5 +247,5 @@ def _check_names(table: dict[str, Any], known: tuple[str, ...], where: str) -> N
     for name in table:
         if name not in known:
             # A name may be a key that stands in the wrong place.
-            shown = printable(name) if len(name) < _LENGTH else "a name of that length"
+            shown = printable(name) if len(name) < KEY_LENGTH else "a name of that length"
             raise UserError(f"{where} has an entry that nobody knows, {shown}; there are {', '.join(known)}")

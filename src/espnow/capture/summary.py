@@ -28,7 +28,7 @@ _SEQUENCE_MASK = 0xFFF
 _HALF = 0x800
 _ACK = b"\xd4"
 
-#: How many pairs and how many senders are told apart.
+#: How many pairs are told apart (assumed to be enough).
 MAX_PAIRS: Final = 65_536
 
 
@@ -50,45 +50,41 @@ class PairSummary:
             address are among them: they are counted where the gap ends.
         restarts: how often the sequence numbers began anew.
         acknowledged: messages after which the capture has an acknowledgement.
-        odd: messages that current firmware would drop.
+        dropped: messages that current firmware would drop.
         replayed: messages whose packet number went back.
         rssi_min_dbm: weakest, or None when nothing tells.
         rssi_max_dbm: strongest.
         first_ns: time of the first frame, or None when nothing tells.
         last_ns: time of the last.
         rates: how many frames went at which ``wifi_phy_rate_t`` number; None when radiotap tells none of Espressif's.
-        rssi_sum_dbm: of the frames whose signal is told.
-        rssi_count: how many those are.
-        answered: whether the last message is counted as acknowledged.
-        seq: sequence number of the last message.
-        mark: its random value or packet number.
         versions: how many plain and opened messages are of version 1, and of version 2.
     """
 
+    # With an underscore: what the next frame is compared with, and sums.
     __slots__ = (
+        "_answered",
+        "_mark",
+        "_rssi_count",
+        "_rssi_sum_dbm",
+        "_seq",
         "acknowledged",
-        "answered",
         "destination",
+        "dropped",
         "duplicates",
         "encrypted",
         "first_ns",
         "frames",
         "interface",
         "last_ns",
-        "mark",
         "message_bytes",
         "messages",
         "missed",
-        "odd",
         "rates",
         "replayed",
         "restarts",
         "retries",
-        "rssi_count",
         "rssi_max_dbm",
         "rssi_min_dbm",
-        "rssi_sum_dbm",
-        "seq",
         "source",
         "unopened",
         "versions",
@@ -108,19 +104,19 @@ class PairSummary:
         self.missed = 0
         self.restarts = 0
         self.acknowledged = 0
-        self.odd = 0
+        self.dropped = 0
         self.replayed = 0
         self.rssi_min_dbm: int | None = None
         self.rssi_max_dbm: int | None = None
         self.first_ns: int | None = None
         self.last_ns: int | None = None
         self.versions = [0, 0]
-        self.rssi_sum_dbm = 0
-        self.rssi_count = 0
+        self._rssi_sum_dbm = 0
+        self._rssi_count = 0
         self.rates: dict[int | None, int] = {}
-        self.answered = False
-        self.seq = -1
-        self.mark = -1
+        self._answered = False
+        self._seq = -1
+        self._mark = -1
 
     @property
     def loss(self) -> float:
@@ -130,7 +126,7 @@ class PairSummary:
     @property
     def rssi_mean_dbm(self) -> float | None:
         """Mean of the signal in dBm, or None when nothing tells."""
-        return self.rssi_sum_dbm / self.rssi_count if self.rssi_count else None
+        return self._rssi_sum_dbm / self._rssi_count if self._rssi_count else None
 
 
 class _Sender:
@@ -177,7 +173,7 @@ class Summary:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._heard = _Heard(None)
-        self._by_interface: dict[Interface | None, _Heard] = {None: self._heard}
+        self._by_interface: dict[int | None, _Heard] = {None: self._heard}
         self._pairs: list[PairSummary] = []
         self.wrong_fcs = 0
         self.beyond = 0
@@ -215,16 +211,16 @@ class Summary:
         pair.frames += 1
         if retry:
             pair.retries += 1
-        if seq == pair.seq and mark == pair.mark:
+        if seq == pair._seq and mark == pair._mark:
             if not retry:
                 pair.duplicates += 1
         else:
             self._count_step(pair, sender, seq)
             sender.mark = mark
-            pair.seq = seq
-            pair.mark = mark
+            pair._seq = seq
+            pair._mark = mark
             pair.messages += 1
-            pair.answered = False
+            pair._answered = False
             if protected is not None:
                 pair.encrypted += 1
                 if key is None:
@@ -232,10 +228,10 @@ class Summary:
                 elif freshness is Freshness.REPLAYED:
                     pair.replayed += 1
             if type(frame) is Frame:
-                pair.message_bytes += len(frame[8])
-                pair.versions[frame[7] - 1] += 1
-            if oddities and not captured.accepted:
-                pair.odd += 1
+                pair.message_bytes += len(frame.message)
+                pair.versions[frame.version - 1] += 1
+            if oddities and captured.accepted is False:
+                pair.dropped += 1
         if radio is not None:
             _add_radio(pair, radio)
         if at_ns is not None:
@@ -253,10 +249,10 @@ class Summary:
             return
         last, heard.last = heard.last, None
         try:
-            if last is not None and not last.answered and mpdu[:1] == _ACK and parse_ack(mpdu) == last.source:
+            if last is not None and not last._answered and mpdu[:1] == _ACK and parse_ack(mpdu) == last.source:
                 if not is_group(last.destination):
                     last.acknowledged += 1
-                    last.answered = True
+                    last._answered = True
                 return
             header = parse_header(mpdu)
         except FrameError:
@@ -293,21 +289,21 @@ class Summary:
         """Go on with what another interface heard, if that was anything of ESP-NOW's."""
         heard = self._heard
         if interface is not heard.interface:
-            known = self._by_interface.get(interface)
+            known = self._by_interface.get(_number(interface))
             if known is None:
                 return None
             heard = self._heard = known
-            heard.interface = interface  # an equal one from another file: to be found again without comparing
+            heard.interface = interface  # one of that number, of another file: to be found again at once
         return heard
 
     def _turn_to(self, interface: Interface | None) -> _Heard:
         """Go on with what another interface heard."""
-        heard = self._by_interface.get(interface)
+        heard = self._by_interface.get(_number(interface))
         if heard is None:
             heard = _Heard(interface)
             if len(self._pairs) < MAX_PAIRS:
-                self._by_interface[interface] = heard
-        heard.interface = interface  # an equal one from another file: to be found again without comparing
+                self._by_interface[_number(interface)] = heard
+        heard.interface = interface  # one of that number, of another file: to be found again at once
         self._heard = heard
         return heard
 
@@ -326,16 +322,21 @@ class Summary:
         sender.seq = seq
 
 
+def _number(interface: Interface | None) -> int | None:
+    """Return what tells interfaces apart, in files that are read one after the other."""
+    return None if interface is None else interface.number
+
+
 def _add_radio(pair: PairSummary, radio: Radiotap) -> None:
     """Count signal and rate."""
-    signal = radio[1]
+    signal = radio.rssi_dbm
     if signal is not None:
         weakest, strongest = pair.rssi_min_dbm, pair.rssi_max_dbm
         if weakest is None or signal < weakest:
             pair.rssi_min_dbm = signal
         if strongest is None or signal > strongest:
             pair.rssi_max_dbm = signal
-        pair.rssi_sum_dbm += signal
-        pair.rssi_count += 1
+        pair._rssi_sum_dbm += signal
+        pair._rssi_count += 1
     rate = radio.rate
     pair.rates[rate] = pair.rates.get(rate, 0) + 1

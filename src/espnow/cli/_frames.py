@@ -6,6 +6,7 @@ What came by air leaves here printable: one line of text, or one object for JSON
 from __future__ import annotations
 
 import argparse
+import os
 import stat
 import string
 import sys
@@ -16,16 +17,14 @@ from typing import Any
 from espnow.capture import CapturedFrame, Dissector, KeyRing, parse_key
 from espnow.errors import FrameError, UserError
 from espnow.frame import (
-    MAX_ELEMENT,
     RATES,
     Frame,
     Freshness,
     Oddity,
-    ProtectedFrame,
     format_mac,
     is_group,
 )
-from espnow.frame.decoders import Decoders
+from espnow.frame.decoders import MAX_TEXT, Decoders
 from espnow.frame.text import message_text, printable
 
 __all__ = ["add_reading_options", "as_json", "as_line", "make_dissector", "rate_name", "shown_argument"]
@@ -99,8 +98,11 @@ def _parse_key(option: str, text: str) -> bytes:
 
 
 def _warn_if_readable(path: str) -> None:
-    """Say so when others can read a key file."""
-    mode = Path(path).stat().st_mode
+    """Say so when others can read a key file, where a file says who can."""
+    try:
+        mode = Path(path).stat().st_mode if os.name == "posix" else 0
+    except OSError:  # it was there a moment ago
+        return
     if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
         print(
             f"espnow: warning: --keys {printable(path)}: others can read the keys in it; chmod 600 it",
@@ -120,7 +122,11 @@ def _read_decoders(arguments: argparse.Namespace) -> Decoders | None:
 
 def _read_text(option: str, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_TEXT + 1)
+        if len(content) <= MAX_TEXT:
+            return content.decode("utf-8-sig")
+        what = f"more than {MAX_TEXT} bytes"
     except OSError as error:
         what = error.strerror or str(error)
     except UnicodeDecodeError:  # holds what the file holds
@@ -135,22 +141,23 @@ def rate_name(number: int | None) -> str:
     return "?" if number is None else _RATE_NAMES[number]
 
 
-def as_line(captured: CapturedFrame, *, keys: bool = False) -> str:
+def as_line(captured: CapturedFrame, *, keys: int = 0) -> str:
     """Return a frame as one printable line.
 
     Args:
         captured: the frame.
-        keys: whether there are keys that may open it.
+        keys: how many keys there are that may open it.
     """
     frame, radio = captured.frame, captured.radio
     opened = type(frame) is Frame
     channel = signal = rate = None
     if radio is not None:
-        channel, signal, rate = radio.channel, radio.signal_dbm, radio.rate
+        channel, signal, rate = radio.channel, radio.rssi_dbm, radio.rate
     if captured.protected is None:
         state = "plain"
     else:
         state = "decrypted" if opened else "encrypted"
+    length = _message_length(captured)
     parts = [
         f"{_time(captured.at_ns)}  {format_mac(frame.source)} > {format_mac(frame.destination)}",
         f"v{frame.version}" if isinstance(frame, Frame) else "v?",
@@ -159,26 +166,21 @@ def as_line(captured: CapturedFrame, *, keys: bool = False) -> str:
         f"{rate_name(rate):>6}",
         "retry" if frame.retry else "     ",
         f"{state:<9}",
-        f"{message_length(frame):>4} B",
+        f"{'?' if length is None else length:>4} B",
         _shown(captured, keys),
     ]
-    notes = _notes(captured)
+    notes = _notes(captured, keys)
     if notes:
         parts.append(f"[{'; '.join(notes)}]")
     return "  ".join(parts)
 
 
-def message_length(frame: Frame | ProtectedFrame) -> int:
-    """Return the bytes of a message; of one that is encrypted, as its sender splits messages into elements."""
+def _message_length(captured: CapturedFrame) -> int | None:
+    """Return the bytes of a message, as far as it is there; None if nobody can tell."""
+    frame = captured.frame
     if isinstance(frame, Frame):
         return len(frame.message)
-    left = max(len(frame.mpdu) - _SEALED_OVERHEAD, 0)
-    return max(left - _ELEMENT_HEAD * max(-(-left // (MAX_ELEMENT + _ELEMENT_HEAD)), 1), 0)
-
-
-# MAC header, CCMP header, MIC, and category, OUI and random value of the body; then what opens each element.
-_SEALED_OVERHEAD = 24 + 8 + 8 + 8
-_ELEMENT_HEAD = 7
+    return None if Oddity.CUT_OFF in captured.oddities else frame.message_length
 
 
 def as_json(captured: CapturedFrame) -> dict[str, Any]:
@@ -199,7 +201,7 @@ def as_json(captured: CapturedFrame) -> dict[str, Any]:
         "duration_us": frame.duration,
         "channel": None if radio is None else radio.channel,
         "frequency_mhz": None if radio is None else radio.frequency_mhz,
-        "rssi_dbm": None if radio is None else radio.signal_dbm,
+        "rssi_dbm": None if radio is None else radio.rssi_dbm,
         "noise_dbm": None if radio is None else radio.noise_dbm,
         "rate": None if rate is None else RATES[rate].name,
         "rate_kbit_s": None if rate is None else RATES[rate].kbit_s,
@@ -210,7 +212,7 @@ def as_json(captured: CapturedFrame) -> dict[str, Any]:
         "replayed": captured.freshness is Freshness.REPLAYED,
         "version": None if plain is None else plain.version,
         "random_value": None if plain is None else plain.random_value,
-        "length": message_length(frame),
+        "length": _message_length(captured),
         "hex": None if message is None else message.hex(),
         "text": None if message is None else message_text(message),
         "decoded": None if captured.decoded is None else captured.decoded.as_dict(),
@@ -222,7 +224,7 @@ def as_json(captured: CapturedFrame) -> dict[str, Any]:
     return shown
 
 
-def _shown(captured: CapturedFrame, keys: bool) -> str:
+def _shown(captured: CapturedFrame, keys: int) -> str:
     """Return the message, or why there is none."""
     frame = captured.frame
     if not isinstance(frame, Frame):
@@ -234,10 +236,11 @@ def _shown(captured: CapturedFrame, keys: bool) -> str:
     return f"{shown}  {captured.decoded}" if captured.decoded is not None else shown
 
 
-def _notes(captured: CapturedFrame) -> list[str]:
+def _notes(captured: CapturedFrame, keys: int) -> list[str]:
     """Return what else there is to say."""
     frame = captured.frame
-    notes = [str(oddity) for oddity in captured.oddities]
+    notes = [f"by {captured.key}"] if captured.key is not None and keys > 1 else []
+    notes += [str(oddity) for oddity in captured.oddities]
     if captured.freshness is Freshness.REPLAYED:
         notes.append("packet number went back: a replay, or its sender was reset")
     radio = captured.radio

@@ -43,7 +43,7 @@ Exit code: 0; 1 if a capture was damaged; 2 for a mistake in this command; 130 a
 
 examples:
   espnow decode air.pcapng
-  tcpdump -i wlan1 -w - | espnow decode -
+  tcpdump -U -i wlan1 -w - | espnow decode -
   espnow decode --keys keys.toml --address 30:aa:aa:aa:aa:aa --json air.pcapng
   espnow decode --summary monday.pcap tuesday.pcap
   espnow decode --wireshark ~/.local/lib/wireshark/plugins
@@ -135,7 +135,7 @@ def _check_files(files: list[str]) -> None:
             if sys.stdin is None or sys.stdin.closed:
                 raise UserError("-: there is no standard input")
             if sys.stdin.isatty():
-                raise UserError("-: standard input is a terminal; pipe a capture into it, as in tcpdump -w - | ...")
+                raise UserError("-: standard input is a terminal; pipe a capture into it, as in tcpdump -U -w - | ...")
             continue
         try:
             if not stat.S_ISFIFO(Path(name).stat().st_mode):  # a pipe can be opened once
@@ -283,11 +283,10 @@ def _print_frames(reading: _Reading, dissector: Dissector, wanted: _Filter, argu
     if terminal and not arguments.full and not arguments.json:
         columns = max(shutil.get_terminal_size().columns, 1)
         width = -(-_LEAST_SHOWN // columns) * columns
-    keys = bool(arguments.keys or arguments.lmk)
     for number, record in enumerate(reading, 1):
         found = dissector.dissect(record)
         if isinstance(found, CapturedFrame) and wanted.takes(found):
-            line = json.dumps(as_json(found)) if arguments.json else as_line(found, keys=keys)
+            line = json.dumps(as_json(found)) if arguments.json else as_line(found, keys=dissector.keys)
             if 0 < width < len(line):
                 line = line[: width - 1] + "…"
             out.write(line + "\n")
@@ -360,6 +359,19 @@ class _Column(NamedTuple):
     only_if: str = ""
 
 
+def _rssi(pair: PairSummary) -> str:
+    """Return weakest, mean and strongest signal."""
+    mean = pair.rssi_mean_dbm
+    return "?" if mean is None else f"{pair.rssi_min_dbm}/{mean:.0f}/{pair.rssi_max_dbm}"
+
+
+def _rates(pair: PairSummary) -> str:
+    """Return the rates, the most frequent first."""
+    rates = sorted(pair.rates, key=lambda rate: -pair.rates[rate])
+    shown = [rate_name(rate) for rate in rates[:3]]
+    return ",".join(shown) + (",..." if len(rates) > 3 else "") if shown else "?"
+
+
 _COLUMNS = (
     _Column("from", 0, lambda pair: format_mac(pair.source)),
     _Column("to", 0, lambda pair: "broadcast" if pair.destination == BROADCAST else format_mac(pair.destination)),
@@ -372,11 +384,11 @@ _COLUMNS = (
     _Column("encrypted", 4, lambda pair: str(pair.encrypted), "encrypted"),
     _Column("unopened", 3, lambda pair: str(pair.unopened), "unopened"),
     _Column("restarts", 6, lambda pair: str(pair.restarts), "restarts"),
-    _Column("odd", 5, lambda pair: str(pair.odd), "odd"),
+    _Column("dropped", 5, lambda pair: str(pair.dropped), "dropped"),
     _Column("replayed", 3, lambda pair: str(pair.replayed), "replayed"),
     _Column("copies", 6, lambda pair: str(pair.duplicates), "duplicates"),
-    _Column("rssi", 0, lambda pair: _rssi(pair)),
-    _Column("rates", 1, lambda pair: _rates(pair)),
+    _Column("rssi", 0, _rssi),
+    _Column("rates", 1, _rates),
 )
 _INTERFACE = _Column("interface", 3, lambda pair: "" if pair.interface is None else str(pair.interface.number))
 
@@ -387,19 +399,6 @@ def _columns(pairs: list[PairSummary]) -> list[_Column]:
     if len({pair.interface for pair in pairs}) > 1:
         kept.insert(2, _INTERFACE)
     return kept
-
-
-def _rssi(pair: PairSummary) -> str:
-    """Return weakest, mean and strongest signal."""
-    mean = pair.rssi_mean_dbm
-    return "?" if mean is None else f"{pair.rssi_min_dbm}/{mean:.0f}/{pair.rssi_max_dbm}"
-
-
-def _rates(pair: PairSummary) -> str:
-    """Return the rates, the most frequent first."""
-    rates = sorted(pair.rates, key=lambda rate: -pair.rates[rate])
-    shown = [rate_name(rate) for rate in rates[:3]]
-    return ",".join(shown) + (",..." if len(rates) > 3 else "") if shown else "?"
 
 
 def _pair_json(pair: PairSummary) -> dict[str, Any]:
@@ -421,7 +420,7 @@ def _pair_json(pair: PairSummary) -> dict[str, Any]:
         "loss": round(pair.loss, 6),
         "restarts": pair.restarts,
         "acknowledged": pair.acknowledged,
-        "odd": pair.odd,
+        "dropped": pair.dropped,
         "replayed": pair.replayed,
         "rssi_min_dbm": pair.rssi_min_dbm,
         "rssi_mean_dbm": None if pair.rssi_mean_dbm is None else round(pair.rssi_mean_dbm, 2),

@@ -322,7 +322,6 @@ def _strongest_dbm(transmission: Transmission) -> int | None:
 def _open_log(arguments: argparse.Namespace, printer: _Printer) -> Callable[[Transmission], None]:
     """Return what prints the message of a transmission."""
     dissector = make_dissector(arguments)
-    keys = bool(arguments.keys or arguments.lmk)
 
     def log(transmission: Transmission) -> None:
         header = radiotap.build(
@@ -338,9 +337,8 @@ def _open_log(arguments: argparse.Namespace, printer: _Printer) -> Callable[[Tra
         else:
             more = len(heard_by) - _NAMED
             names = ", ".join(heard_by[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-            printer.log(
-                for_terminal(f"{as_line(captured, keys=keys)}  ({transmission.station} to {names or 'nobody'})")
-            )
+            line = as_line(captured, keys=dissector.keys)
+            printer.log(for_terminal(f"{line}  ({transmission.station} to {names or 'nobody'})"))
 
     return log
 

@@ -20,13 +20,14 @@ from typing import NamedTuple
 from espnow.errors import FrameError
 from espnow.frame import ccmp
 from espnow.frame._shared import shared
-from espnow.frame.ccmp import PairCipher
+from espnow.frame.ccmp import PairCipher, pair_cipher
 from espnow.frame.mac80211 import BROADCAST, HEADER_LENGTH, format_mac
 from espnow.frame.message import (
     CATEGORY_OUI,
     ELEMENT_ID,
     ELEMENT_OVERHEAD,
     MAX_ELEMENT,
+    MAX_V2,
     MIN_BODY,
     OUI_TYPE,
     build_body,
@@ -50,6 +51,9 @@ _HEADER = Struct("<HH6s6s6sH")
 _PLAIN = Struct("<HH6s6s6sHIIBBIB")
 _MIN_PLAIN = HEADER_LENGTH + MIN_BODY
 _MIN_PROTECTED = _MIN_PLAIN + ccmp.CCMP_HEADER_LENGTH + ccmp.MIC_LENGTH
+# All of an encrypted frame but its elements, and the longest element.
+_SEALED_OVERHEAD = HEADER_LENGTH + ccmp.CCMP_HEADER_LENGTH + 8 + ccmp.MIC_LENGTH
+_LONGEST_ELEMENT = 2 + ELEMENT_OVERHEAD + MAX_ELEMENT
 _SHOWN = 32
 
 # A named tuple's own constructor is a Python function around this one.
@@ -118,6 +122,14 @@ class ProtectedFrame(NamedTuple):
     duration: int
     packet_number: int
     mpdu: bytes
+
+    @property
+    def message_length(self) -> int | None:
+        """Bytes of the message, as a sender splits it into elements; None if the frame's length fits none."""
+        left = len(self.mpdu) - _SEALED_OVERHEAD
+        elements = -(-left // _LONGEST_ELEMENT)
+        length = left - elements * (_LONGEST_ELEMENT - MAX_ELEMENT)
+        return length if MAX_ELEMENT * (elements - 1) < length <= MAX_V2 and length > 0 else None
 
     def __repr__(self) -> str:
         """Return it for people, without the bytes."""
@@ -302,8 +314,8 @@ def build_protected(
         ValueError: an argument is out of its range.
     """
     if not isinstance(key, PairCipher):
-        key = PairCipher(key, destination, source, bssid)
-    elif key.destination != destination or key.source != source or key.bssid != bssid:
+        key = pair_cipher(key, destination, source, bssid)
+    elif not key.is_for(destination, source, bssid):
         raise ValueError(f"{key} is not for a frame {format_mac(source)} -> {format_mac(destination)}")
     try:
         header = _HEADER.pack(_PROTECTED, duration, destination, source, bssid, seq << 4)
@@ -324,7 +336,12 @@ def open_protected(frame: ProtectedFrame, key: bytes | PairCipher) -> Frame:
         ValueError: the key is not 16 bytes long.
     """
     destination, source, bssid, seq, retry, duration, _, mpdu = frame
-    body = key.decrypt(mpdu) if isinstance(key, PairCipher) else ccmp.decrypt(key, mpdu)
+    if not isinstance(key, PairCipher):
+        # Of the MPDU's own addresses: what `frame` says of them may be anything.
+        if len(mpdu) < HEADER_LENGTH:
+            raise FrameError(f"a protected frame of {len(mpdu)} bytes, too short for its header")
+        key = pair_cipher(key, mpdu[4:10], mpdu[10:16], mpdu[16:22])
+    body = key.decrypt(mpdu)
     random_value, version, message = parse_body(body)
     return _new(Frame, (destination, source, bssid, seq, retry, duration, random_value, version, message))
 

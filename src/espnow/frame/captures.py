@@ -108,13 +108,19 @@ class Record(NamedTuple):
             negative and beyond the range of `datetime` are possible.
         interface: what it was captured on.
         packet: its bytes as far as they were captured, with the link-layer header.
-        length: of the packet on the air, more than ``len(packet)`` when it was cut.
+        length: of the packet on the air, more than ``len(packet)`` when it was cut. A file may say anything here too.
     """
 
     at_ns: int | None
     interface: Interface
     packet: bytes
     length: int
+
+    def __repr__(self) -> str:
+        """Return it for people, without the bytes."""
+        return (
+            f"Record(at_ns={self.at_ns}, interface={self.interface.number}, {len(self.packet)} bytes of {self.length})"
+        )
 
 
 class _Order:

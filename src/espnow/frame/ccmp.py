@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CCMP_HEADER_LENGTH",
     "DEFAULT_PMK",
+    "KEY_LENGTH",
     "MIC_LENGTH",
     "Freshness",
     "PairCipher",
@@ -41,21 +42,25 @@ __all__ = [
 #: The primary master key of a station that sets none (read off Espressif's library): byte i is i*i.
 DEFAULT_PMK = bytes(i * i & 0xFF for i in range(16))
 
+#: Bytes of a PMK, an LMK and a CCMP key (ESP-IDF esp_now docs, ``ESP_NOW_KEY_LEN``).
 KEY_LENGTH = 16
+
+#: Bytes of the CCMP header and of the MIC (IEEE 802.11-2020, 12.5.3.2, for a 16-byte key).
 CCMP_HEADER_LENGTH = 8
 MIC_LENGTH = 8
 
 # Bytes 2 and 3 of the CCMP header: reserved, then Ext IV and key id 3 (captured frame).
-KEY_ID = 0xE000
+_KEY_ID = 0xE000
 _OTHER_KEY_ID = "the CCMP header has another key id than ESP-NOW's"
 
 # Frame control in the AAD, masked, as a little endian number (captured frame).
-AAD_CONTROL = 0x4080
+_AAD_CONTROL = 0x4080
 
 # A protected action frame as a little endian number, and what of frame control says so: Retry, power
 # management and more data do not.
 _CONTROL = 0x40D0
 _CONTROL_MASK = 0xFFFF & ~0x3800
+_FRAGMENT_MASK = 0x0F
 
 _CCMP_HEADER = Struct("<HHI")
 _pack_header = _CCMP_HEADER.pack
@@ -63,11 +68,11 @@ _unpack_header = _CCMP_HEADER.unpack_from
 
 # Flags 00 (captured frame), addr2, the packet number in two pieces.
 _NONCE_FLAGS = b"\0"
-pack_nonce = Struct(">x6sIH").pack
+_pack_nonce = Struct(">x6sIH").pack
 _join_nonce = Struct(">7sIH").pack
 
 # Masked frame control, the three addresses, sequence control with the fragment number alone.
-pack_aad = Struct("<H18sH").pack
+_pack_aad = Struct("<H18sH").pack
 
 # Frame control, the three addresses, sequence control, the CCMP header.
 _MPDU = Struct("<H2x18sHHHI")
@@ -75,7 +80,7 @@ _unpack_mpdu = _MPDU.unpack_from
 _SEALED = _MPDU.size
 
 # A lab holds the ciphers of all its boards here; a forgotten one costs a microsecond when it is next
-# used. A dictionary answers in half the time of an lru_cache, which every frame would pay.
+# used (assumed to be enough). A dictionary answers in half the time of an lru_cache, which every frame would pay.
 _CIPHERS = 1024
 
 
@@ -99,7 +104,7 @@ class _Ciphers(dict[bytes, "AESCCM"]):
         return f"<{len(self)} ciphers>"
 
 
-ciphers = _Ciphers()
+_ciphers = _Ciphers()
 
 
 @shared(maxsize=_CIPHERS)
@@ -144,8 +149,10 @@ def encrypt(key: bytes, header: bytes, body: bytes, packet_number: int) -> bytes
     try:
         if packet_number == 0:
             raise error
-        return _pack_header(low, KEY_ID, high) + ciphers[key].encrypt(
-            pack_nonce(header[10:16], high, low), body, pack_aad(AAD_CONTROL, header[4:22], header[22] & 0x0F)
+        return _pack_header(low, _KEY_ID, high) + _ciphers[key].encrypt(
+            _pack_nonce(header[10:16], high, low),
+            body,
+            _pack_aad(_AAD_CONTROL, header[4:22], header[22] & _FRAGMENT_MASK),
         )
     except error:
         raise ValueError(f"packet number {packet_number} is not in 1..2**48 - 1") from None
@@ -163,14 +170,16 @@ def decrypt(key: bytes, mpdu: bytes) -> bytes:
             changed bytes.
         ValueError: the key is not 16 bytes long.
     """
-    cipher = ciphers[key]
+    cipher = _ciphers[key]
     try:
         control, addresses, sequence, low, key_id, high = _unpack_mpdu(mpdu)
-        if key_id != KEY_ID or control & _CONTROL_MASK != _CONTROL:
+        if key_id != _KEY_ID or control & _CONTROL_MASK != _CONTROL:
             packet_number_of(mpdu)  # says so if the CCMP header is wrong
             raise FrameError("not a protected action frame")
         return cipher.decrypt(
-            pack_nonce(addresses[6:12], high, low), mpdu[_SEALED:], pack_aad(AAD_CONTROL, addresses, sequence & 0x0F)
+            _pack_nonce(addresses[6:12], high, low),
+            mpdu[_SEALED:],
+            _pack_aad(_AAD_CONTROL, addresses, sequence & _FRAGMENT_MASK),
         )
     except error:
         raise FrameError(f"a protected frame of {len(mpdu)} bytes, too short for CCMP") from None
@@ -184,13 +193,10 @@ class PairCipher:
     What of nonce and AAD stays the same is made once: `encrypt` and `decrypt` take about half the time
     beside the cipher that the functions of these names do.
 
-    Attributes:
-        destination: addr1.
-        source: addr2.
-        bssid: addr3.
+    It belongs to its addresses: a frame of others does not open.
     """
 
-    __slots__ = ("_aad", "_decrypt", "_encrypt", "_nonce", "bssid", "destination", "source")
+    __slots__ = ("_aad", "_addresses", "_decrypt", "_encrypt", "_nonce")
 
     def __init__(self, key: bytes, destination: bytes, source: bytes, bssid: bytes = BROADCAST) -> None:
         """Make it.
@@ -206,18 +212,21 @@ class PairCipher:
         """
         if not len(destination) == len(source) == len(bssid) == 6:
             raise ValueError("an address has 6 bytes")
-        cipher = ciphers[key]
+        cipher = _ciphers[key]
         self._encrypt = cipher.encrypt
         self._decrypt = cipher.decrypt
         self._nonce = _NONCE_FLAGS + source
-        self._aad = pack_aad(AAD_CONTROL, destination + source + bssid, 0)
-        self.destination = destination
-        self.source = source
-        self.bssid = bssid
+        self._addresses = destination + source + bssid
+        self._aad = _pack_aad(_AAD_CONTROL, self._addresses, 0)
 
     def __repr__(self) -> str:
         """Return it without the key."""
-        return f"<CCMP {format_mac(self.source)} -> {format_mac(self.destination)}>"
+        addresses = self._addresses
+        return f"<PairCipher {format_mac(addresses[6:12])} -> {format_mac(addresses[:6])}>"
+
+    def is_for(self, destination: bytes, source: bytes, bssid: bytes) -> bool:
+        """Tell whether it belongs to these addresses."""
+        return self._addresses == destination + source + bssid
 
     def encrypt(self, body: bytes, packet_number: int) -> bytes:
         """Return what follows the MAC header of a protected frame: CCMP header, ciphertext, MIC.
@@ -235,7 +244,7 @@ class PairCipher:
                 raise OverflowError
         except OverflowError:
             raise ValueError(f"packet number {packet_number} is not in 1..2**48 - 1") from None
-        return _pack_header(packet_number & 0xFFFF, KEY_ID, packet_number >> 16) + self._encrypt(
+        return _pack_header(packet_number & 0xFFFF, _KEY_ID, packet_number >> 16) + self._encrypt(
             self._nonce + number, body, self._aad
         )
 
@@ -246,18 +255,24 @@ class PairCipher:
             mpdu: the whole frame, without FCS; an action frame, but no fragment.
 
         Raises:
-            FrameError: it is no protected frame of ESP-NOW's kind, or the MIC is wrong: another key,
-                other addresses, or changed bytes.
+            FrameError: it is no protected frame of ESP-NOW's kind, has other addresses, or the MIC is
+                wrong: another key, or changed bytes.
         """
         try:
-            low, key_id, high = _unpack_header(mpdu, HEADER_LENGTH)
-            if key_id != KEY_ID:
-                raise FrameError(_OTHER_KEY_ID)
+            control, addresses, sequence, low, key_id, high = _unpack_mpdu(mpdu)
+            if (
+                addresses != self._addresses
+                or key_id != _KEY_ID
+                or control & _CONTROL_MASK != _CONTROL
+                or sequence & _FRAGMENT_MASK
+            ):
+                packet_number_of(mpdu)  # says so if the CCMP header is wrong
+                raise FrameError("a frame of other addresses, a fragment, or no protected action frame")
             return self._decrypt(_join_nonce(self._nonce, high, low), mpdu[_SEALED:], self._aad)
         except error:
             raise FrameError(f"a protected frame of {len(mpdu)} bytes, too short for CCMP") from None
         except _invalid_tag():
-            raise FrameError("the MIC is wrong: another key, other addresses, or changed bytes") from None
+            raise FrameError("the MIC is wrong: another key, or changed bytes") from None
 
 
 def packet_number_of(mpdu: bytes) -> int:
@@ -272,7 +287,7 @@ def packet_number_of(mpdu: bytes) -> int:
     low: int
     high: int
     low, key_id, high = _unpack_header(mpdu, HEADER_LENGTH)
-    if key_id != KEY_ID:
+    if key_id != _KEY_ID:
         raise FrameError(_OTHER_KEY_ID)
     return high << 16 | low
 
@@ -313,8 +328,8 @@ class ReplayCheck:
         """Begin with no memory.
 
         Args:
-            limit: how many pairs are remembered, 1 or more; the one not heard for the longest time
-                is forgotten first.
+            limit: how many pairs are remembered, 1 or more; the one not heard for the longest time is
+                forgotten first. That 4096 are enough is assumed.
 
         Raises:
             ValueError: the limit is below 1.
@@ -331,7 +346,7 @@ class ReplayCheck:
             pair: whatever stands for the sender and the key, such as addr2 and addr1.
             packet_number: of a frame that was decrypted.
         """
-        last = self._last.pop(pair, 0)
+        last = self._last.pop(pair, -1)
         if packet_number > last:
             self._last[pair] = packet_number
             if len(self._last) > self._limit:
@@ -340,6 +355,14 @@ class ReplayCheck:
         self._last[pair] = last
         return Freshness.REPEATED if packet_number == last else Freshness.REPLAYED
 
+    def __repr__(self) -> str:
+        """Return how many pairs it remembers."""
+        return f"<ReplayCheck of {len(self._last)} pairs>"
+
     def forget(self, pair: Hashable) -> None:
         """Take the next packet number of a pair as its first: its sender was reset."""
         self._last.pop(pair, None)
+
+
+#: `PairCipher`, kept while it is in use: for those who have a key and addresses.
+pair_cipher = shared(maxsize=_CIPHERS)(PairCipher)

@@ -148,6 +148,7 @@ class _Decoder(NamedTuple):
         prefix: what they begin with.
         sources: what the sender's address begins with, one of these.
         destinations: the same for the receiver's.
+        either: what one of both begins with.
         struct: the values that have a name; the others are pad bytes in it.
         fields: name, unit and conversion of each value; None where the value stays as it is.
     """
@@ -157,6 +158,7 @@ class _Decoder(NamedTuple):
     prefix: bytes
     sources: tuple[bytes, ...]
     destinations: tuple[bytes, ...]
+    either: tuple[bytes, ...]
     struct: Struct
     fields: tuple[tuple[str, str, _Convert | None], ...]
 
@@ -200,8 +202,13 @@ class Decoders:
             source: address of the sender.
             destination: address that it was sent to.
         """
-        for name, _, prefix, sources, destinations, struct, plan in self._by_length.get(len(message), ()):
-            if message.startswith(prefix) and source.startswith(sources) and destination.startswith(destinations):
+        for name, _, prefix, sources, destinations, either, struct, plan in self._by_length.get(len(message), ()):
+            if (
+                message.startswith(prefix)
+                and source.startswith(sources)
+                and destination.startswith(destinations)
+                and (source.startswith(either) or destination.startswith(either))
+            ):
                 fields = [
                     _new(FieldValue, (field, value if convert is None else convert(value), unit))
                     for (field, unit, convert), value in zip(plan, struct.unpack_from(message), strict=True)
@@ -232,8 +239,7 @@ def _read_file(text: str | bytes) -> list[_Decoder]:
         _fail("", f"more than {MAX_TEXT} bytes of decoders")
     if isinstance(text, bytes):
         text = _utf8(text)
-    if found := _DOTTED.search(text):
-        line = text.count("\n", 0, found.start()) + 1
+    if line := long_key_line(text):
         _fail(f"line {line}", f"more than {MAX_KEY_PARTS} parts joined by dots")
     try:
         content = tomllib.loads(text)
@@ -264,6 +270,12 @@ def _read_file(text: str | bytes) -> list[_Decoder]:
     return decoders
 
 
+def long_key_line(text: str) -> int | None:
+    """Return the line of TOML in which a key has more than `MAX_KEY_PARTS` parts, or None: tomllib is not for it."""
+    found = _DOTTED.search(text)
+    return None if found is None else text.count("\n", 0, found.start()) + 1
+
+
 def _utf8(text: bytes) -> str:
     try:
         return text.decode("utf-8-sig")  # Windows' editors begin a file with the mark that this one drops
@@ -287,7 +299,7 @@ def _read_decoder(number: int, table: object) -> _Decoder:
     name = table.get("name")
     if isinstance(name, str) and _is_name(name):
         where = f"decoder {_quote(name)}"
-    _check_keys(where, table, ("name", "source", "destination", "length", "starts_with", "struct", "fields"))
+    _check_keys(where, table, ("name", "address", "source", "destination", "length", "starts_with", "struct", "fields"))
     for key in ("name", "struct", "fields"):
         if key not in table:
             _fail(where, f"has no {key}; write {key} = ...")
@@ -304,6 +316,7 @@ def _read_decoder(number: int, table: object) -> _Decoder:
         prefix,
         _read_addresses(f"{where}: source", table["source"]) if "source" in table else (b"",),
         _read_addresses(f"{where}: destination", table["destination"]) if "destination" in table else (b"",),
+        _read_addresses(f"{where}: address", table["address"]) if "address" in table else (b"",),
         struct,
         fields,
     )

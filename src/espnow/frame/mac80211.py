@@ -20,7 +20,6 @@ from espnow.errors import FrameError
 
 __all__ = [
     "ACTION",
-    "ACTION_NO_ACK",
     "BROADCAST",
     "ESPRESSIF_OUI",
     "FCS_LENGTH",
@@ -30,7 +29,7 @@ __all__ = [
     "build_header",
     "fcs",
     "format_mac",
-    "has_fcs",
+    "fcs_is_right",
     "is_group",
     "parse_ack",
     "parse_header",
@@ -39,7 +38,7 @@ __all__ = [
     "with_retry",
 ]
 
-#: The address of every station.
+#: The address of every station (IEEE 802.11-2020, 9.2.4.3).
 BROADCAST = b"\xff" * 6
 
 #: Opens the body and each element (ESP-IDF esp_now docs).
@@ -51,9 +50,8 @@ HEADER_LENGTH = 24
 #: Bytes of the frame check sequence (IEEE 802.11-2020, 9.2.4.8).
 FCS_LENGTH = 4
 
-#: Subtypes of a management frame (IEEE 802.11-2020, table 9-1).
+#: Subtype of a management frame (IEEE 802.11-2020, table 9-1).
 ACTION = 13
-ACTION_NO_ACK = 14
 
 # Frame control of an acknowledgement, and its duration (captured frame).
 _ACK = b"\xd4\x00\x00\x00"
@@ -231,7 +229,7 @@ def fcs(mpdu: bytes) -> bytes:
     return crc32(mpdu).to_bytes(4, "little")
 
 
-def has_fcs(frame: bytes) -> bool:
+def fcs_is_right(frame: bytes) -> bool:
     """Tell whether the last 4 bytes of a frame are the right FCS of the bytes before them."""
     return len(frame) > FCS_LENGTH and fcs(frame[:-FCS_LENGTH]) == frame[-FCS_LENGTH:]
 

@@ -42,6 +42,7 @@ MAX_V1 = 250
 #: The longest message of version 2, ``ESP_NOW_MAX_DATA_LEN_V2`` (ESP-IDF esp_now docs).
 MAX_V2 = 1470
 
+# Of the frame format above (ESP-IDF esp_now docs; the more-bit is read off Espressif's library).
 # Category and OUI, OUI and type: each as one little endian number, so that one comparison checks
 # four bytes.
 CATEGORY_OUI = 0x34FE187F
@@ -137,8 +138,13 @@ def parse_body(body: bytes) -> Message:
     if end < MIN_BODY:
         raise FrameError(f"a body of {end} bytes, fewer than {MIN_BODY}")
     category_oui, random_value, element_id, length, oui_type, version = _ONE.unpack_from(body)
-    if category_oui == CATEGORY_OUI and element_id == ELEMENT_ID and oui_type == OUI_TYPE and length + 10 == end:
-        return _new(Message, (random_value, 2 if version & 0x0F > 1 else 1, body[15:]))
+    if (
+        category_oui == CATEGORY_OUI
+        and element_id == ELEMENT_ID
+        and oui_type == OUI_TYPE
+        and length + (MIN_BODY - ELEMENT_OVERHEAD) == end
+    ):
+        return _new(Message, (random_value, 2 if version & 0x0F > 1 else 1, body[MIN_BODY:]))
     if category_oui != CATEGORY_OUI:
         raise FrameError("not a vendor specific body of Espressif's")
     parts = []

@@ -109,7 +109,7 @@ _FIELDS: tuple[_Field, ...] = (
     _Field(1, 1, "B", ("rate_500kbps",)),
     _Field(4, 2, "HH", ("frequency_mhz", "channel_flags")),
     _Field(2, 1),  # FHSS: two bytes, that Linux aligns to 2 and nobody writes
-    _Field(1, 1, "b", ("signal_dbm",)),
+    _Field(1, 1, "b", ("rssi_dbm",)),
     _Field(1, 1, "b", ("noise_dbm",)),
     _Field(2, 2),  # lock quality
     _Field(2, 2),  # TX attenuation
@@ -192,7 +192,7 @@ class Radiotap(NamedTuple):
 
     Attributes:
         length: bytes of the header; the MPDU follows.
-        signal_dbm: at the antenna.
+        rssi_dbm: at the antenna.
         frequency_mhz: centre of the channel.
         channel_flags: radiotap.org, Channel.
         rate_500kbps: speed; absent at HT rates.
@@ -215,7 +215,7 @@ class Radiotap(NamedTuple):
     """
 
     length: int
-    signal_dbm: int | None = None
+    rssi_dbm: int | None = None
     frequency_mhz: int | None = None
     channel_flags: int | None = None
     rate_500kbps: int | None = None
@@ -517,7 +517,7 @@ def _layout(words: bytes, header: bytes | None) -> _Layout | None:
                 form.append(f"{at - packed}x{field.form}")
                 packed = at + field.size
                 for name in field.names:
-                    if name in ("antenna", "signal_dbm"):
+                    if name in ("antenna", "rssi_dbm"):
                         own[name] = count
                     else:
                         found.setdefault(name, count)
@@ -526,7 +526,7 @@ def _layout(words: bytes, header: bytes | None) -> _Layout | None:
             if at > limit:
                 raise _overrun("fields", limit)
         if own:
-            if "antenna" not in found and "signal_dbm" not in found:
+            if "antenna" not in found and "rssi_dbm" not in found:
                 found |= own
             if namespace:
                 antennas.append(own)
@@ -557,7 +557,7 @@ def _layout(words: bytes, header: bytes | None) -> _Layout | None:
     rest = _NONE * (len(_VALUES) - len(places))
     return (
         (Struct("".join(form)).unpack_from, at, itemgetter(*places), (*rest, (), unknown)),
-        tuple((own.get("antenna", count), own.get("signal_dbm", count)) for own in antennas),
+        tuple((own.get("antenna", count), own.get("rssi_dbm", count)) for own in antennas),
         tlvs_at,
     )
 

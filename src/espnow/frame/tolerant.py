@@ -26,7 +26,7 @@ from espnow.frame.mac80211 import (
     FCS_LENGTH,
     HEADER_LENGTH,
     ManagementHeader,
-    has_fcs,
+    fcs_is_right,
     parse_header,
 )
 from espnow.frame.message import (
@@ -41,6 +41,7 @@ from espnow.frame.message import (
 
 __all__ = ["Examined", "Oddity", "examine", "examine_opened"]
 
+#: Vendor specific (ESP-IDF esp_now docs).
 _CATEGORY = 0x7F
 #: A station or an access point sends a frame of a category that it does not know back, with this bit
 #: set (IEEE 802.11-2020, 9.4.1.11).
@@ -48,12 +49,13 @@ _REFLECTED = 0x80
 # Bits of the second byte of frame control (IEEE 802.11-2020, 9.2.4.1).
 _DS_BITS = 0x03
 _MORE_FRAGMENTS = 0x04
+# Category, OUI and random value, before the first element (ESP-IDF esp_now docs).
 _BODY_START = 8
+# IEEE 802.11-2020, 9.2.4.6.
 _HT_CONTROL_LENGTH = 4
 _ELEMENT_OUI_TYPE = OUI_TYPE.to_bytes(4, "little")
-# Where the version byte of a frame with one element stands.
-_VERSION_AT = HEADER_LENGTH + _BODY_START + 6
-_ONE_ELEMENT = _VERSION_AT + 1
+# Where the version byte of a body's first element stands.
+_VERSION_AT = MIN_BODY - 1
 _VERSIONS = (1, 2)
 
 # A named tuple's own constructor is a Python function around this one.
@@ -88,10 +90,9 @@ class Oddity(enum.Enum):
 
 
 #: With one of these, current firmware drops the frame (read off Espressif's library). That a longer
-#: message, a fragment or an HT control field is dropped is assumed: no sender makes them.
+#: message, a fragment, DS bits or an HT control field is dropped is assumed: no sender makes them.
 _DROPPED = frozenset(
     (
-        Oddity.CUT_OFF,
         Oddity.TRAILING_FCS,
         Oddity.WRONG_FCS,
         Oddity.UNKNOWN_ELEMENT,
@@ -119,17 +120,24 @@ class Examined(NamedTuple):
     oddities: tuple[Oddity, ...]
 
     @property
-    def accepted(self) -> bool:
-        """Whether current firmware takes the frame; an encrypted one, so far as can be seen."""
-        return not any(oddity in _DROPPED for oddity in self.oddities)
+    def accepted(self) -> bool | None:
+        """Whether current firmware takes the frame; None if not enough of it is there to tell.
+
+        Of an encrypted one, whether it gets as far as being decrypted.
+        """
+        if not self.oddities:
+            return True
+        if any(oddity in _DROPPED for oddity in self.oddities):
+            return False
+        return None if Oddity.CUT_OFF in self.oddities else True
 
 
-def examine(mpdu: bytes, *, fcs_follows: bool = False, missing: int = 0) -> Examined:
+def examine(mpdu: bytes, *, has_fcs: bool = False, missing: int = 0) -> Examined:
     """Return the frame that an MPDU is, and what is odd about it.
 
     Args:
-        mpdu: from frame control on; with the FCS, if `fcs_follows`.
-        fcs_follows: the capture says that the frame ends with its FCS (radiotap's flag 0x10).
+        mpdu: from frame control on; with the FCS, if `has_fcs`.
+        has_fcs: the capture says that the frame ends with its FCS (radiotap's flag 0x10).
         missing: how many bytes of the frame the capture cut off, FCS included.
 
     Raises:
@@ -137,29 +145,37 @@ def examine(mpdu: bytes, *, fcs_follows: bool = False, missing: int = 0) -> Exam
             OUI, or it ends before that.
         TypeError: not bytes at all.
     """
+    if not isinstance(mpdu, bytes):
+        raise TypeError(f"an MPDU is bytes, not {type(mpdu).__name__}")
+    missing = max(missing, 0)
     wrong_fcs = False
-    if fcs_follows:
-        wrong_fcs = missing <= 0 and not has_fcs(mpdu)
+    if has_fcs:
+        wrong_fcs = not missing and not fcs_is_right(mpdu)
         mpdu, missing = _without_fcs(mpdu, missing)
-    if missing <= 0 and not wrong_fcs:
+    if not missing and not wrong_fcs:
         try:
             frame = parse(mpdu)
         except FrameError:
             pass
         else:
             # What strict parsing does not look at; all else it has seen.
-            if frame[2] == BROADCAST and (
-                len(frame[8]) + _ONE_ELEMENT == len(mpdu) > _ONE_ELEMENT and mpdu[_VERSION_AT] in _VERSIONS
+            if frame.bssid == BROADCAST and (
+                _is_usual(frame.message, len(mpdu) - HEADER_LENGTH, mpdu[HEADER_LENGTH + _VERSION_AT])
                 if type(frame) is Frame
-                else not has_fcs(mpdu)
+                else not fcs_is_right(mpdu)
             ):
                 return _new(Examined, (frame, ()))
     oddities: set[Oddity] = set()
-    if missing > 0:
+    if missing:
         oddities.add(Oddity.CUT_OFF)
     if wrong_fcs:
         oddities.add(Oddity.WRONG_FCS)
     return _examine(mpdu, oddities)
+
+
+def _is_usual(message: bytes, body_length: int, version: int) -> bool:
+    """Tell whether there is nothing odd about a body that strict parsing took."""
+    return 0 < len(message) == body_length - MIN_BODY and version in _VERSIONS
 
 
 def _without_fcs(mpdu: bytes, missing: int) -> tuple[bytes, int]:
@@ -186,11 +202,7 @@ def examine_opened(frame: ProtectedFrame, key: bytes) -> Examined:
     except FrameError:
         pass
     else:
-        if (
-            bssid == BROADCAST
-            and len(message) + _ONE_ELEMENT - HEADER_LENGTH == len(body) > _ONE_ELEMENT - HEADER_LENGTH
-            and body[_VERSION_AT - HEADER_LENGTH] in _VERSIONS
-        ):
+        if bssid == BROADCAST and _is_usual(message, len(body), body[_VERSION_AT]):
             opened = _new(Frame, (destination, source, bssid, seq, retry, duration, random_value, version, message))
             return _new(Examined, (opened, ()))
     return _examined(parse_header(mpdu), body, set(), fcs_at=-1)
@@ -209,7 +221,7 @@ def _examine(mpdu: bytes, oddities: set[Oddity]) -> Examined:
         oddities.add(Oddity.FRAGMENT)
     if header.flags & _DS_BITS:
         oddities.add(Oddity.DS_BITS)
-    unannounced = Oddity.CUT_OFF not in oddities and Oddity.WRONG_FCS not in oddities and has_fcs(mpdu)
+    unannounced = Oddity.CUT_OFF not in oddities and Oddity.WRONG_FCS not in oddities and fcs_is_right(mpdu)
     if not header.protected:
         return _examined(header, mpdu[start:], oddities, fcs_at=len(mpdu) - start - FCS_LENGTH if unannounced else -1)
     if unannounced:

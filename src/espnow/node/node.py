@@ -313,7 +313,7 @@ class Node:
             )
         else:
             cipher = peer.sending
-            if cipher is None or cipher.source != source or cipher.bssid != bssid:
+            if cipher is None or not cipher.is_for(address, source, bssid):
                 cipher = peer.sending = PairCipher(peer.key, address, source, bssid)
             mpdu = build_protected(
                 address,
@@ -374,7 +374,7 @@ class Node:
             if peer is not None and peer.key is not None:
                 destination, bssid = frame.destination, frame.bssid
                 cipher = peer.receiving
-                if cipher is None or cipher.destination != destination or cipher.bssid != bssid:
+                if cipher is None or not cipher.is_for(destination, source, bssid):
                     cipher = peer.receiving = PairCipher(peer.key, destination, source, bssid)
                 try:
                     opened = open_protected(frame, cipher)

@@ -81,7 +81,7 @@ def test_a_frame_with_radiotap() -> None:
     assert found.frame == wire.parse(MPDU)
     assert (found.at_ns, found.interface) == (7, RADIOTAP)
     assert found.radio is not None
-    assert (found.radio.channel, found.radio.signal_dbm, found.radio.rate) == (6, -50, 0)
+    assert (found.radio.channel, found.radio.rssi_dbm, found.radio.rate) == (6, -50, 0)
     assert found[4:] == ((), None, None, None, None)
     assert found.accepted
 
@@ -110,7 +110,7 @@ def test_radiotap_that_makes_no_sense_is_counted(packet: bytes) -> None:
 @pytest.mark.parametrize("there", [False, True])
 def test_an_fcs_without_radiotap(fcs_length: int | None, there: bool) -> None:
     found = captured(MPDU + (fcs(MPDU) if there else b""), BARE._replace(fcs_length=fcs_length))
-    told = fcs_length == 4
+    told = there if fcs_length is None else fcs_length == 4  # where the file does not tell, the FCS itself does
     assert isinstance(found.frame, Frame)
     if told == there:
         assert (found.frame.message, found.oddities) == (b"hello", ())
@@ -119,6 +119,26 @@ def test_an_fcs_without_radiotap(fcs_length: int | None, there: bool) -> None:
     else:
         assert Oddity.WRONG_FCS in found.oddities
         assert not found.accepted
+
+
+def test_an_fcs_of_which_nothing_tells_is_not_the_senders() -> None:
+    bare = radiotap.build(rssi_dbm=-50, tx_flags=0)
+    for packet, interface in ((MPDU + fcs(MPDU), BARE), (bare + MPDU + fcs(MPDU), RADIOTAP)):
+        found = captured(packet, interface)
+        assert (found.oddities, found.accepted) == ((), True)
+    other = dissect(wire.ack(A) + fcs(wire.ack(A)), BARE)
+    assert isinstance(other, OtherFrame)
+    assert wire.parse_ack(other.mpdu) == A
+
+
+@pytest.mark.parametrize("length", [0, 1, len(MPDU), 10_000])
+def test_a_length_that_cannot_be_loses_nothing(length: int) -> None:
+    header = radiotap.build(channel=6, fcs=True)
+    packet = header + MPDU + fcs(MPDU)
+    found = Dissector().dissect(Record(0, RADIOTAP, packet, min(length, len(packet))))
+    assert isinstance(found, CapturedFrame)
+    assert isinstance(found.frame, Frame)
+    assert (found.frame.message, found.oddities) == (b"hello", ())
 
 
 def test_an_fcs_that_radiotap_tells_of() -> None:
@@ -155,12 +175,12 @@ def test_other_frames_come_without_their_fcs(mpdu: bytes) -> None:
 # Cut by the capture.
 
 
-@pytest.mark.parametrize("fcs_follows", [False, True])
-def test_a_frame_that_was_cut_off_anywhere(fcs_follows: bool) -> None:
+@pytest.mark.parametrize("has_fcs", [False, True])
+def test_a_frame_that_was_cut_off_anywhere(has_fcs: bool) -> None:
     message = bytes(range(256)) + b"v2 " * 300
     mpdu = wire.build(B, A, message, seq=5, random_value=6, version=2)
-    header = radiotap.build(channel=6, fcs=fcs_follows)
-    whole = header + mpdu + (fcs(mpdu) if fcs_follows else b"")
+    header = radiotap.build(channel=6, fcs=has_fcs)
+    whole = header + mpdu + (fcs(mpdu) if has_fcs else b"")
     for length in range(len(whole)):
         dissector = Dissector()
         found = dissect(whole[:length], missing=len(whole) - length, dissector=dissector)
@@ -230,7 +250,7 @@ def test_the_table_has_all_that_a_packet_alone_can_show() -> None:
 
 @pytest.mark.parametrize(("oddity", "mpdu"), ODD, ids=lambda value: value.name if isinstance(value, Oddity) else "")
 def test_each_oddity_is_said(oddity: Oddity, mpdu: bytes) -> None:
-    for found in (captured(HEADER + mpdu), captured(mpdu, BARE), Dissector().examine(mpdu)):
+    for found in (captured(HEADER + mpdu), captured(mpdu, BARE._replace(fcs_length=0)), Dissector().examine(mpdu)):
         assert found is not None
         assert found.oddities == (oddity,)
 
@@ -365,3 +385,23 @@ def test_nothing_of_the_frame_that_an_mpdu_is_not() -> None:
     assert found is not None
     assert (found.at_ns, found.interface) == (5, None)
     assert (dissector.packets, dissector.frames) == (5, 1)
+
+
+def test_packet_numbers_belong_to_a_pair_an_interface_and_a_key() -> None:
+    dissector = with_key()
+
+    def freshness(number: int, source: bytes, destination: bytes, interface: Interface) -> Freshness | None:
+        mpdu = wire.build_protected(
+            destination, source, b"x", seq=number, random_value=number, key=KEY, packet_number=number
+        )
+        return captured(HEADER + mpdu, interface, dissector=dissector).freshness
+
+    other = RADIOTAP._replace(number=1)
+    for place in (
+        (A, B, RADIOTAP),
+        (B, A, RADIOTAP),
+        (A, wire.parse_mac("02:00:00:00:00:09"), RADIOTAP),
+        (A, B, other),
+    ):
+        assert [freshness(number, *place) for number in (7, 8)] == [Freshness.FRESH] * 2
+    assert freshness(8, A, B, other._replace(section=3, name="of another file")) is Freshness.REPEATED

@@ -374,3 +374,34 @@ def test_no_repr_and_no_pickle_like_text_shows_a_key() -> None:
                 assert secret not in form
     assert repr(ring) == "<KeyRing of 1>"
     assert "greenhouse" in repr(ring._keys)
+
+
+def test_names_differ() -> None:
+    ring = KeyRing()
+    ring.add(LMK.encode(), name="key 2")
+    with pytest.raises(ValueError, match="another key with the name key 2"):
+        ring.add(OTHER.encode(), name="key 2")
+    ring.add(OTHER.encode())
+    assert len(ring) == 2
+    opened = ring.open(sealed(lmk=OTHER))
+    assert opened is not None
+    assert opened.name == "key 3"
+
+
+def test_a_file_with_a_mistake_adds_no_key() -> None:
+    ring = KeyRing()
+    for text in (
+        f'[[key]]\nname = "a"\nlmk = "{LMK}"\n[[key]]\nname = "a"\nlmk = "{OTHER}"',
+        f'[[key]]\nlmk = "{LMK}"\n[[key]]\nlmk = "short"',
+    ):
+        with pytest.raises(UserError, match="^key 2: "):
+            ring.add_toml(text)
+        assert len(ring) == 0
+    ring.add_toml(f'[[key]]\nlmk = "{LMK}"')
+    assert ring.open(sealed()) is not None
+
+
+@pytest.mark.parametrize("text", ["#" * (2**20 + 1), ".".join("a" * 20_000) + " = 1"])
+def test_a_file_that_would_take_too_long_is_refused(text: str) -> None:
+    with pytest.raises(UserError):
+        KeyRing().add_toml(text)

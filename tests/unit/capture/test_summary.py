@@ -460,7 +460,7 @@ def test_signal_rates_times_versions_and_bytes() -> None:
         Sent(1, source=C, rssi_dbm=0, at_ns=2500),
     )
     pair = pair_of(total, B)
-    assert (pair.rssi_min_dbm, pair.rssi_max_dbm, pair.rssi_count) == (-71, -40, 3)
+    assert (pair.rssi_min_dbm, pair.rssi_max_dbm, pair._rssi_count) == (-71, -40, 3)
     assert pair.rssi_mean_dbm == pytest.approx((-40 - 70 - 71) / 3)
     assert pair.rates == {0: 2, 16: 1, 42: 1}
     assert (pair.first_ns, pair.last_ns, pair.message_bytes, pair.versions) == (1000, 3000, 306, [2, 1])
@@ -507,7 +507,7 @@ def test_encrypted_messages() -> None:
 
 def test_messages_that_a_board_would_drop() -> None:
     total = added(Sent(1), Raw(Sent(2).mpdu + b"\0\0\0\0"), Raw(wire.build(B, A, b"x", seq=3, random_value=9, bssid=B)))
-    assert (only(total).messages, only(total).odd) == (3, 1)  # addr3 is odd, and no reason to drop
+    assert (only(total).messages, only(total).dropped) == (3, 1)  # addr3 is odd, and no reason to drop
 
 
 def test_the_busiest_pair_comes_first() -> None:

@@ -276,7 +276,7 @@ def test_the_right_key_opens_and_the_rest_is_said(run: Run, air: Path, lmk: str)
 def test_keys_from_options_and_files(run: Run, tmp_path: Path) -> None:
     keys = [wire.derive_key(pmk, lmk) for pmk in (wire.DEFAULT_PMK, PMK.encode()) for lmk in (b"a" * 16, b"b" * 16)]
     write(tmp_path / "x.pcapng", *(sealed(b"%d" % n, key=key, seq=n, number=n + 1) for n, key in enumerate(keys)))
-    assert run("x.pcapng", "--lmk", "a" * 16, "--lmk", "b" * 16).messages[:2] == ['"0"', '"1"']
+    assert run("x.pcapng", "--lmk", "a" * 16, "--lmk", "b" * 16).messages[:2] == ['"0"  [by key 1]', '"1"  [by key 2]']
     assert run("x.pcapng", "--lmk", "a" * 16, "--pmk", PMK).messages[2] == '"2"'
     key_file(tmp_path, f'[[key]]\nlmk="{"a" * 16}"\n[[key]]\nname="b"\nlmk="{"b" * 16}"\npmk="{PMK}"')
     result = run("x.pcapng", "--keys", "keys.toml", "--json")
@@ -573,7 +573,7 @@ def test_the_summary_as_json(run: Run, air: Path) -> None:
         "loss": 0.285714,
         "restarts": 0,
         "acknowledged": 1,
-        "odd": 0,
+        "dropped": 0,
         "replayed": 0,
         "rssi_min_dbm": -50,
         "rssi_mean_dbm": -50.0,
@@ -653,7 +653,9 @@ def test_the_table_fits_the_terminal(run: Run, tmp_path: Path, monkeypatch: pyte
     for column in ("from", "to", "messages", "loss", "retries", "rssi"):
         assert column in head.split()
     if columns == 200:
-        assert {"acked", "encrypted", "unopened", "restarts", "odd", "replayed", "copies", "rates"} <= set(head.split())
+        assert {"acked", "encrypted", "unopened", "restarts", "dropped", "replayed", "copies", "rates"} <= set(
+            head.split()
+        )
 
 
 # Wireshark.
@@ -855,3 +857,10 @@ def test_time_is_only_looked_at_for_the_progress_bar() -> None:
     """What is printed depends on the capture alone."""
     assert not hasattr(decode, "time")
     assert _show.time is time
+
+
+@pytest.mark.parametrize("option", ["--keys", "--decoders"])
+def test_a_file_that_does_not_end_is_refused(option: str, run: Run, air: Path) -> None:
+    result = run(option, "/dev/zero", air)
+    assert result.code == 2
+    assert result.err == [f"espnow decode: {option} /dev/zero: more than 1048576 bytes"]

@@ -16,7 +16,6 @@ from espnow.cli._frames import (
     as_json,
     as_line,
     make_dissector,
-    message_length,
     rate_name,
     shown_argument,
 )
@@ -102,7 +101,7 @@ HEAD = "       0.100230  30:aa:aa:aa:aa:aa > 18:fe:34:00:00:08  "
         (
             line(sealed()[:-2], missing=2),
             HEAD
-            + "v?  ch  6   -50 dBm      1M         encrypted     4 B  not all of it is there  [the capture cut it off]",
+            + "v?  ch  6   -50 dBm      1M         encrypted     ? B  not all of it is there  [the capture cut it off]",
         ),
         (
             line(plain()[:-2], missing=2),
@@ -314,14 +313,24 @@ def test_what_a_decoder_says() -> None:
 @pytest.mark.parametrize("length", [1, 2, 249, 250, 251, 252, 499, 500, 501, 1249, 1250, 1251, 1469, 1470])
 def test_the_length_of_an_encrypted_message_follows_from_its_size(length: int) -> None:
     frame = wire.parse(sealed(bytes(length), version=2))
-    assert message_length(frame) == length
+    assert isinstance(frame, wire.ProtectedFrame)
+    assert frame.message_length == length
 
 
 @given(st.binary(max_size=80))
-def test_the_length_of_whatever_is_encrypted_is_no_less_than_nothing(rest: bytes) -> None:
-    mpdu = sealed()[:32] + rest
-    found = dissected(mpdu)
-    assert 0 <= message_length(found.frame) <= len(rest)
+def test_the_length_of_whatever_is_encrypted_is_that_of_a_message_or_none(rest: bytes) -> None:
+    found = dissected(sealed()[:32] + rest)
+    assert isinstance(found.frame, wire.ProtectedFrame)
+    length = found.frame.message_length
+    assert length == (len(rest) - 23 if len(rest) > 23 else None)
+    assert as_json(found)["length"] == length
+
+
+@pytest.mark.parametrize(("more", "length"), [(1, None), (7, None), (8, 251), (9, 252)])
+def test_no_message_ends_with_a_part_of_an_element(more: int, length: int | None) -> None:
+    found = dissected(sealed(bytes(250)) + bytes(more))
+    assert isinstance(found.frame, wire.ProtectedFrame)
+    assert found.frame.message_length == length
 
 
 # What comes by air is hostile.

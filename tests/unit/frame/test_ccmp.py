@@ -120,7 +120,7 @@ def test_a_header_has_24_bytes() -> None:
 
 def test_nothing_that_holds_keys_shows_them() -> None:
     frame.derive_key(PMK, LMK)
-    for thing in (ccmp.ciphers, ccmp.derive_key, ccmp.ciphers[PMK]):
+    for thing in (ccmp._ciphers, ccmp.derive_key, ccmp._ciphers[PMK]):
         assert "pmk" not in repr(thing)
 
 
@@ -165,11 +165,21 @@ def test_a_pairs_cipher_opens_only_what_is_its_own() -> None:
         frame.PairCipher(PMK, c, b),
         frame.PairCipher(PMK, a, b, a),
     ):
-        with pytest.raises(FrameError, match="MIC"):
+        same = other.is_for(a, b, frame.BROADCAST)
+        with pytest.raises(FrameError, match="MIC" if same else "other addresses"):
             frame.open_protected(sealed, other)
-        if (other.destination, other.source, other.bssid) != (a, b, frame.BROADCAST):
+        if not same:
             with pytest.raises(ValueError, match="not for a frame"):
                 frame.build_protected(a, b, b"hi", seq=1, random_value=1, key=other, packet_number=1)
+    # Each byte of the addresses, frame control but for Retry, power management and more data, a fragment number.
+    for at in (0, *range(4, 22)):
+        forged = mpdu[:at] + bytes((mpdu[at] ^ 0x10,)) + mpdu[at + 1 :]
+        with pytest.raises(FrameError):
+            cipher.decrypt(forged)
+    for at, bits in ((1, 0x47), (1, 0x00), (1, 0xC0), (22, mpdu[22] | 1)):
+        with pytest.raises(FrameError, match="fragment"):
+            cipher.decrypt(mpdu[:at] + bytes((bits,)) + mpdu[at + 1 :])
+    assert cipher.decrypt(mpdu[:1] + b"\x78" + mpdu[2:]) == cipher.decrypt(mpdu)
     for junk in (b"", mpdu[:31], mpdu[:33], mpdu[:27] + b"\x20" + mpdu[28:], mpdu[:-1]):
         with pytest.raises(FrameError):
             cipher.decrypt(junk)
@@ -180,7 +190,7 @@ def test_a_pairs_cipher_opens_only_what_is_its_own() -> None:
         with pytest.raises(ValueError, match="bytes"):
             frame.PairCipher(*arguments)
     assert "pmk" not in repr(cipher)
-    assert repr(cipher) == "<CCMP 02:62:62:62:62:62 -> 02:61:61:61:61:61>"
+    assert repr(cipher) == "<PairCipher 02:62:62:62:62:62 -> 02:61:61:61:61:61>"
 
 
 def test_a_replay_check_tells_new_from_old() -> None:
@@ -194,5 +204,7 @@ def test_a_replay_check_tells_new_from_old() -> None:
     assert check.check("b", 5) is fresh  # forgotten
     check.forget("b")
     assert check.check("b", 1) is fresh
+    assert [check.check(number, 0) for number in "xyz"] == [fresh] * 3
+    assert repr(check) == "<ReplayCheck of 2 pairs>"
     with pytest.raises(ValueError, match="at least 1"):
         frame.ReplayCheck(limit=0)

@@ -460,7 +460,10 @@ MISTAKES: list[tuple[str | bytes, str]] = [
     ("[[message]]\nname = 1\nstruct = 'B'\nfields = ['f']", "decoder 1: name: is an integer; write a string"),
     # Unknown keys.
     (with_key('sorce = "x"'), WHERE + '"sorce" is no key; did you mean source?'),
-    (with_key('zzz = "x"'), WHERE + '"zzz" is no key; the keys are name, source, destination, length, starts_with'),
+    (
+        with_key('zzz = "x"'),
+        WHERE + '"zzz" is no key; the keys are name, address, source, destination, length, starts_with',
+    ),
     (with_key(f"{'z' * 1000} = 1"), "z..." + '" is no key; the keys are name'),
     (field("units = 'V'"), FIELD + '"units" is no key; did you mean unit?'),
     (with_key("length = {mim = 4}"), WHERE + 'length: "mim" is no key; did you mean min?'),
@@ -804,3 +807,15 @@ def test_printable(text: str, shown: str) -> None:
 )
 def test_message_text(content: bytes, text: str | None) -> None:
     assert message_text(content) == text
+
+
+def test_an_address_is_that_of_the_sender_or_of_the_receiver() -> None:
+    decoders = Decoders.from_toml(
+        '[[message]]\nname = "m"\naddress = ["30:aa:*", "02:00:00:00:00:01"]\nstruct = "B"\nfields = ["a"]'
+    )
+    one, two, other = bytes.fromhex("30aa00000000"), bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
+    taken = [
+        decoders.decode(b"x", source=source, destination=destination) is not None
+        for source, destination in ((one, other), (other, one), (two, other), (other, two), (other, other))
+    ]
+    assert taken == [True, True, True, True, False]

@@ -33,7 +33,7 @@ FIELDS: dict[int, tuple[tuple[str, ...], str, int]] = {
     2: (("rate_500kbps",), "<B", 1),
     3: (("frequency_mhz", "channel_flags"), "<HH", 2),
     4: (("_hop_set", "_hop_pattern"), "<BB", 1),
-    5: (("signal_dbm",), "<b", 1),
+    5: (("rssi_dbm",), "<b", 1),
     6: (("noise_dbm",), "<b", 1),
     7: (("_lock_quality",), "<H", 2),
     8: (("_tx_attenuation",), "<H", 2),
@@ -134,7 +134,7 @@ def read(packet: bytes) -> dict[str, Any]:
             namespaces.append({})
         elif base is not None:
             base += 32
-    pair = ("antenna", "signal_dbm")
+    pair = ("antenna", "rssi_dbm")
     antennas = []
     for number, values in enumerate(namespaces):
         late_values = "TLVs" in values
@@ -190,12 +190,12 @@ def test_every_captured_header_parses(kind: str) -> None:
         assert not parsed.bad_fcs
         assert not parsed.data_pad
         if kind == "received":
-            assert (parsed.channel, parsed.signal_dbm, parsed.antenna) == (6, -50, 0)
+            assert (parsed.channel, parsed.rssi_dbm, parsed.antenna) == (6, -50, 0)
             assert parsed.tsft_us is not None
             assert not parsed.has_fcs
         if kind == "report":
             # A report tells neither where nor when.
-            assert (parsed.channel, parsed.signal_dbm, parsed.tsft_us) == (None, None, None)
+            assert (parsed.channel, parsed.rssi_dbm, parsed.tsft_us) == (None, None, None)
 
 
 # Rate of the received copy and of the report, and whether the report tells of a failure.
@@ -267,7 +267,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "rate_500kbps": 2,
         "frequency_mhz": 2437,
         "channel_flags": 0xA0,
-        "signal_dbm": -50,
+        "rssi_dbm": -50,
         "antenna": 0,
         "rx_flags": 0,
     },
@@ -277,7 +277,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "flags": 0,
         "frequency_mhz": 2437,
         "channel_flags": 0x0480,
-        "signal_dbm": -50,
+        "rssi_dbm": -50,
         "antenna": 0,
         "rx_flags": 0,
         "mcs_known": 7,
@@ -317,7 +317,7 @@ def test_every_field_alone_and_after_others(bit: int, before: int) -> None:
     values = dict(zip(names, struct.unpack(form, content[-size:]), strict=True))
     parsed = present(radiotap.parse(packet))
     assert parsed.pop("length") == len(packet)
-    for name in ("flags", "rate_500kbps", "signal_dbm")[:before]:
+    for name in ("flags", "rate_500kbps", "rssi_dbm")[:before]:
         if name not in names:
             parsed.pop(name, None)
     assert parsed == {name: value for name, value in values.items() if not name.startswith("_")}
@@ -356,7 +356,7 @@ def test_antennas_of_repeated_namespaces() -> None:
     one = EXT | NAMESPACE
     packet = header(1 << 5 | one, 1 << 5 | 1 << 11 | one, 1 << 5 | 1 << 11, content=bytes((200, 190, 0, 195, 1)))
     parsed = radiotap.parse(packet + MPDU)
-    assert (parsed.length, parsed.signal_dbm, parsed.antenna) == (21, -56, None)
+    assert (parsed.length, parsed.rssi_dbm, parsed.antenna) == (21, -56, None)
     assert parsed.antennas == ((0, -66), (1, -61))
     assert parsed.unknown is None
     agree(packet)
@@ -365,13 +365,13 @@ def test_antennas_of_repeated_namespaces() -> None:
 def test_a_later_namespace_fills_what_the_first_has_not() -> None:
     packet = header(1 << 2 | EXT | NAMESPACE, 1 << 2 | 1 << 6 | 1 << 11, content=bytes((2, 4, 200, 7)))
     parsed = radiotap.parse(packet)
-    assert (parsed.rate_500kbps, parsed.noise_dbm, parsed.antenna, parsed.signal_dbm) == (2, -56, 7, None)
+    assert (parsed.rate_500kbps, parsed.noise_dbm, parsed.antenna, parsed.rssi_dbm) == (2, -56, 7, None)
     assert parsed.antennas == ((7, None),)
     agree(packet)
     # But antenna and signal belong together.
     packet = header(1 << 11 | EXT | NAMESPACE, 1 << 5 | EXT | NAMESPACE, 1 << 5, content=bytes((2, 200, 201)))
     parsed = radiotap.parse(packet)
-    assert (parsed.antenna, parsed.signal_dbm, parsed.antennas) == (2, None, ((None, -56), (None, -55)))
+    assert (parsed.antenna, parsed.rssi_dbm, parsed.antennas) == (2, None, ((None, -56), (None, -55)))
 
 
 @pytest.mark.parametrize("later", [2, 3])
@@ -406,7 +406,7 @@ def test_vendor_after_vendor_and_a_vendors_further_words() -> None:
     words = (VENDOR | EXT, 0x0FFFFFFF | EXT, 0xFF | VENDOR | EXT, 0xFF | NAMESPACE | EXT, 1 << 5)
     packet = header(*words, content=b"abcd\x01\0x" + b"\0" + b"efgh\0\0" + b"\xc0")
     parsed = radiotap.parse(packet)
-    assert present(parsed) == {"length": len(packet), "signal_dbm": -64, "antennas": ((None, -64),)}
+    assert present(parsed) == {"length": len(packet), "rssi_dbm": -64, "antennas": ((None, -64),)}
     agree(packet)
 
 
@@ -438,7 +438,7 @@ def test_tlvs() -> None:
         "flags": 0,
         "frequency_mhz": 2412,
         "channel_flags": 0,
-        "signal_dbm": -40,
+        "rssi_dbm": -40,
         "antenna": 3,
     }
     agree(packet)
@@ -649,8 +649,8 @@ def test_it_prints_what_is_present() -> None:
     parsed = radiotap.parse(bytes.fromhex("00000d00048002006c00010000"))
     assert repr(parsed) == "Radiotap(length=13, rate_500kbps=108, tx_flags=0x1, data_retries=0)"
     assert str(radiotap.Radiotap(8)) == "Radiotap(length=8)"
-    full = radiotap.Radiotap(20, signal_dbm=-5, antennas=((0, None),), unknown=40)
-    assert repr(full) == "Radiotap(length=20, signal_dbm=-5, antennas=((0, None),), unknown=40)"
+    full = radiotap.Radiotap(20, rssi_dbm=-5, antennas=((0, None),), unknown=40)
+    assert repr(full) == "Radiotap(length=20, rssi_dbm=-5, antennas=((0, None),), unknown=40)"
 
 
 # Writing.
@@ -664,7 +664,7 @@ def test_every_kind_of_header_reads_back(rate: int) -> None:
         fields = read(head)
         assert fields.pop("length") == len(head)
         assert fields.pop("tsft_us", None) == at_us
-        assert fields.pop("signal_dbm", None) == rssi_dbm
+        assert fields.pop("rssi_dbm", None) == rssi_dbm
         assert fields.pop("rate_500kbps", None) == phy.radiotap
         assert fields.pop("frequency_mhz") == (2484 if channel == 14 else 2407 + 5 * channel)
         short_preamble = phy.short and phy.modulation != "HT"
@@ -676,7 +676,7 @@ def test_every_kind_of_header_reads_back(rate: int) -> None:
         assert fields.pop("channel_flags") == expected[phy.modulation]
         assert not fields
         parsed = radiotap.parse(head + MPDU)
-        assert (parsed.channel, parsed.signal_dbm, parsed.tsft_us) == (channel, rssi_dbm, at_us)
+        assert (parsed.channel, parsed.rssi_dbm, parsed.tsft_us) == (channel, rssi_dbm, at_us)
         assert parsed.rate == (None if rate == frame.RATE_LORA_250K else rate)
 
 
@@ -730,7 +730,7 @@ def test_all_that_is_written_reads_back(arguments: dict[str, Any]) -> None:
     parsed = radiotap.parse(head + MPDU)
     assert parsed.length == len(head)
     assert parsed.channel == arguments.get("channel")
-    assert parsed.signal_dbm == arguments.get("rssi_dbm")
+    assert parsed.rssi_dbm == arguments.get("rssi_dbm")
     assert parsed.tsft_us == arguments.get("at_us")
     for name in ("noise_dbm", "antenna", "tx_flags", "data_retries"):
         assert getattr(parsed, name) == arguments.get(name)

@@ -40,9 +40,9 @@ HEAD = V1[:32]
     [
         pytest.param(V1, {}, MESSAGE, 1, [], id="v1"),
         pytest.param(V2, {}, bytes(600), 2, [], id="v2"),
-        pytest.param(V1 + frame.fcs(V1), {"fcs_follows": True}, MESSAGE, 1, [], id="announced FCS"),
+        pytest.param(V1 + frame.fcs(V1), {"has_fcs": True}, MESSAGE, 1, [], id="announced FCS"),
         pytest.param(
-            V1 + bytes(4), {"fcs_follows": True}, MESSAGE, 1, [Oddity.WRONG_FCS], id="announced FCS that is wrong"
+            V1 + bytes(4), {"has_fcs": True}, MESSAGE, 1, [Oddity.WRONG_FCS], id="announced FCS that is wrong"
         ),
         pytest.param(V1 + frame.fcs(V1), {}, MESSAGE, 1, [Oddity.TRAILING_FCS], id="FCS not announced"),
         pytest.param(V2 + frame.fcs(V2), {}, bytes(600), 2, [Oddity.TRAILING_FCS], id="FCS not announced, v2"),
@@ -64,10 +64,10 @@ HEAD = V1[:32]
         pytest.param(V1[:28], {"missing": 211}, b"", 1, [Oddity.CUT_OFF], id="cut off before the random value"),
         pytest.param(V2[:300], {"missing": 339}, bytes(254), 2, [Oddity.CUT_OFF], id="cut off in the second element"),
         pytest.param(V1, {"missing": 3}, MESSAGE, 1, [Oddity.CUT_OFF], id="something cut off after the element"),
-        pytest.param(V1, {"fcs_follows": True, "missing": 4}, MESSAGE, 1, [], id="only the FCS cut off"),
-        pytest.param(V1 + b"\0\0", {"fcs_follows": True, "missing": 2}, MESSAGE, 1, [], id="half of the FCS cut off"),
+        pytest.param(V1, {"has_fcs": True, "missing": 4}, MESSAGE, 1, [], id="only the FCS cut off"),
+        pytest.param(V1 + b"\0\0", {"has_fcs": True, "missing": 2}, MESSAGE, 1, [], id="half of the FCS cut off"),
         pytest.param(
-            V1[:-1], {"fcs_follows": True, "missing": 5}, MESSAGE[:-1], 1, [Oddity.CUT_OFF], id="FCS and more cut off"
+            V1[:-1], {"has_fcs": True, "missing": 5}, MESSAGE[:-1], 1, [Oddity.CUT_OFF], id="FCS and more cut off"
         ),
         pytest.param(
             HEAD + element(b"x" * 5, oui="001122") + element(b"hi"),
@@ -155,8 +155,8 @@ def is_accepted(mpdu: bytes) -> bool:
     [
         pytest.param(SEALED, {}, [], id="as it should be"),
         pytest.param(SEALED + frame.fcs(SEALED), {}, [Oddity.TRAILING_FCS], id="FCS not announced"),
-        pytest.param(SEALED + frame.fcs(SEALED), {"fcs_follows": True}, [], id="announced FCS"),
-        pytest.param(SEALED + bytes(4), {"fcs_follows": True}, [Oddity.WRONG_FCS], id="announced FCS that is wrong"),
+        pytest.param(SEALED + frame.fcs(SEALED), {"has_fcs": True}, [], id="announced FCS"),
+        pytest.param(SEALED + bytes(4), {"has_fcs": True}, [Oddity.WRONG_FCS], id="announced FCS that is wrong"),
         pytest.param(
             with_byte(SEALED, 1, 0xC0)[:24] + bytes(4) + SEALED[24:], {}, [Oddity.HT_CONTROL], id="HT control"
         ),
@@ -188,7 +188,7 @@ def test_an_odd_body_is_odd_when_it_was_encrypted() -> None:
 def test_an_encrypted_frame_that_was_cut_off_keeps_its_packet_number() -> None:
     found = frame.examine(SEALED[:50], missing=len(SEALED) - 50)
     assert isinstance(found.frame, frame.ProtectedFrame)
-    assert (found.frame.packet_number, found.oddities, found.accepted) == (9, (Oddity.CUT_OFF,), False)
+    assert (found.frame.packet_number, found.oddities, found.accepted) == (9, (Oddity.CUT_OFF,), None)
     with pytest.raises(FrameError):
         frame.examine_opened(found.frame, KEY)
 
@@ -248,10 +248,10 @@ def test_what_strict_parsing_takes_is_taken_the_same(
 
 @settings(max_examples=200)
 @given(st.binary(max_size=300), st.booleans(), st.integers(0, 400))
-def test_any_bytes(junk: bytes, fcs_follows: bool, missing: int) -> None:
+def test_any_bytes(junk: bytes, has_fcs: bool, missing: int) -> None:
     for mpdu in (junk, HEAD[:28] + junk, HEAD + junk, SEALED[:32] + junk):
         try:
-            found = frame.examine(mpdu, fcs_follows=fcs_follows, missing=missing)
+            found = frame.examine(mpdu, has_fcs=has_fcs, missing=missing)
         except FrameError:
             continue
         if isinstance(found.frame, frame.ProtectedFrame):
@@ -279,7 +279,7 @@ def test_what_linux_captured(sample: dict[str, str]) -> None:
             frame.examine(mpdu)
         return
     head = radiotap.parse(bytes.fromhex(sample["radiotap"]))
-    found = frame.examine(mpdu, fcs_follows=head.has_fcs)
+    found = frame.examine(mpdu, has_fcs=head.has_fcs)
     assert isinstance(found.frame, frame.Frame)
     announced = ANNOUNCED.get((sample["kernel"], sample["kind"]))
     if sample["case"] == "FCS flag + fcs" and announced is not None:

@@ -315,6 +315,20 @@ def test_the_packet_number_is_what_the_receiver_decrypts_with(rig):
     assert callable(decrypt)
 
 
+def test_encryption_follows_a_changed_address_and_any_addr3(rig):
+    rig.node.add_peer(Peer(PEER, LMK, encrypt=True))
+    key = derive_key(DEFAULT_PMK, LMK)
+    assert rig.send().source == ME
+    rig.node.configure(RadioConfig(addresses=((Interface.STA, OTHER),), channel=1, receiver_on=True))
+    sealed = rig.send()
+    assert (sealed.source, open_protected(sealed, key).message) == (OTHER, b"x")
+    heard = []
+    for number, (to, bssid) in enumerate(((OTHER, BROADCAST), (OTHER, OTHER), (ME, BROADCAST), (OTHER, BROADCAST)), 1):
+        mpdu = build_protected(to, PEER, b"hi", seq=0, random_value=number, key=key, packet_number=number, bssid=bssid)
+        heard.append(rig.node.received(mpdu, -50, rig.clock.now_us))
+    assert heard == [True, True, False, True]
+
+
 # Sending.
 
 

@@ -394,7 +394,7 @@ def test_a_file_with_a_mistake_adds_no_key() -> None:
         f'[[key]]\nname = "a"\nlmk = "{LMK}"\n[[key]]\nname = "a"\nlmk = "{OTHER}"',
         f'[[key]]\nlmk = "{LMK}"\n[[key]]\nlmk = "short"',
     ):
-        with pytest.raises(UserError, match="^key 2: "):
+        with pytest.raises(UserError, match=r"^key 2: "):
             ring.add_toml(text)
         assert len(ring) == 0
     ring.add_toml(f'[[key]]\nlmk = "{LMK}"')

@@ -462,7 +462,7 @@ MISTAKES: list[tuple[str | bytes, str]] = [
     (with_key('sorce = "x"'), WHERE + '"sorce" is no key; did you mean source?'),
     (
         with_key('zzz = "x"'),
-        WHERE + '"zzz" is no key; the keys are name, address, source, destination, length, starts_with',
+        WHERE + '"zzz" is no key; the keys are name, address, source, destination, length',
     ),
     (with_key(f"{'z' * 1000} = 1"), "z..." + '" is no key; the keys are name'),
     (field("units = 'V'"), FIELD + '"units" is no key; did you mean unit?'),

@@ -22,7 +22,7 @@ from espnow.api import API_MODULES
 from espnow.board import PROFILES
 from espnow.capture import Dissector, PairSummary
 from espnow.cli._frames import as_json
-from espnow.cli.decode import _columns
+from espnow.cli.decode import _columns, _pair_json
 from espnow.cli.main import main
 from espnow.errors import EspNowCode
 from espnow.lab import Lab
@@ -157,6 +157,11 @@ def test_the_keys_of_a_json_line_are_documented() -> None:
     assert captured is not None
     documented = {name for row in table("decode.md", "key") for name in re.findall(r"`(\w+)`", row[0])}
     assert documented == set(as_json(captured))
+
+
+def test_the_keys_of_a_json_summary_are_documented() -> None:
+    documented = {name for row in table("decode.md", "key of a pair") for name in re.findall(r"`(\w+)`", row[0])}
+    assert documented == set(_pair_json(PairSummary(None, bytes(6), bytes(6))))
 
 
 def test_the_columns_of_the_summary_are_documented() -> None:

@@ -49,7 +49,7 @@ local f = {
         "espnow.version", "Version", base.DEC, nil, nil, "1, or 2 for what only version 2 can say"
     ),
     length = ProtoField.uint32("espnow.length", "Message length", base.DEC, nil, nil, "Bytes of the whole message"),
-    message = ProtoField.bytes("espnow.message", "Message", base.SPACE, "The messages of the elements, joined"),
+    message = ProtoField.bytes("espnow.message", "Message", base.NONE, "The messages of the elements, joined"),
     text = ProtoField.string("espnow.message.text", "Message as text", base.UNICODE, "The message, if it is printable"),
     valid = ProtoField.bool(
         "espnow.valid", "Valid", base.NONE, nil, nil, "Current firmware takes the body, to its last byte"
@@ -65,7 +65,7 @@ local f = {
     element_version = ProtoField.uint8("espnow.element.version", "Version", base.DEC, nil, 0x0f),
     element_more = ProtoField.bool("espnow.element.more", "More elements follow", 8, nil, 0x10),
     element_message = ProtoField.bytes(
-        "espnow.element.message", "Message", base.SPACE, "This element's part of the message"
+        "espnow.element.message", "Message", base.NONE, "This element's part of the message"
     ),
     protected = ProtoField.bool(
         "espnow.protected", "Encrypted", base.NONE, nil, nil, "An encrypted action frame with key id 3"

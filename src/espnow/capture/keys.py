@@ -121,7 +121,7 @@ class KeyRing:
             [[key]]
             lmk = "16 characters or 32 hexadecimal digits"
             pmk = "..."                                         # optional
-            name = "greenhouse"                                 # optional; shown with what it opened
+            name = "greenhouse"                                 # optional; what people see of it
             address = "30:aa:aa:aa:aa:aa"                       # optional, one or a list: only from or to it
 
         Args:

@@ -62,7 +62,7 @@ class PcapngWriter:
         Raises:
             ValueError: the writer is closed, or an argument is out of its range.
         """
-        header = radiotap.build(channel=channel, rate=rate, rssi_dbm=rssi_dbm)
+        header = radiotap.build(channel=channel, rate=rate, rssi_dbm=rssi_dbm, at_us=at_us)
         self.write_packet(header + mpdu, at_us=at_us)
 
     def write_packet(self, packet: bytes, *, at_us: int, length: int | None = None) -> None:

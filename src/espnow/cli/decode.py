@@ -93,7 +93,8 @@ def _decode(arguments: argparse.Namespace) -> int:
     if arguments.wireshark is not None:
         from espnow.capture.wireshark import install
 
-        print(f"{install(Path(arguments.wireshark))} written; Wireshark loads it when it starts")
+        said_on = sys.stderr if arguments.files else sys.stdout
+        print(f"{install(Path(arguments.wireshark))} written; Wireshark loads it when it starts", file=said_on)
         if not arguments.files:
             return 0
     if not arguments.files:

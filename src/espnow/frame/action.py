@@ -350,5 +350,5 @@ def _out_of_range(seq: int, duration: int, random_value: int) -> ValueError:
     """Return the exception for numbers of which one does not fit its field."""
     return ValueError(
         f"out of range: seq {seq!r} (0..4095), duration {duration!r} (0..65535) "
-        f"or random value {random_value!r} (32 bits)"
+        f"or random value {random_value!r} (32 bits); or an address is no bytes"
     )

@@ -80,7 +80,7 @@ def test_frames_read_back(sent: list[tuple[bytes, int, int, int, int | None]]) -
         for mpdu, at_us, channel, rate, rssi_dbm in sent:
             writer.write(mpdu, at_us=at_us, channel=channel, rate=rate, rssi_dbm=rssi_dbm)
     assert frames(file.getvalue()) == [
-        (at_us, radiotap.build(channel=channel, rate=rate, rssi_dbm=rssi_dbm) + mpdu)
+        (at_us, radiotap.build(channel=channel, rate=rate, rssi_dbm=rssi_dbm, at_us=at_us) + mpdu)
         for mpdu, at_us, channel, rate, rssi_dbm in sent
     ]
     assert [
@@ -114,8 +114,8 @@ def test_byte_by_byte() -> None:
     assert file.getvalue().hex(" ", -4) == (
         "0a0d0d0a 1c000000 4d3c2b1a 01000000 ffffffff ffffffff 1c000000 "
         "01000000 20000000 7f000000 00000000 09000100 06000000 00000000 20000000 "
-        "06000000 38000000 00000000 01000000 05000000 18000000 18000000 "
-        "00000e00 0e000000 00026c09 a000d400 00000202 02020202 38000000"
+        "06000000 40000000 00000000 01000000 05000000 20000000 20000000 "
+        "00001600 0f000000 05000000 01000000 00026c09 a000d400 00000202 02020202 40000000"
     )
 
 

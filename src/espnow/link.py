@@ -22,14 +22,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 __all__ = [
+    "Absence",
     "Clock",
     "Cpu",
     "Interface",
     "Link",
     "Outcome",
+    "PowerSave",
     "RadioConfig",
     "Station",
     "Timer",
@@ -61,6 +63,35 @@ class Outcome(enum.Enum):
     UNKNOWN = "unknown"
 
 
+class Absence(enum.Enum):
+    """Why a receiver is off, or away from its home channel; the value is how a person reads it."""
+
+    OFF = "Wi-Fi is off"
+    SCANNING = "scanning for networks"
+    SEARCHING = "scanning for its router"
+    LIGHT_SLEEP = "in light sleep"
+    DEEP_SLEEP = "in deep sleep"
+    RESTARTING = "restarting"
+    SLEPT_ACTIVE = "deaf since it slept with Wi-Fi active"
+    NO_POWER = "without power"
+
+
+class PowerSave(NamedTuple):
+    """When a station in power save has its receiver on: around beacons, and for a while after its own traffic.
+
+    Attributes:
+        first_us: begin of one of the times in which the receiver is on.
+        period_us: from one of these to the next.
+        on_us: how long each lasts.
+        linger_us: how long the receiver stays on after a frame that the station sent, or that was addressed to it.
+    """
+
+    first_us: int
+    period_us: int
+    on_us: int
+    linger_us: int
+
+
 @dataclass(frozen=True, slots=True)
 class RadioConfig:
     """What a station asks of its radio; replaces the previous one whole.
@@ -75,6 +106,10 @@ class RadioConfig:
         group_rate: the same for broadcast and multicast frames.
         tx_power_dbm: transmit power.
         attempts: how often a unicast frame is tried in all before it counts as not acknowledged.
+        power_save: the receiver, while on, is so at these times only; None for always. A radio that cannot sleep in
+            this way may ignore it.
+        absence: why the receiver is off, or on another channel than the station's own, for whoever asks why a frame
+            was missed.
     """
 
     addresses: tuple[tuple[Interface, bytes], ...] = ()
@@ -85,6 +120,8 @@ class RadioConfig:
     group_rate: int = 0
     tx_power_dbm: float = 20.0
     attempts: int = 7
+    power_save: PowerSave | None = None
+    absence: Absence | None = None
 
 
 class Station(Protocol):
@@ -125,8 +162,15 @@ class Clock(Protocol):
     def now_us(self) -> int:
         """Microseconds since this clock's start."""
 
-    def call_at(self, at_us: int, function: Callable[[], None]) -> Timer:
-        """Call `function` at `at_us`, or as soon as possible if that is past; calls of one time keep their order."""
+    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> Timer:
+        """Call `function` at `at_us`, or as soon as possible if that is past; calls of one time keep their order.
+
+        Args:
+            at_us: when.
+            function: what to call; it must not block.
+            background: a chore that repeats for ever, such as a beacon: a run that waits for something to happen does
+                not wait for this.
+        """
 
 
 class Cpu(Protocol):

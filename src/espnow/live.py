@@ -54,7 +54,7 @@ class _WallClock:
     def now_us(self) -> int:
         return (time.monotonic_ns() - self._start_ns) // 1000
 
-    def call_at(self, at_us: int, function: Callable[[], None]) -> _Timer:
+    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> _Timer:
         with self.changed:
             self._counter += 1
             timer = _Timer((at_us, self._counter, function))

@@ -8,7 +8,7 @@ At this stage one frame at a time is on a channel, as far as its stations hear e
 stations that are hidden from each other do not disturb a third one.
 """
 
-from espnow.air.air import Air, AirLink, AirTiming, Reception, Transmission
+from espnow.air.air import Air, AirLink, AirTiming, MissReason, Reception, Transmission
 from espnow.air.propagation import LogDistance, Position, sensitivity_dbm
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "AirLink",
     "AirTiming",
     "LogDistance",
+    "MissReason",
     "Position",
     "Reception",
     "Transmission",

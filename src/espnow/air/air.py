@@ -10,6 +10,7 @@ The cost: two events a broadcast frame, three a unicast one, none and no object 
 
 from __future__ import annotations
 
+import enum
 import math
 from collections import deque
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from espnow.frame import (
 )
 from espnow.link import Clock, Outcome, ProtocolBit, RadioConfig, Station
 
-__all__ = ["Air", "AirLink", "AirTiming", "Reception", "Transmission"]
+__all__ = ["Air", "AirLink", "AirTiming", "MissReason", "Reception", "Transmission"]
 
 _FCS_LENGTH = 4
 _NEVER_US = 1 << 60
@@ -68,6 +69,21 @@ class Reception(NamedTuple):
     rssi_dbm: int
 
 
+class MissReason(enum.Enum):
+    """Why a station did not get a frame; the value is how a person reads it."""
+
+    NOBODY = "nobody has this address"
+    OUT_OF_RANGE = "out of range"
+    OTHER_CHANNEL = "on another channel"
+    RECEIVER_OFF = "its receiver was off"
+    ASLEEP = "asleep in power save"
+    RETUNED = "it came to the channel while the frame was on the air"
+    SENDING = "it was sending itself"
+    NO_LONG_RANGE = "its protocols lack long range"
+    LOST = "lost on the way"
+    ACK_LOST = "it arrived, and its acknowledgement was lost"
+
+
 class Transmission(NamedTuple):
     """One frame on the air, each attempt and each acknowledgement its own.
 
@@ -99,6 +115,9 @@ class Air:
         loss: probability that a frame, or an acknowledgement, is lost between two stations, unless `set_loss` says
             otherwise.
         observer: called with each transmission when it ends, or None.
+        on_miss: called as ``on_miss(sender, receiver, reason)`` at the end of each transmission for the addressee that
+            did not decode and answer it (receiver None: no active interface has the address), or for each station in
+            range that did not decode a broadcast; or None. `sender.frame` is the frame.
     """
 
     def __init__(
@@ -122,6 +141,7 @@ class Air:
         self.clock = clock
         self.loss = loss
         self.observer: Callable[[Transmission], None] | None = None
+        self.on_miss: Callable[[AirLink, AirLink | None, MissReason], None] | None = None
         self._stream = stream
         self._propagation = propagation or LogDistance()
         self._timing = timing or AirTiming()
@@ -209,6 +229,7 @@ class AirLink:
     __slots__ = (
         "_air",
         "_attempt",
+        "_awake_until_us",
         "_backoff",
         "_busy_until_us",
         "_channel",
@@ -250,6 +271,7 @@ class AirLink:
         self._busy_until_us = 0
         self._sending_until_us = 0
         self._tuned_us = 0
+        self._awake_until_us = 0
         self._channel = 1
         self._contending = False
         self._rate = 0
@@ -366,6 +388,7 @@ class AirLink:
         start_us, now_us = self._start_us, air.clock.now_us
         lossy = air.loss > 0.0 or bool(air._losses)
         long_range = rate in LR_RATES
+        on_miss = air.on_miss
         observed: list[Reception] | None = None if air.observer is None else []
         for link, reception in self._find_hearers(rate).items():
             config = link.config
@@ -374,12 +397,15 @@ class AirLink:
                 and config.receiver_on
                 and link._tuned_us <= start_us
                 and link._sending_until_us <= start_us
+                and (config.power_save is None or link._is_awake(start_us))
                 and not (long_range and not config.protocols & ProtocolBit.LR)
                 and not (lossy and air._is_lost(self, link))
             ):
                 link.station.received(mpdu, reception[1], channel, rate, now_us)
                 if observed is not None:
                     observed.append(reception)
+            elif on_miss is not None:
+                on_miss(self, link, link._why_missed(self))
         if observed is not None:
             self._report(mpdu, channel, rate, tuple(observed))
         self._finish(Outcome.ACKNOWLEDGED)
@@ -396,9 +422,15 @@ class AirLink:
         ack_rate = response_rate(rate)
         ack_us = SIFS_US + airtime_us(ACK_LENGTH, ack_rate)
         hearers = self._find_hearers(rate)
-        for link in air._owners.get(mpdu[4:10], ()):
+        on_miss = air.on_miss
+        owners = air._owners.get(mpdu[4:10], ())
+        if on_miss is not None and not owners:
+            on_miss(self, None, MissReason.NOBODY)
+        for link in owners:
             reception = hearers.get(link)
             if reception is None:
+                if on_miss is not None and link is not self:
+                    on_miss(self, link, MissReason.OUT_OF_RANGE)
                 continue
             config = link.config
             if (
@@ -406,6 +438,7 @@ class AirLink:
                 and config.receiver_on
                 and link._tuned_us <= start_us
                 and link._sending_until_us <= start_us
+                and (config.power_save is None or link._is_awake(start_us))
                 and not (long_range and not config.protocols & ProtocolBit.LR)
                 and not air._is_lost(self, link)
             ):
@@ -413,7 +446,13 @@ class AirLink:
                 answered = self in link._find_hearers(ack_rate) and not air._is_lost(link, self)
                 acknowledged = acknowledged or answered
                 link._sending_until_us = now_us + ack_us
+                if config.power_save is not None:
+                    link._awake_until_us = now_us + ack_us + config.power_save.linger_us
+                if on_miss is not None and not answered:
+                    on_miss(self, link, MissReason.ACK_LOST)
                 link.station.received(mpdu, reception[1], channel, rate, now_us)
+            elif on_miss is not None:
+                on_miss(self, link, link._why_missed(self))
         if air.observer is not None:
             self._report(mpdu, channel, rate, receptions)
             self._report_acks(mpdu, channel, ack_rate, receptions, ack_us, acknowledged)
@@ -436,10 +475,58 @@ class AirLink:
         self._cw = min(2 * self._cw + 1, self._air._timing.cw_max)
         self._contend()
 
+    def _is_awake(self, at_us: int) -> bool:
+        """Return whether a station in power save has its receiver on at an instant."""
+        save = self.config.power_save
+        if save is None or at_us < self._awake_until_us:
+            return True
+        return (at_us - save.first_us) % save.period_us < save.on_us
+
+    def _why_missed(self, sender: AirLink) -> MissReason:
+        """Return why this station did not get the frame that `sender` has just sent and whose signal reached it."""
+        config = self.config
+        start_us = sender._start_us
+        if not config.addresses or not config.receiver_on:
+            return MissReason.RECEIVER_OFF
+        if config.channel != sender._channel:
+            return MissReason.OTHER_CHANNEL
+        if self._tuned_us > start_us:
+            return MissReason.RETUNED
+        if self._sending_until_us > start_us:
+            return MissReason.SENDING
+        if not self._is_awake(start_us):
+            return MissReason.ASLEEP
+        if sender._rate in LR_RATES and not config.protocols & ProtocolBit.LR:
+            return MissReason.NO_LONG_RANGE
+        return MissReason.LOST
+
+    @property
+    def frame(self) -> bytes:
+        """The MPDU that it is sending, or waits to send next; empty when there is none."""
+        return self._queue[0][0] if self._queue else b""
+
+    @property
+    def token(self) -> int:
+        """The token of `frame`; 0 when there is none."""
+        return self._queue[0][1] if self._queue else 0
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt at `frame` this is, 1 for the first."""
+        return self._attempt
+
+    def rssi_dbm(self, receiver: AirLink) -> float:
+        """Return how strong the signal of this station is at another, in dBm, whether or not that decodes it."""
+        distance_m = math.dist(self.position, receiver.position)
+        return self.config.tx_power_dbm - self._air._propagation.loss_db(distance_m)
+
     def _finish(self, outcome: Outcome) -> None:
         """Tell the station, and begin with the next frame."""
         token = self._queue.popleft()[1]
         attempts = self._attempt
+        save = self.config.power_save
+        if save is not None:
+            self._awake_until_us = self._air.clock.now_us + save.linger_us
         if self._queue:
             self._begin()
         self.station.outcome(token, outcome, attempts, self._air.clock.now_us)

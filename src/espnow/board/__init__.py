@@ -5,7 +5,22 @@ other boards. Time and chance come in as arguments. The same code serves virtual
 """
 
 from espnow.board.board import Board, Console
+from espnow.board.ports import Ports
+from espnow.board.power import Power, PowerState, ResetCause, WakePins, WakeReason
 from espnow.board.profile import PROFILES, Profile
 from espnow.board.wifi import Wifi, WifiTiming
 
-__all__ = ["PROFILES", "Board", "Console", "Profile", "Wifi", "WifiTiming"]
+__all__ = [
+    "PROFILES",
+    "Board",
+    "Console",
+    "Ports",
+    "Power",
+    "PowerState",
+    "Profile",
+    "ResetCause",
+    "WakePins",
+    "WakeReason",
+    "Wifi",
+    "WifiTiming",
+]

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from espnow.board.ports import Ports
+from espnow.board.power import Power
 from espnow.board.profile import Profile
 from espnow.board.wifi import Wifi
 from espnow.link import Clock, Cpu, Link, Outcome
@@ -63,7 +65,9 @@ class Board:
         console: its serial port.
         wifi: its interfaces.
         node: its ESP-NOW node; a new one after `soft_reset`.
-        boot_us: when it was switched on.
+        ports: its pins and buses, and what is connected to them.
+        power: why it started, what wakes it, and what outlives a sleep.
+        boot_us: when it was switched on, reset or woken from deep sleep.
         watchers: called, in order, whenever a message or an answer arrived; they must not block.
         irq: ``(function, argument)`` to schedule for each message that enters the ring, or None.
     """
@@ -82,6 +86,8 @@ class Board:
         "mac",
         "name",
         "node",
+        "ports",
+        "power",
         "profile",
         "watchers",
         "wifi",
@@ -114,6 +120,8 @@ class Board:
         self.mac = mac
         self._next_token = itertools.count(1).__next__
         self.node = Node(profile.node, link, random_u32, next_token=self._next_token)
+        self.power = Power(clock.now_us)
+        self.ports = Ports(self)
         self.wifi = Wifi(self, mac)
 
     def soft_reset(self) -> None:
@@ -124,12 +132,14 @@ class Board:
         self.watchers.clear()
         self._callbacks.clear()
         self._in_callback = False
+        self.ports.soft_reset()
         self.configure_radio()
 
     def reset(self) -> None:
         """Restart the chip: `soft_reset`, and Wi-Fi is off and as it came from the factory; ticks begin at 0."""
         self.wifi = Wifi(self, self.mac, self.wifi.timing)
         self.soft_reset()
+        self.ports.reset()
         self.boot_us = self.clock.now_us
 
     def configure_radio(self) -> None:

@@ -165,7 +165,8 @@ def _run_lab(lab: Lab, arguments: argparse.Namespace, duration_us: int | None) -
     interrupted = False
     try:
         if duration_us is None:
-            lab.clock.pace = Pacer(lab.clock, lambda: any(board.state == "running" for board in lab.boards), host_input)
+            lab.clock.is_awaited = lambda: any(board.state == "running" for board in lab.boards)
+            lab.clock.pace = Pacer(lab.clock, lab.clock.is_awaited, host_input)
             lab.run()
         else:
             _run_for(lab, duration_us)

@@ -44,7 +44,7 @@ _MAY_OWE_US = 100
 
 
 class HeapTimer(list[Any]):
-    """An entry of the heap: time, counter, function (None once cancelled)."""
+    """An entry of the heap: time, counter, function (None once cancelled), whether it is a chore in the background."""
 
     __slots__ = ()
 
@@ -59,6 +59,7 @@ class VirtualClock:
     Attributes:
         now_us: microseconds since the lab began.
         pace: called before time moves, with where to; returns False when it found something to do first.
+        is_awaited: asked when only chores in the background are left: whether an endless run goes on with them.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class VirtualClock:
         "_hub",
         "_interrupted",
         "_ready",
+        "is_awaited",
         "now_us",
         "pace",
     )
@@ -76,6 +78,7 @@ class VirtualClock:
     def __init__(self) -> None:
         self.now_us = 0
         self.pace: Callable[[int | None], bool] | None = None
+        self.is_awaited: Callable[[], bool] | None = None
         self._heap: list[HeapTimer] = []
         self._ready: deque[Task] = deque()
         self._counter = 0
@@ -94,10 +97,10 @@ class VirtualClock:
         """Whether `interrupt` was called and not yet answered."""
         return self._interrupted
 
-    def call_at(self, at_us: int, function: Callable[[], None]) -> HeapTimer:
+    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> HeapTimer:
         """Call `function` at `at_us`, or as soon as possible if that is past (`espnow.link.Clock`)."""
         self._counter += 1
-        timer = HeapTimer((at_us if at_us > self.now_us else self.now_us, self._counter, function))
+        timer = HeapTimer((at_us if at_us > self.now_us else self.now_us, self._counter, function, background))
         heapq.heappush(self._heap, timer)
         return timer
 
@@ -153,6 +156,8 @@ class VirtualClock:
                     if at_us == until_us:
                         self.now_us = max(self.now_us, until_us)
                     return False
+                if heap[0][3] and until_us >= ENDLESS_US and not self._goes_on():
+                    return False
                 if self.pace is not None and not self.pace(at_us):
                     continue
                 self.now_us = at_us
@@ -166,6 +171,12 @@ class VirtualClock:
             self._hub = None
             self._condition = None
             self._free_until_us = -1
+
+    def _goes_on(self) -> bool:
+        """Return whether more will happen than what repeats for ever in the background, or somebody waits all the same."""
+        if any(not timer[3] and timer[2] is not None for timer in self._heap):
+            return True
+        return self.is_awaited is not None and self.is_awaited()
 
     def _set_free(self, until_us: int) -> None:
         watched = self._condition is not None or self.pace is not None

@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from espnow.micropython.flash import Flash
 
 __all__ = ["Services"]
+
+
+def _no_sleep(_ms: int | None) -> NoReturn:
+    raise SystemExit("this board has nobody to wake it: a program that sleeps needs a lab")
+
+
+def _no_thread(_function: Callable[[], object]) -> NoReturn:
+    raise RuntimeError("can't create thread: a program with threads needs a lab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,11 @@ class Services:
         reset: restarts the chip; does not return.
         argv: ``sys.argv``.
         modules: the board's own ``sys.modules``; every builder looks there first and adds what it built.
+        flash: the board's files.
+        lightsleep: sleeps for so many milliseconds (None: until a pin wakes it), and returns.
+        deepsleep: the same, and restarts from the top; does not return.
+        start_thread: runs a function in another thread of control of the board; returns its number.
+        globals: the namespace of ``__main__``.
     """
 
     random_source: random.Random
@@ -33,3 +48,8 @@ class Services:
     reset: Callable[[], NoReturn]
     argv: list[str]
     modules: dict[str, ModuleType]
+    flash: Flash = field(default_factory=Flash)
+    lightsleep: Callable[[int | None], None] = _no_sleep
+    deepsleep: Callable[[int | None], NoReturn] = _no_sleep
+    start_thread: Callable[[Callable[[], object]], int] = _no_thread
+    globals: dict[str, Any] = field(default_factory=dict)

@@ -40,10 +40,10 @@ class ManualClock:
         self._counter = 0
         self._woken = False
 
-    def call_at(self, at_us: int, function: Callable[[], None]) -> HeapTimer:
+    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> HeapTimer:
         """Call `function` when the time comes."""
         self._counter += 1
-        timer = HeapTimer((max(at_us, self.now_us), self._counter, function))
+        timer = HeapTimer((max(at_us, self.now_us), self._counter, function, background))
         heapq.heappush(self._heap, timer)
         return timer
 
@@ -62,7 +62,8 @@ class ManualClock:
         """
         self._woken = False
         while not self._woken:
-            if not self._run_next(until_us):
+            stuck = until_us is None and all(timer[3] or timer[2] is None for timer in self._heap)
+            if stuck or not self._run_next(until_us):
                 if until_us is None:
                     raise WaitsForever("this board waits, and nothing will ever happen")
                 self.now_us = max(self.now_us, until_us)
@@ -80,7 +81,7 @@ class ManualClock:
         heap = self._heap
         if not heap or (until_us is not None and heap[0][0] > until_us):
             return False
-        at_us, _, function = heapq.heappop(heap)
+        at_us, _, function, _ = heapq.heappop(heap)
         self.now_us = max(self.now_us, at_us)
         if function is not None:
             function()

@@ -24,7 +24,7 @@ class ManualClock:
     def __init__(self) -> None:
         self.now_us = 0
 
-    def call_at(self, at_us: int, function: Callable[[], None]) -> Any:
+    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> Any:
         raise AssertionError("no timer is needed")
 
 

@@ -23,7 +23,7 @@ class ManualClock:
     def __init__(self) -> None:
         self.now_us = 0
 
-    def call_at(self, at_us: int, function: Callable[[], None]) -> Any:
+    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> Any:
         raise AssertionError("Wi-Fi sets no timer")
 
 

@@ -25,7 +25,7 @@ class ManualClock:
         self._heap = []
         self._count = 0
 
-    def call_at(self, at_us, function):
+    def call_at(self, at_us, function, *, background=False):
         self._count += 1
         timer = ManualTimer((max(at_us, self.now_us), self._count, function))
         heapq.heappush(self._heap, timer)

@@ -173,7 +173,7 @@ class VirtualClock:
             self._free_until_us = -1
 
     def _goes_on(self) -> bool:
-        """Return whether more will happen than what repeats for ever in the background, or somebody waits all the same."""
+        """Return whether more will happen than chores in the background, or somebody waits all the same."""
         if any(not timer[3] and timer[2] is not None for timer in self._heap):
             return True
         return self.is_awaited is not None and self.is_awaited()

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from espnow.board.ports import Ports
-from espnow.board.power import Power
+from espnow.board.power import Power, PowerState
 from espnow.board.profile import Profile
 from espnow.board.wifi import Wifi
-from espnow.link import Clock, Cpu, Link, Outcome
+from espnow.link import Absence, Clock, Cpu, Link, Outcome, RadioConfig
 from espnow.node import Node
 
 __all__ = ["SCHEDULE_DEPTH", "TICKS_PERIOD", "Board", "Console"]
@@ -31,6 +31,15 @@ TICKS_PERIOD = 1 << 30
 
 #: What a call that only looks costs, in microseconds, so that a loop that polls lets time pass. Assumed.
 LOOK_COST_US = 5
+
+
+#: Why the radio of a board in this state is off.
+_SILENT = {
+    PowerState.LIGHT_SLEEP: Absence.LIGHT_SLEEP,
+    PowerState.DEEP_SLEEP: Absence.DEEP_SLEEP,
+    PowerState.RESTARTING: Absence.RESTARTING,
+    PowerState.OFF: Absence.NO_POWER,
+}
 
 
 class Console(Protocol):
@@ -137,6 +146,7 @@ class Board:
 
     def reset(self) -> None:
         """Restart the chip: `soft_reset`, and Wi-Fi is off and as it came from the factory; ticks begin at 0."""
+        self.wifi.stop()
         self.wifi = Wifi(self, self.mac, self.wifi.timing)
         self.soft_reset()
         self.ports.reset()
@@ -146,7 +156,8 @@ class Board:
         """Tell link and node what `wifi` says now."""
         radio = self.wifi.radio_config()
         self.node.configure(radio)
-        self.link.configure(radio)
+        absence = _SILENT.get(self.power.state)
+        self.link.configure(radio if absence is None else RadioConfig(absence=absence))
 
     # From the link.
 

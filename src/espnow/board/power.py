@@ -2,7 +2,7 @@
 
 Rules: values only. Who puts the board to sleep and wakes it is whoever runs its program; pins that wake it are watched
 there, too. What outlives what, and the numbers, are those of MicroPython's ESP32 port (``modmachine.c``,
-``machine_rtc.c``, ``esp_sleep.h``); an ESP8266's numbers are its own (`WAKE_NUMBERS_ESP8266` has none).
+``machine_rtc.c``, ``esp_sleep.h``).
 """
 
 from __future__ import annotations
@@ -75,7 +75,6 @@ class Power:
         memory: what ``machine.RTC().memory()`` holds, kept over deep sleep and resets, lost without power.
         calendar_us: what the board's own calendar adds to the clock's time to be at the microseconds since 2000.
         wake_pins: what wakes it beside the time: key (who asked) -> pins.
-        wake_after_us: ``esp32.wake_on_...`` aside, how long a sleep without its own limit lasts; None for ever.
     """
 
     __slots__ = (
@@ -83,7 +82,6 @@ class Power:
         "memory",
         "reset_cause",
         "state",
-        "wake_after_us",
         "wake_pins",
         "wake_reason",
     )
@@ -95,7 +93,6 @@ class Power:
 
     def switch_on(self, now_us: int) -> None:
         """Begin as with the first power: nothing is remembered, and the calendar stands at its beginning."""
-        self.state = PowerState.ON
         self.reset_cause = ResetCause.PWRON
         self.wake_reason = WakeReason.NONE
         self.memory = b""
@@ -105,7 +102,6 @@ class Power:
     def forget_wakes(self) -> None:
         """Forget what wakes it, as a reset does."""
         self.wake_pins: dict[str, WakePins] = {}
-        self.wake_after_us: int | None = None
 
     def pins_wake(self, levels: Sequence[int] | dict[int, int], *, deep: bool) -> WakeReason | None:
         """Return what would wake it with these levels of its pins, or None.

@@ -267,6 +267,16 @@ class Wifi:
         self._rate = rate
         self._board.configure_radio()
 
+    def stop(self) -> None:
+        """Let nothing of it happen any more: the board is reset, sleeps or has no power."""
+        self._join_began_us = None
+
+    def lose_configuration(self) -> None:
+        """Be as after a light sleep: off, and everything but the addresses and the country as it came."""
+        self._active = [False, False]
+        self._join_began_us = None
+        self.channel = 1
+
     # The interfaces.
 
     def interface_active(self, interface: int) -> bool:

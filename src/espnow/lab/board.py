@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from greenlet import GreenletExit
 
 from espnow.air import AirLink, Position
-from espnow.board import Board, Profile
+from espnow.board import Board, Ports, PowerState, Profile, ResetCause
 from espnow.errors import UserError
 from espnow.frame import format_mac
 from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
 from espnow.lab.importer import Importer
+from espnow.lab.life import Life
 from espnow.lab.program import STEP, compile_program, make_step
-from espnow.link import Outcome, RadioConfig
+from espnow.link import Outcome
 from espnow.micropython import Services, make_builtins
+from espnow.micropython.flash import Flash
 from espnow.node import ReceivedMessage
 from espnow.node.node import DropReason
 
@@ -79,16 +81,8 @@ class _SoftReset(GreenletExit):
     """Ends a program that starts again from the top."""
 
 
-class _Reset(_SoftReset):
-    """The same, and the chip starts anew."""
-
-
 def _raise_soft_reset() -> NoReturn:
     raise _SoftReset
-
-
-def _raise_reset() -> NoReturn:
-    raise _Reset
 
 
 class _Recorder:
@@ -129,12 +123,23 @@ class LabBoard:
     """
 
     def __init__(
-        self, lab: Lab, name: str, program: Program | None, profile: Profile, mac: bytes, link: AirLink
+        self,
+        lab: Lab,
+        name: str,
+        program: Program | None,
+        profile: Profile,
+        mac: bytes,
+        link: AirLink,
+        *,
+        flash: Flash | None = None,
+        start_us: int = 0,
     ) -> None:
         self._lab = lab
         self._program = program
         self._link = link
-        self._restarts = 0
+        self._flash = flash or Flash(program.folder if program is not None else None)
+        self._delay_us = 0
+        self._leaving = False
         self._interrupting = False
         self.name = name
         self.sent: list[Sent] = []
@@ -164,7 +169,12 @@ class LabBoard:
         link.station = self.hardware
         if lab.record:
             self.hardware.node.observer = _Recorder(self)
-        self._boot()
+        self._life = Life(self.hardware, self._begin, record=lab.record)
+        self._build()
+        if start_us > lab.clock.now_us:
+            self._life.start_later(start_us)
+        else:
+            self._start()
 
     def __repr__(self) -> str:
         return f"<LabBoard {self.name} {format_mac(self.mac)} {self.state}>"
@@ -198,17 +208,49 @@ class LabBoard:
 
     @property
     def state(self) -> str:
-        """``"running"``, ``"armed"`` (ended, but a callback waits for messages), ``"ended"`` or ``"failed"``."""
+        """How its program stands.
+
+        ``"running"``, ``"asleep"`` (in deep sleep, or about to start), ``"armed"`` (ended, but something may still call
+        it back), ``"ended"`` or ``"failed"``.
+        """
         if self.exit_code is None:
-            return "running"
+            return "asleep" if self._life.asleep else "running"
         if self.error is not None:
             return "failed"
         return "armed" if not self._task.ended else "ended"
 
     @property
     def finished(self) -> bool:
-        """Whether its program has ended and no callback of it can run any more."""
-        return self._task.ended
+        """Whether its program has ended, and neither a callback nor a wake from sleep can come any more."""
+        return self._task.ended and not self._life.can_start and not self._leaving
+
+    @property
+    def power_state(self) -> PowerState:
+        """What it does with its power: on, light sleep, deep sleep, restarting, off."""
+        return self._life.state
+
+    @property
+    def power_states(self) -> list[tuple[int, PowerState]]:
+        """``(at_us, state)`` of each change of `power_state`, the first included, if the lab records."""
+        return self._life.states
+
+    def power_ms(self, state: PowerState | str) -> float:
+        """Return how many milliseconds it has spent in a state: a `PowerState`, or its text such as ``"deep sleep"``.
+
+        Raises:
+            ValueError: there is no such state.
+        """
+        return self._life.spent_us(PowerState(state)) / 1000
+
+    @property
+    def files(self) -> Flash:
+        """The files in its flash."""
+        return self._flash
+
+    @property
+    def ports(self) -> Ports:
+        """Its pins and buses, and what is connected to them."""
+        return self.hardware.ports
 
     def type(self, text: str) -> None:
         """Type text at its console: the program's ``input()`` and ``sys.stdin`` get it line by line."""
@@ -227,12 +269,22 @@ class LabBoard:
         return self._importer.import_(name, fromlist=("*",))
 
     def soft_reset(self) -> None:
-        """Restart MicroPython: the program begins anew, ESP-NOW is as after boot, Wi-Fi is as it was."""
+        """Restart MicroPython (Ctrl-D): the program begins anew, ESP-NOW is as after boot, Wi-Fi is as it was.
+
+        Raises:
+            UserError: it sleeps deeply, or has no power.
+        """
         if self._task.is_current:
             raise _SoftReset
-        with apart_from_host():
-            self._task.kill()
-        self._restart()
+        if self.power_state not in (PowerState.ON, PowerState.LIGHT_SLEEP):
+            raise UserError(f"board {self.name!r} is not on ({self.power_state.value}): it has no console to type at")
+        self._end_program()
+        self._restart_micropython()
+
+    def reset(self) -> None:
+        """Press its reset button: it starts as with the first power, after the time that booting takes."""
+        self.power_off()
+        self.power_on()
 
     def interrupt(self) -> None:
         """Press Ctrl-C at its console: the program gets a KeyboardInterrupt where it stands."""
@@ -254,15 +306,26 @@ class LabBoard:
         What the program has in ``finally`` runs, and cannot wait. What was counted and recorded stays.
         """
         try:
-            with apart_from_host():
-                self._task.kill()
+            self._end_program()
         finally:
-            self._link.configure(RadioConfig())
+            self._leaving = False
+            self.console.muted = False
+            self._life.power_off()
             if self.exit_code is None:
                 self.exit_code = 0
 
+    def power_on(self) -> None:
+        """Give it power again: the program begins after the time that booting takes. Without effect while it is on."""
+        if self.power_state is PowerState.OFF:
+            self.error = self.exit_code = None
+            self._life.power_on()
+
     def _wake(self) -> None:
         self._task.wake()
+
+    def _end_program(self) -> None:
+        with apart_from_host():
+            self._task.kill()
 
     def _new_task(self) -> Task:
         """Return a thread of control for the program, which begins when it is woken."""
@@ -270,8 +333,24 @@ class LabBoard:
         task.host_run = self._lab.run_clock
         return task
 
-    def _boot(self) -> None:
-        """Build what the program finds, and let it begin."""
+    def _begin(self, delay_us: int = 0) -> None:
+        """Let the program begin from the top, after so much time."""
+        self.error = self.exit_code = None
+        self._delay_us = delay_us
+        self.hardware.cpu = self._task = self._new_task()
+        self._build()
+        self._start()
+
+    def _start(self) -> None:
+        """Let the program go, if there is one."""
+        if self._program is not None:
+            self._task.wake()
+        else:
+            self._task.end()
+            self.exit_code = 0
+
+    def _build(self) -> None:
+        """Build what the program finds."""
         hardware = self.hardware
         modules: dict[str, ModuleType] = {}
         program = self._program
@@ -279,9 +358,12 @@ class LabBoard:
             random_source=self._random,
             urandom=self._urandom,
             soft_reset=_raise_soft_reset,
-            reset=_raise_reset,
+            reset=self._reset_from_inside,
             argv=list(program.argv) if program is not None else [""],
             modules=modules,
+            flash=self._flash,
+            lightsleep=self._life.sleep_light,
+            deepsleep=self._sleep_from_inside,
         )
         folder = program.folder if program is not None else None
         self._importer = Importer(hardware, self._services, folder)
@@ -289,11 +371,47 @@ class LabBoard:
         names = make_builtins(hardware, self._services, self._importer.import_)
         names[STEP] = make_step(hardware)
         self._importer.builtins = names
-        if program is not None:
-            self._task.wake()
-        else:
+
+    def _reset_from_inside(self) -> NoReturn:
+        self._leave(lambda: self._life.reset(ResetCause.HARD))
+
+    def _sleep_from_inside(self, ms: int | None) -> NoReturn:
+        self._leave(lambda: self._life.sleep_deep(ms))
+
+    def _bark(self) -> None:
+        """Restart the chip because nobody fed its watchdog."""
+        self._end_program()
+        self.error = self.exit_code = None
+        self._life.reset(ResetCause.WDT)
+
+    def _leave(self, then: Callable[[], None]) -> NoReturn:
+        """End the program, which called this, at once, and do `then`.
+
+        On a board nothing of it runs any more; here Python runs what it has in ``except`` and ``finally``. None of that
+        has an effect: it prints nothing, sends nothing, and is ended when it waits, computes or comes here again.
+        """
+        if self._leaving:
+            self._task.refuse()
+        self._leaving = True
+        power = self.hardware.power
+        memory = power.memory
+
+        def leave() -> None:
+            if not self._leaving:  # somebody took its power in this instant
+                return
+            self._leaving = False
             self._task.end()
-            self.exit_code = 0
+            power.memory = memory
+            self.console.muted = False
+            self.error = self.exit_code = None
+            then()
+
+        self.console.muted = True
+        power.state = PowerState.RESTARTING
+        self.hardware.configure_radio()
+        self._lab.clock.call_at(self._lab.clock.now_us, leave)
+        self._task.doom()
+        raise GreenletExit
 
     def _share_thread(self) -> None:
         """From now on keep what asyncio has per thread apart from the other boards'."""
@@ -301,15 +419,10 @@ class LabBoard:
 
         self._task.around_switch = around_switch
 
-    def _restart(self, *, chip: bool = False) -> None:
-        if chip:
-            self.hardware.reset()
-        else:
-            self.hardware.soft_reset()
-        self.hardware.cpu = self._task = self._new_task()
-        self.error = self.exit_code = None
-        self._restarts += 1
-        self._boot()
+    def _restart_micropython(self) -> None:
+        self.hardware.soft_reset()
+        self.hardware.power.reset_cause = ResetCause.SOFT
+        self._begin(RESTART_US)
 
     def _run(self) -> None:
         """Run the program, in its greenlet."""
@@ -319,8 +432,8 @@ class LabBoard:
         modules = self._services.modules
         try:
             try:
-                if self._restarts:  # it takes time, also so that a program that does nothing else does not stop it
-                    task.spend(RESTART_US)
+                if self._delay_us:  # also so that a program that does nothing but restart does not stop the time
+                    task.spend(self._delay_us)
                 self._execute(program)
                 self.exit_code = 0
             except SystemExit as error:
@@ -328,9 +441,9 @@ class LabBoard:
             while self._may_still_act():
                 self.hardware.run_callbacks()
                 task.pause(None)
-        except _SoftReset as wish:
+        except _SoftReset:
             task.ended = True
-            self._restart(chip=isinstance(wish, _Reset))
+            self._restart_micropython()
         except GreenletExit:
             raise
         except KeyboardInterrupt as error:
@@ -351,14 +464,15 @@ class LabBoard:
         if "asyncio" in modules:
             from espnow.micropython.aio import discard
 
-            self.console.muted = True
+            muted, self.console.muted = self.console.muted, True
             try:
                 discard(modules["asyncio"])
             finally:
-                self.console.muted = False
+                self.console.muted = muted
 
     def _may_still_act(self) -> bool:
-        return self.hardware.irq is not None or self.hardware.has_callbacks
+        hardware = self.hardware
+        return hardware.irq is not None or hardware.has_callbacks or hardware.ports.armed
 
     def _execute(self, program: Program) -> None:
         importer = self._importer

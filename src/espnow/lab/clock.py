@@ -18,7 +18,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -277,6 +277,8 @@ class Task:
     def spend(self, us: int) -> None:
         """Let the program compute for `us` microseconds."""
         clock = self._clock
+        if self._killed and not self._last_steps and getcurrent() is self._greenlet:
+            self._refuse()
         us += self._owed_us
         until_us = clock.now_us + us
         heap = clock._heap
@@ -288,8 +290,6 @@ class Task:
         elif self._last_steps:
             self._last_steps -= 1
         elif getcurrent() is self._greenlet:  # a look from outside of the program costs it nothing
-            if self._killed:
-                self._refuse()
             while heap and heap[0][2] is None:
                 heapq.heappop(heap)
             others_due = clock._ready or (heap and heap[0][0] <= until_us)
@@ -321,6 +321,14 @@ class Task:
             clock._hub = hub
             self._last_steps = 0
 
+    def doom(self) -> None:
+        """Let the program not go on: whenever it computes or waits, it is ended; called by the program itself."""
+        self._killed = True
+
+    def refuse(self) -> NoReturn:
+        """End the program, which called this although it is doomed."""
+        self._refuse()
+
     def kill(self) -> None:
         """End the program where it stands; what it has in ``finally`` runs, and cannot wait."""
         self._killed = True
@@ -351,7 +359,7 @@ class Task:
         if until_us is None and not self._woke_host:
             raise RuntimeError("this call waits for ever: nothing can happen in the lab any more")
 
-    def _refuse(self) -> None:
+    def _refuse(self) -> NoReturn:
         """Do not let a program wait that is ended."""
         self._last_waits -= 1
         hub = self._clock._hub

@@ -16,6 +16,7 @@ from espnow.lab.board import LabBoard, Program, apart_from_host, check_position
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.program import compile_program
+from espnow.micropython.flash import Flash
 
 __all__ = ["Lab"]
 
@@ -123,6 +124,8 @@ class Lab:
         profile: str | None = None,
         stdin: str | None = None,
         argv: tuple[str, ...] = (),
+        flash: str | Path | None = None,
+        start_ms: float = 0,
     ) -> LabBoard:
         """Add a board; its program begins when time goes on.
 
@@ -136,6 +139,9 @@ class Lab:
             profile: another kind of board than the lab's.
             stdin: what the program reads, to its end; None: what `LabBoard.type` types.
             argv: ``sys.argv[1:]``.
+            flash: a folder that is its flash: files that it writes are written there. Without one it begins with the
+                files beside its program, and what it writes is gone with the lab.
+            start_ms: virtual time, since the lab began, at which it is switched on.
 
         Raises:
             UserError: a missing file, a syntax error, a name or an address that is taken, a bad position, address or
@@ -146,10 +152,21 @@ class Lab:
         _check_profile(profile)
         name = self._take_name(name, made)
         address = self._check_mac(name, mac)
+        _check_ms("start_ms", start_ms)
+        files = None if flash is None else Flash(folder=Path(flash))
         link = self.air.attach(name, check_position(name, at))
         self._names.add(name)
         self._macs[address] = name
-        board = LabBoard(self, name, made, PROFILES[profile], address, link)
+        board = LabBoard(
+            self,
+            name,
+            made,
+            PROFILES[profile],
+            address,
+            link,
+            flash=files,
+            start_us=round(start_ms * 1000),
+        )
         if stdin is not None:
             board.type(stdin)
             board.close_input()
@@ -189,6 +206,17 @@ class Lab:
         until_us = ENDLESS_US if timeout_ms is None else self._after_ms("timeout_ms", timeout_ms)
         return self.run_clock(until_us, condition)
 
+    def at(self, ms: float, function: Callable[[], object]) -> None:
+        """Call a function at a virtual time, in milliseconds since the lab began, or now if that is past.
+
+        It may do what a person in the lab could: type, press a button, move a board, take its power.
+
+        Raises:
+            UserError: a time that cannot be.
+        """
+        _check_ms("a time", ms)
+        self.clock.call_at(round(ms * 1000), lambda: _do(function))
+
     def finished(self) -> bool:
         """Return whether every program has ended and no callback of one can run any more."""
         # Asked after every instant: as long as one known board runs, the others need no look.
@@ -226,8 +254,7 @@ class Lab:
 
     def _after_ms(self, what: str, ms: float) -> int:
         """Return when so much time has passed from now on."""
-        if not isinstance(ms, (int, float)) or not 0 <= ms < math.inf:
-            raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
+        _check_ms(what, ms)
         return self.clock.now_us + round(ms * 1000)
 
     def _take_name(self, name: str | None, program: Program | None) -> str:
@@ -257,6 +284,15 @@ class Lab:
                 f"boards {self._macs[address]!r} and {name!r} have the same MAC address {format_mac(address)}"
             )
         return address
+
+
+def _check_ms(what: str, ms: float) -> None:
+    if not isinstance(ms, (int, float)) or not 0 <= ms < math.inf:
+        raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
+
+
+def _do(function: Callable[[], object]) -> None:
+    function()
 
 
 def _check_profile(profile: str) -> None:

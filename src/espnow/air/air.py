@@ -118,6 +118,7 @@ class Air:
         on_miss: called as ``on_miss(sender, receiver, reason)`` at the end of each transmission for the addressee that
             did not decode and answer it (receiver None: no active interface has the address), or for each station in
             range that did not decode a broadcast; or None. `sender.frame` is the frame.
+        speaking: whose frame is being handed to those who heard it, or was last.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class Air:
         self.loss = loss
         self.observer: Callable[[Transmission], None] | None = None
         self.on_miss: Callable[[AirLink, AirLink | None, MissReason], None] | None = None
+        self.speaking: AirLink | None = None
         self._stream = stream
         self._propagation = propagation or LogDistance()
         self._timing = timing or AirTiming()
@@ -383,6 +385,7 @@ class AirLink:
     def _end_group(self) -> None:
         """Hand a broadcast or multicast frame to everybody who heard it."""
         air = self._air
+        air.speaking = self
         mpdu = self._queue[0][0]
         rate, channel = self._rate, self._channel
         start_us, now_us = self._start_us, air.clock.now_us
@@ -413,6 +416,7 @@ class AirLink:
     def _end_unicast(self) -> None:
         """Hand a unicast frame to its addressee, whose radio acknowledges."""
         air = self._air
+        air.speaking = self
         mpdu = self._queue[0][0]
         rate, channel = self._rate, self._channel
         start_us, now_us = self._start_us, air.clock.now_us

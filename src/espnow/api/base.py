@@ -254,8 +254,10 @@ class ESPNowCommon:
         if sync and node.pending:
             self._await_answers()
         failures: list[int] = []
+        target = address
         try:
             for peer in node.targets(address, message):
+                target = peer.address
                 try:
                     node.transmit(peer, message, failures)
                 except NodeError as error:
@@ -263,6 +265,8 @@ class ESPNowCommon:
                         raise
                     self._transmit_when_possible(peer, message, failures)
         except NodeError as error:
+            if node.observer is not None:
+                node.observer.refused(target, message, error.code)
             if error.code is EspNowCode.CHAN:
                 state.board.console.write("ESPNOW: Peer channel is not equal to the home channel, send fail!\n")
             self._raise(error.code)
@@ -270,6 +274,17 @@ class ESPNowCommon:
             state.board.look()
             return True
         return self._await_answers() and not failures
+
+    def _refuse_inactive(self, mac: Any, msg: Any) -> NoReturn:
+        """Refuse a send whose arguments nobody has looked at."""
+        observer = self._state.node.observer
+        if observer is not None:
+            try:
+                address = None if mac is None else exact_bytes(mac, 6)
+                observer.refused(address, buffer_bytes(msg), EspNowCode.NOT_INIT)
+            except (TypeError, ValueError):  # they were wrong besides
+                pass
+        self._raise(EspNowCode.NOT_INIT)
 
     def _transmit_when_possible(self, peer: Peer, message: bytes, failures: list[int]) -> None:
         state = self._state

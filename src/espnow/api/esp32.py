@@ -90,7 +90,7 @@ class ESPNow32(ESPNowCommon):
             if fits:
                 view[: len(body)] = body
         if not fits:
-            state.node.ring.clear()
+            state.node.discard_unread(message)
             raise ValueError("ESPNow.recv(): buffer error")
         data[0] = state.note_peer(message)
         if len(data) >= 4:
@@ -116,7 +116,7 @@ class ESPNow32(ESPNowCommon):
         if msg is _NOT_GIVEN:
             mac, msg = None, mac
         if not self._state.node.active:
-            self._raise(EspNowCode.NOT_INIT)
+            self._refuse_inactive(mac, msg)
         if mac is not None and (type(mac) is not bytes or len(mac) != 6):
             mac = exact_bytes(mac, 6)
         if type(msg) is not bytes:

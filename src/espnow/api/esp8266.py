@@ -52,7 +52,7 @@ class ESPNow8266(ESPNowCommon):
         if not isinstance(buffer, bytearray):
             writable_view(buffer)[: len(body)] = body
         elif not state.fill(buffer, body):
-            state.node.ring.clear()
+            state.node.discard_unread(message)
             raise ValueError("ESPNow.recv(): buffer error")
         writable_view(source)[:] = message[0]
         return len(body)
@@ -71,7 +71,7 @@ class ESPNow8266(ESPNowCommon):
         if msg is _NOT_GIVEN:
             raise TypeError("function missing 1 required positional argument")
         if not self._state.node.active:
-            self._raise(EspNowCode.NOT_INIT)
+            self._refuse_inactive(mac, msg)
         return self._send(exact_bytes(mac, 6), buffer_bytes(msg), sync is None or bool(sync))
 
     def add_peer(self, mac: Any, lmk: Any = None, channel: Any = None, /) -> None:

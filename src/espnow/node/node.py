@@ -7,7 +7,7 @@ the ring. Both directions count, and tell an observer what happened to each mess
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
@@ -92,6 +92,8 @@ class DropReason(Enum):
     PLAIN_FROM_ENCRYPTED = "plain message from an encrypted peer"
     TOO_LONG = "longer than this board accepts"
     RING_FULL = "receive ring full"
+    NOT_ACTIVE = "ESP-NOW is not active"
+    GROUP_UNHEARD = "this chip hears no broadcasts"
 
 
 class Observer(Protocol):
@@ -108,6 +110,15 @@ class Observer(Protocol):
 
     def dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
         """A frame for this board did not become a message; `source` is empty if unknown."""
+
+    def ignored(self, reason: DropReason, destination: bytes) -> None:
+        """The radio heard a frame, and the node did not look at it: NOT_ACTIVE or GROUP_UNHEARD."""
+
+    def discarded(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Messages that nobody had read were thrown out of the ring."""
+
+    def refused(self, peer: bytes | None, message: bytes, code: EspNowCode) -> None:
+        """A send ended with an exception; `peer` is None for one to all peers."""
 
 
 class Node:
@@ -196,12 +207,20 @@ class Node:
         That the primary master key is forgotten too is assumed: it belongs to the library that is de-initialised.
         """
         self.active = False
+        self.discard_unread()
         self.ring = ReceiveRing(0, self._config.ring_overhead)
         self.peers.clear()
         self.pending.clear()
         self.stats.tx_packets = self.stats.tx_responses
         self._pmk = DEFAULT_PMK
         self._last_random_received = -1
+
+    def discard_unread(self, *taken: ReceivedMessage) -> None:
+        """Throw away what waits in the ring, and what was `taken` out of it and not given to the program."""
+        messages = (*taken, *self.ring.messages)
+        self.ring.clear()
+        if messages and self.observer is not None:
+            self.observer.discarded(messages)
 
     def set_pmk(self, pmk: bytes) -> None:
         """Set the primary master key, 16 bytes, for peers that are added or modified from now on.
@@ -342,21 +361,21 @@ class Node:
             self.observer.sent(token, address, message)
 
     def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
-        """Count the link's answer. One for a frame from before `stop` is ignored."""
+        """Count the link's answer. One for a frame from before `stop` is not counted, and only the observer is told."""
         failures = self.pending.pop(token, None)
-        if failures is None:
-            return
-        stats = self.stats
-        stats.tx_responses += 1
-        if outcome is Outcome.NOT_ACKNOWLEDGED:
-            stats.tx_failures += 1
-            failures.append(token)
+        if failures is not None:
+            stats = self.stats
+            stats.tx_responses += 1
+            if outcome is Outcome.NOT_ACKNOWLEDGED:
+                stats.tx_failures += 1
+                failures.append(token)
         if self.observer is not None:
             self.observer.answered(token, outcome, attempts, at_us)
 
     def received(self, mpdu: bytes, rssi_dbm: int, at_us: int) -> bool:
         """Take a frame that the radio heard; True if a message entered the ring."""
         if not self.active:
+            self._ignored(DropReason.NOT_ACTIVE, mpdu[4:10])
             return False
         try:
             frame = parse_shared(mpdu)
@@ -366,6 +385,8 @@ class Node:
             return False
         group = frame.destination[0] & 1
         if not (self._config.hears_group if group else frame.destination in self._addresses):
+            if group:
+                self._ignored(DropReason.GROUP_UNHEARD, frame.destination)
             return False
         source = frame.source
         if not isinstance(frame, Frame):
@@ -448,3 +469,7 @@ class Node:
     def _dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
         if self.observer is not None:
             self.observer.dropped(reason, source, at_us)
+
+    def _ignored(self, reason: DropReason, destination: bytes) -> None:
+        if self.observer is not None:
+            self.observer.ignored(reason, destination)

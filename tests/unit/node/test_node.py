@@ -50,6 +50,12 @@ class Watch:
     def dropped(self, reason, source, at_us):
         self.log.append(("dropped", reason, source))
 
+    def ignored(self, reason, destination):
+        self.log.append(("ignored", reason, destination))
+
+    def discarded(self, messages):
+        self.log.append(("discarded", [record.message for record in messages]))
+
     def drops(self):
         return [entry[1] for entry in self.log if entry[0] == "dropped"]
 

@@ -400,7 +400,9 @@ def test_every_frame_that_was_handed_over_is_answered_once(plan):
     assert not node.pending
     assert node.stats.tx_packets == node.stats.tx_responses
     answered = [token for kind, token, *_ in rig.watch.log if kind == "answered"]
-    assert len(answered) == len(set(answered)) == node.stats.tx_responses
+    sent = [token for kind, token, *_ in rig.watch.log if kind == "sent"]
+    assert sorted(answered) == sorted(sent)  # those too that were under way when ESP-NOW was stopped
+    assert node.stats.tx_responses <= len(answered)
 
 
 def test_outcomes_unknown_and_refused():

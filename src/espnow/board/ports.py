@@ -1,14 +1,58 @@
-"""The pins and buses of a board, and what is connected to them."""
+"""The pins and buses of a board, and what is connected to them.
+
+Rules: a state machine without input or output of its own. The chip's side belongs to `espnow.micropython.machine`, the
+other side to a person, a test or a device; time is the clock's. What is outside outlives every reset, what the program
+set does not. A pin, an input or a timer that nobody asked for does not exist yet, so that a board without any costs
+nothing when it restarts.
+
+Which pins there are follows MicroPython's ports (``ports/esp32/machine_pin.c`` and ``boards/*/pins.csv``,
+``ports/esp8266/machine_pin.c``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from espnow.board.ports_analog import AnalogInput, AnalogOutput, TouchPin
+from espnow.board.ports_pins import Edge, Mode, PortPin, Pull
+from espnow.board.ports_timers import PortTimer, Watchdog
+from espnow.board.power import PowerState
 
 if TYPE_CHECKING:
     from espnow.board.board import Board
 
-__all__ = ["Ports"]
+__all__ = [
+    "INPUT_ONLY",
+    "PINS",
+    "PINS_ESP8266",
+    "RTC_PINS",
+    "TOUCH",
+    "AnalogInput",
+    "AnalogOutput",
+    "Edge",
+    "Mode",
+    "PortPin",
+    "PortTimer",
+    "Ports",
+    "Pull",
+    "TouchPin",
+    "Watchdog",
+]
+
+#: The pins of an ESP32, those of them that can only be inputs, and the pins of an ESP8266.
+PINS = frozenset(range(40)) - {24, 28, 29, 30, 31}
+INPUT_ONLY = frozenset(range(34, 40))
+PINS_ESP8266 = frozenset({0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16})
+
+#: The pins of an ESP32 that its RTC holds and watches in deep sleep (``soc/rtc_io_channel.h``).
+RTC_PINS = frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27, 32, 33, 34, 35, 36, 37, 38, 39})
+
+#: A touch pad stands among the levels as the pin of this number plus its own: 1 while it is touched.
+TOUCH = 64
+
+#: The supply of an ESP8266, which its ADC(1) measures, in volts.
+_SUPPLY_VOLTS = 3.3
 
 
 class Ports:
@@ -16,23 +60,176 @@ class Ports:
 
     Attributes:
         watchers: called, in order, whenever the level at any pin changes.
+        pins: those that something uses, by number.
+        timers: those that run, in the order in which they began.
+        watchdog: the chip's watchdog.
+        holds_all: pins that the RTC does not know are held in deep sleep, too (``esp32.gpio_deep_sleep_hold``).
+        classes: the board's own classes of `machine`, by name: made once for the board, not once for each start.
+        nvs: what ``esp32.NVS`` holds: ``(namespace, key)`` -> value.
+        sectors: sectors of the flash that a program wrote through ``esp``: number -> its 4096 bytes.
+        alarm: ``(at_us of the clock, what it wakes from)`` of an ESP8266's RTC alarm.
     """
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._known = PINS_ESP8266 if board.profile.esp8266 else PINS
+        self._analog: dict[int, AnalogInput] = {}
+        self._dacs: dict[int, AnalogOutput] = {}
+        self._touches: dict[int, TouchPin] = {}
+        self._hardware_timers: dict[int, PortTimer] = {}
         self.watchers: list[Callable[[], None]] = []
+        self.pins: dict[int, PortPin] = {}
+        self.timers: dict[PortTimer, None] = {}
+        self.watchdog = Watchdog(board)
+        self.holds_all = False
+        self.classes: dict[str, type] = {}
+        self.nvs: dict[tuple[str, str], int | bytes] = {}
+        self.sectors: dict[int, bytearray] = {}
+        self.alarm: tuple[int, int] = (0, 0)
+
+    # For whoever stands outside.
+
+    def pin(self, number: int) -> PortPin:
+        """Return a pin.
+
+        Raises:
+            ValueError: the board has no such pin.
+        """
+        found = self.pins.get(number)
+        if found is None:
+            if number not in self._known:
+                raise ValueError(f"board {self._board.name!r} has no pin {number!r}")
+            found = self.pins[number] = PortPin(self, number)
+        return found
+
+    def adc(self, pin: int) -> AnalogInput:
+        """Return what is connected to the ADC's input at a pin; of an ESP8266, 0 is A0 and 1 its supply.
+
+        Raises:
+            ValueError: the board has no such pin.
+        """
+        found = self._analog.get(pin)
+        if found is None:
+            esp8266 = self._board.profile.esp8266
+            if pin not in ((0, 1) if esp8266 else self._known):
+                raise ValueError(f"board {self._board.name!r} has no analogue input {pin!r}")
+            found = self._analog[pin] = AnalogInput(self, _SUPPLY_VOLTS if esp8266 and pin == 1 else 0.0)
+        return found
+
+    def dac(self, pin: int) -> AnalogOutput:
+        """Return the DAC's output at a pin."""
+        found = self._dacs.get(pin)
+        if found is None:
+            found = self._dacs[pin] = AnalogOutput()
+        return found
+
+    def touch(self, pin: int) -> TouchPin:
+        """Return the touch pad at a pin."""
+        found = self._touches.get(pin)
+        if found is None:
+            found = self._touches[pin] = TouchPin(self)
+        return found
 
     def levels(self) -> dict[int, int]:
-        """Return the level of each pin that has one."""
-        return {}
+        """Return the level of each pin that something uses, and 1 or 0 for each touch pad, at `TOUCH` plus its pin."""
+        levels = {number: pin.value for number, pin in self.pins.items()}
+        for number, pad in self._touches.items():
+            levels[TOUCH + number] = int(pad.touched)
+        return levels
 
     @property
     def armed(self) -> bool:
         """Whether a timer runs or a pin's callback is set, so that something may be called though no program runs."""
-        return False
+        return any(timer.callback is not None for timer in self.timers) or any(
+            pin.irq is not None for pin in self.pins.values()
+        )
+
+    # For the chip.
+
+    def timer(self, number: int) -> PortTimer:
+        """Return a timer of the chip, or (-1) a new one of the operating system."""
+        timer = self._hardware_timers.get(number) if number >= 0 else None
+        if timer is None:
+            timer = PortTimer(self._board, self.timers)
+            if number >= 0:
+                self._hardware_timers[number] = timer
+        return timer
+
+    @property
+    def touch_pads(self) -> tuple[int, ...]:
+        """The touch pads that the program reads."""
+        return tuple(number for number, pad in self._touches.items() if pad.used)
+
+    def hold(self) -> None:
+        """Stop the time of timers and watchdog: a light sleep begins."""
+        for timer in self.timers:
+            timer.hold()
+        self.watchdog.hold()
+
+    def go_on(self) -> None:
+        """End `hold`."""
+        for timer in self.timers:
+            timer.go_on()
+        self.watchdog.go_on()
 
     def soft_reset(self) -> None:
         """Do what a restart of MicroPython does: callbacks and timers are gone, pins keep their levels."""
+        for timer in tuple(self.timers):
+            timer.stop()
+        self._hardware_timers.clear()
+        for pin in self.pins.values():
+            pin.irq = None
 
     def reset(self) -> None:
-        """Do what a reset of the chip does: pins are inputs again."""
+        """Do what a reset of the chip does: pins are inputs again, but those that are held.
+
+        In deep sleep inputs keep their pulls, so that they can wake the chip.
+        """
+        self.soft_reset()
+        self.watchdog.forget()
+        self.alarm = (0, 0)
+        sleeps = self._board.power.state is PowerState.DEEP_SLEEP
+        for number, pin in self.pins.items():
+            if pin.held and (self.holds_all or number in RTC_PINS):
+                continue
+            if sleeps:
+                pin.held = False
+                pin.let_go()
+            else:
+                pin.forget()
+        for source in self._analog.values():
+            source.attenuation = None
+        for output in self._dacs.values():
+            output.value = None
+        if not sleeps:
+            for pad in self._touches.values():
+                pad.used = False
+
+    def power_off(self) -> None:
+        """Do what a loss of power does: nothing is held, either."""
+        self.holds_all = False
+        for pin in self.pins.values():
+            pin.held = False
+        self.reset()
+
+    # For the pins.
+
+    @property
+    def now_us(self) -> int:
+        """The clock's time."""
+        return self._board.clock.now_us
+
+    def after(self, us: int, function: Callable[[], None]) -> None:
+        """Call `function` in `us` microseconds."""
+        clock = self._board.clock
+        clock.call_at(clock.now_us + us, function)
+
+    def schedule(self, function: Callable[[Any], object], argument: Any) -> None:
+        """Queue a callback of the program."""
+        self._board.schedule(function, argument)
+
+    def changed(self) -> None:
+        """Tell the watchers that a level changed."""
+        if self.watchers:
+            for watcher in tuple(self.watchers):
+                watcher()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from greenlet import GreenletExit
 
 from espnow.air import AirLink, Position
 from espnow.board import Board, Ports, PowerState, Profile, ResetCause
-from espnow.errors import UserError
+from espnow.errors import EspNowCode, UserError
 from espnow.frame import format_mac
 from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
@@ -108,6 +109,15 @@ class _Recorder:
     def dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
         self._board.dropped.append((at_us, source, reason))
 
+    def ignored(self, reason: DropReason, destination: bytes) -> None:
+        pass
+
+    def discarded(self, messages: Sequence[ReceivedMessage]) -> None:
+        pass
+
+    def refused(self, peer: bytes | None, message: bytes, code: EspNowCode) -> None:
+        pass
+
 
 class LabBoard:
     """One board of a lab. Made by `Lab.board`.
@@ -141,6 +151,7 @@ class LabBoard:
         self._delay_us = 0
         self._leaving = False
         self._interrupting = False
+        self._expected = 0
         self.name = name
         self.sent: list[Sent] = []
         self.received: list[ReceivedMessage] = []
@@ -251,6 +262,38 @@ class LabBoard:
     def ports(self) -> Ports:
         """Its pins and buses, and what is connected to them."""
         return self.hardware.ports
+
+    def expect(self, text: str | re.Pattern[str], timeout_ms: float = 60_000) -> str:
+        """Let time pass until the program prints something, after what was expected before; return that line so far.
+
+        Args:
+            text: part of what it prints, or a pattern that is searched for.
+            timeout_ms: virtual time after which to give up.
+
+        Raises:
+            AssertionError: it did not print it in this time, or before nothing could happen any more.
+            UserError: the lab does not record, or a time that cannot be.
+        """
+        if not self._lab.record:
+            raise UserError("a lab with record=False keeps no output: nothing can be expected of it")
+        pattern = text if isinstance(text, re.Pattern) else re.compile(re.escape(text))
+        found: re.Match[str] | None = None
+
+        def printed() -> bool:
+            nonlocal found
+            found = pattern.search(self.console.output, self._expected)
+            return found is not None
+
+        began_ms = self._lab.now_ms
+        if not printed() and not self._lab.run_until(printed, timeout_ms):
+            seconds = (self._lab.now_ms - began_ms) / 1000
+            raise AssertionError(
+                f"board {self.name!r} did not print {pattern.pattern!r} in {seconds:g} s: {self.state}"
+            )
+        assert found is not None
+        self._expected = found.end()
+        output = self.console.output
+        return output[output.rfind("\n", 0, found.start()) + 1 : found.end()] + output[found.end() :].partition("\n")[0]
 
     def type(self, text: str) -> None:
         """Type text at its console: the program's ``input()`` and ``sys.stdin`` get it line by line."""

@@ -49,6 +49,7 @@ class Lab:
         record: bool = True,
         timing: AirTiming | None = None,
         wifi: WifiTiming | None = None,
+        folder: str | Path | None = None,
     ) -> None:
         """Make an empty lab at time 0.
 
@@ -61,6 +62,7 @@ class Lab:
             record: keep what happens; without, only what the boards hold themselves.
             timing: another access timing of the air.
             wifi: other figures for the boards' Wi-Fi, the number of attempts among them.
+            folder: where programs with a relative path are looked for first, before the current folder.
 
         Raises:
             UserError: an unknown profile, a bad loss, range or exponent.
@@ -79,6 +81,7 @@ class Lab:
         self.clock = VirtualClock()
         self.wifi = wifi
         self._profile = profile
+        self._folder = None if folder is None else Path(folder)
         self._unfinished: LabBoard | None = None
         self._names: set[str] = set()
         self._macs: dict[bytes, str] = {}
@@ -147,6 +150,8 @@ class Lab:
             UserError: a missing file, a syntax error, a name or an address that is taken, a bad position, address or
                 profile.
         """
+        if self._folder is not None and isinstance(program, (str, Path)) and (self._folder / program).exists():
+            program = self._folder / program
         made = _make_program(program, code, argv)
         profile = profile or self._profile
         _check_profile(profile)

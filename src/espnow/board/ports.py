@@ -21,6 +21,8 @@ from espnow.board.power import PowerState
 
 if TYPE_CHECKING:
     from espnow.board.board import Board
+    from espnow.board.buses import Buses, Dht, I2cBus, OneWireBus, Pixels, SpiBus
+    from espnow.board.uart import Uart
 
 __all__ = [
     "INPUT_ONLY",
@@ -68,6 +70,7 @@ class Ports:
         nvs: what ``esp32.NVS`` holds: ``(namespace, key)`` -> value.
         sectors: sectors of the flash that a program wrote through ``esp``: number -> its 4096 bytes.
         alarm: ``(at_us of the clock, what it wakes from)`` of an ESP8266's RTC alarm.
+        buses: its buses, None until one is asked for.
     """
 
     def __init__(self, board: Board) -> None:
@@ -86,6 +89,7 @@ class Ports:
         self.nvs: dict[tuple[str, str], int | bytes] = {}
         self.sectors: dict[int, bytearray] = {}
         self.alarm: tuple[int, int] = (0, 0)
+        self.buses: Buses | None = None
 
     # For whoever stands outside.
 
@@ -130,6 +134,40 @@ class Ports:
             found = self._touches[pin] = TouchPin(self)
         return found
 
+    def uart(self, number: int) -> Uart:
+        """Return a UART (`espnow.board.buses.Buses.uart`)."""
+        return self._buses.uart(number)
+
+    def i2c(
+        self, bus: int | tuple[int, int] | None = None, *, scl: int | None = None, sda: int | None = None
+    ) -> I2cBus:
+        """Return an I2C bus (`espnow.board.buses.Buses.i2c`)."""
+        return self._buses.i2c(bus, scl=scl, sda=sda)
+
+    def spi(
+        self, bus: int | tuple[int, ...] | None = None, *, sck: int | None = None, mosi: int | None = None
+    ) -> SpiBus:
+        """Return an SPI bus (`espnow.board.buses.Buses.spi`)."""
+        return self._buses.spi(bus, sck=sck, mosi=mosi)
+
+    def dht(self, pin: int) -> Dht:
+        """Return the DHT sensor at a pin."""
+        return self._buses.dht(pin)
+
+    def onewire(self, pin: int) -> OneWireBus:
+        """Return the 1-Wire bus at a pin."""
+        return self._buses.onewire(pin)
+
+    def pixels(self, pin: int) -> Pixels:
+        """Return the chain of addressable LEDs at a pin."""
+        return self._buses.pixels(pin)
+
+    @property
+    def _buses(self) -> Buses:
+        from espnow.board.buses import buses_of
+
+        return buses_of(self._board)
+
     def levels(self) -> dict[int, int]:
         """Return the level of each pin that something uses, and 1 or 0 for each touch pad, at `TOUCH` plus its pin."""
         levels = {number: pin.value for number, pin in self.pins.items()}
@@ -140,6 +178,8 @@ class Ports:
     @property
     def armed(self) -> bool:
         """Whether a timer runs or a pin's callback is set, so that something may be called though no program runs."""
+        if self.buses is not None and self.buses.armed:
+            return True
         return any(timer.callback is not None for timer in self.timers) or any(
             pin.irq is not None for pin in self.pins.values()
         )
@@ -179,6 +219,8 @@ class Ports:
         self._hardware_timers.clear()
         for pin in self.pins.values():
             pin.irq = None
+        if self.buses is not None:
+            self.buses.soft_reset()
 
     def reset(self) -> None:
         """Do what a reset of the chip does: pins are inputs again, but those that are held.

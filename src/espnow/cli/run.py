@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from espnow.air import Transmission
 from espnow.board import PROFILES
+from espnow.cli import example
 from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, shown_argument
 from espnow.cli._show import Progress, table
 from espnow.errors import UserError
 from espnow.frame import format_mac, radiotap
 from espnow.frame.text import printable
-from espnow.lab import Lab, LabBoard
+from espnow.lab import Lab, LabBoard, labfile
 from espnow.lab.console import for_terminal
 from espnow.lab.host import HostInput, Pacer
+from espnow.lab.labfile_parts import LabPart
+from espnow.lab.times import parse_time_us
 
 __all__ = ["add_parser", "prepare"]
 
@@ -32,10 +35,11 @@ _CODE = "\0code "
 #: How many boards that heard a frame are named in a line.
 _NAMED = 4
 
-_UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
 _EPILOG = """\
 Every program runs on its own emulated board. All boards start at one instant, in the order given, and share one air.
+
+LAB.toml is a lab file: it says which boards and routers there are, where, and what happens to their pins and sensors
+over time. What is said here, too, wins. --example writes one to begin with.
 
 --mac and --at may be given once for each program: the first is the first program's, and so on; "-" skips one.
 FILE:PROFILE gives one program a board of its own kind: sensor.py:esp8266
@@ -48,6 +52,7 @@ with an exception (or what a single program gave to sys.exit); 2 for a mistake i
 
 examples:
   espnow run receiver.py sender.py
+  espnow run --example hello && espnow run lab.toml
   espnow run --for 10m --seed 7 --pcap air.pcapng gateway.py sensor.py sensor.py:esp8266 --at 0,0 --at 20,0 --at 0,35
   espnow run -c 'import network; print(network.WLAN(0).config("mac"))'
 """
@@ -95,49 +100,108 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> argparse.ArgumentPa
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        usage="espnow run [options] FILE[:PROFILE]... [-c CODE]...",
+        usage="espnow run [options] [LAB.toml] [FILE[:PROFILE]]... [-c CODE]...",
     )
-    parser.add_argument("programs", nargs="+", metavar="FILE", help="a program, one board each")
+    parser.add_argument("programs", nargs="*", metavar="FILE", help="a program, one board each; or a lab file")
     parser.add_argument("-c", metavar="CODE", dest="code", help="a program given as text, as for python -c")
     parser.add_argument(
         "--for", dest="duration", metavar="TIME", help="run so much virtual time, as fast as possible: 500ms, 30s, 10m"
     )
-    parser.add_argument("--seed", type=int, default=0, help="decides everything that is random (default: 0)")
-    parser.add_argument("--profile", default="esp32", metavar="NAME", help=f"kind of the boards: {', '.join(PROFILES)}")
+    parser.add_argument(
+        "--pace",
+        choices=("fast", "real"),
+        help="virtual time passes as fast as possible, or keeps the pace of the wall clock (default: fast with --for)",
+    )
+    parser.add_argument("--seed", type=int, help="decides everything that is random (default: 0)")
+    parser.add_argument("--profile", metavar="NAME", help=f"kind of the boards: {', '.join(PROFILES)}")
     parser.add_argument("--mac", action="append", default=[], help="address of a board: 30:aa:aa:aa:aa:aa")
     parser.add_argument("--at", action="append", default=[], metavar="X,Y", help="position of a board in metres")
     parser.add_argument("--pcap", metavar="FILE", help="write every frame on the air to a pcapng file")
     parser.add_argument("--log", action="store_true", help="print every message on the air, as espnow decode does")
-    parser.add_argument("--loss", type=float, default=0.0, metavar="P", help="probability that a frame is lost")
+    parser.add_argument("--loss", type=float, metavar="P", help="probability that a frame is lost")
     parser.add_argument("--range", type=float, metavar="M", help="nothing is heard farther away, in metres")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, and the summary too")
     parser.add_argument("--quiet", action="store_true", help="no summary")
+    parser.add_argument(
+        "--example",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="write a lab file and its programs into this folder; without NAME, list what there is",
+    )
     add_reading_options(parser)
     parser.set_defaults(function=_run)
     return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.example is not None:
+        if arguments.programs:
+            raise UserError("--example writes files and runs nothing: leave the programs out")
+        return example.write(arguments.example) if arguments.example else example.list_all()
     duration_us = None if arguments.duration is None else _parse_duration(arguments.duration)
-    lab = Lab(
-        seed=arguments.seed,
-        profile=arguments.profile,
-        loss=arguments.loss,
-        range_m=arguments.range,
-        record=False,
-    )
     programs: list[str] = arguments.programs
-    for option, values in (("--mac", arguments.mac), ("--at", arguments.at)):
-        if len(values) > len(programs):
-            raise UserError(f"{option} was given {len(values)} times for {len(programs)} program(s)")
-    with lab:
-        for number, program in enumerate(programs):
+    files = [program for program in programs if _is_lab_file(program)]
+    if not programs:
+        raise UserError("there is nothing to run: name a FILE, a lab file or -c CODE; see espnow run --help")
+    if len(files) > 1:
+        raise UserError(f"{files[0]} and {files[1]}: one lab file is enough, programs may stand beside it")
+    file = labfile.read(files[0]) if files else labfile.LabFile(Path("lab.toml"), LabPart())
+    programs = [program for program in programs if program not in files]
+    content = _override(arguments, file.content, len(programs))
+    more = len(content.boards)
+    with replace(file, content=content).make(record=False) as lab:
+        for number, program in enumerate(programs, more):
             _add_board(lab, program, _nth(arguments.mac, number), _nth(arguments.at, number))
-        return _run_lab(lab, arguments, duration_us)
+        if not lab.boards:
+            raise UserError(f"{printable(files[0])}: it has no board: write [[board]], or name a program beside it")
+        arguments.log = arguments.log or content.log
+        arguments.explain = getattr(arguments, "explain", False) or content.explain
+        arguments.quiet = arguments.quiet or content.quiet
+        if arguments.pcap is None and content.pcap is not None:
+            arguments.pcap = str(content.pcap)
+        if duration_us is None:
+            duration_us = content.duration_us
+        pace = arguments.pace or content.pace or ("real" if duration_us is None else "fast")
+        return _run_lab(lab, arguments, duration_us, paced=pace == "real", busy_until_us=content.busy_until_us)
 
 
-def _run_lab(lab: Lab, arguments: argparse.Namespace, duration_us: int | None) -> int:
-    paced = duration_us is None
+def _is_lab_file(program: str) -> bool:
+    return program.endswith(".toml") and not program.startswith(_CODE)
+
+
+def _override(arguments: argparse.Namespace, content: LabPart, programs: int) -> LabPart:
+    """Return what a lab file says after what the command line says, which wins."""
+    count = len(content.boards) + programs
+    for option, values in (("--mac", arguments.mac), ("--at", arguments.at)):
+        if len(values) > count:
+            raise UserError(f"{option} was given {len(values)} times for {count} program(s)")
+    boards = []
+    for number, board in enumerate(content.boards):
+        mac, at = _nth(arguments.mac, number), _nth(arguments.at, number)
+        boards.append(
+            replace(board, mac=mac or board.mac, at=board.at if at is None else _parse_position(at)),
+        )
+    air = content.air
+    return replace(
+        content,
+        seed=content.seed if arguments.seed is None else arguments.seed,
+        profile=arguments.profile or content.profile,
+        air=replace(
+            air,
+            loss=air.loss if arguments.loss is None else arguments.loss,
+            range_m=air.range_m if arguments.range is None else arguments.range,
+        ),
+        boards=tuple(boards),
+    )
+
+
+def _run_lab(
+    lab: Lab, arguments: argparse.Namespace, duration_us: int | None, *, paced: bool, busy_until_us: float
+) -> int:
+    def finished() -> bool:
+        return lab.now_us >= busy_until_us and lab.finished()
+
     printer = _Printer(lab, as_json=arguments.json)
     descriptor = _stdin_descriptor()
     host_input = None if descriptor is None else HostInput(descriptor, lab.clock, paced=paced)
@@ -164,12 +228,13 @@ def _run_lab(lab: Lab, arguments: argparse.Namespace, duration_us: int | None) -
     handler = _on_interrupt(lab)
     interrupted = False
     try:
-        if duration_us is None:
+        if paced:
             lab.clock.is_awaited = lambda: any(board.state == "running" for board in lab.boards)
             lab.clock.pace = Pacer(lab.clock, lab.clock.is_awaited, host_input)
-            lab.run()
+        if duration_us is None:
+            lab.run_until(finished)
         else:
-            _run_for(lab, duration_us)
+            _run_for(lab, duration_us, finished)
     except KeyboardInterrupt:
         interrupted = True
         lab.interrupt()
@@ -197,12 +262,12 @@ def _stdin_descriptor() -> int | None:
         return None
 
 
-def _run_for(lab: Lab, duration_us: int) -> None:
+def _run_for(lab: Lab, duration_us: int, finished: Callable[[], bool]) -> None:
     """Run so much virtual time, in pieces, with a progress bar once it takes more than a second."""
     pieces = 200
     progress = Progress()
     for piece in range(1, pieces + 1):
-        if lab.run_until(lab.finished, timeout_ms=(duration_us * piece // pieces - lab.now_us) / 1000):
+        if lab.run_until(finished, timeout_ms=(duration_us * piece // pieces - lab.now_us) / 1000):
             break
         progress.show(piece / pieces, f"{_format_time(lab.now_us)} of {_format_time(duration_us)}")
     progress.clear()
@@ -261,13 +326,13 @@ def _parse_position(text: str) -> tuple[float, float]:
 
 
 def _parse_duration(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(us|ms|s|m|h|d)?", text.strip())
-    if match is None:
-        raise UserError(f"--for {text}: a time is a number and a unit, as in 500ms, 30s, 10m, 2h, 1d")
-    us = float(match[1]) * _UNITS_S[match[2] or "s"] * 1e6
-    if not 0 < us < 2**53:
-        raise UserError(f"--for {text}: a time must be more than nothing and less than 285 years")
-    return math.ceil(us)
+    try:
+        us = parse_time_us(text)
+    except ValueError as error:
+        raise UserError(f"--for {text}: {error}") from None
+    if us == 0:
+        raise UserError(f"--for {text}: a time must be more than nothing")
+    return us
 
 
 def _format_time(us: int) -> str:

@@ -95,6 +95,21 @@ class Lab:
         if record:
             self.air.observer = self.transmissions.append
 
+    @classmethod
+    def from_file(cls, path: str | Path, **options: Any) -> Lab:
+        """Return the lab that a lab file describes, at time 0.
+
+        Args:
+            path: of the lab file.
+            **options: as for `Lab`, such as ``seed``; they win over the file's.
+
+        Raises:
+            UserError: a mistake in the file: one line that names the file, the key and what is allowed.
+        """
+        from espnow.lab import labfile  # which makes labs itself
+
+        return labfile.read(path).make(**options)
+
     def __enter__(self) -> Self:
         return self
 

@@ -1,0 +1,174 @@
+"""Lab files: a whole lab in TOML, with boards, routers, the air, and what happens over time.
+
+Rules: `read` reads and checks; `make` builds the lab, and changes nothing outside of it. Names of files are looked for
+beside the lab file. Every mistake is a UserError of one line that names the file, the key and what is allowed, whether
+the check finds it or the lab (an address that is taken, a syntax error in a program).
+
+The keys are in `espnow.lab.labfile_schema`, the values in `espnow.lab.labfile_parts`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from espnow.errors import UserError
+from espnow.frame.text import printable
+from espnow.lab.lab import Lab
+from espnow.lab.labfile_parts import BoardPart, LabPart, LinkPart, RouterPart
+from espnow.lab.labfile_schema import check
+from espnow.lab.stimuli import Surroundings
+
+__all__ = ["LabFile", "read"]
+
+_SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class LabFile:
+    """A lab file that was read.
+
+    Attributes:
+        path: where it is.
+        content: what it says. `dataclasses.replace` makes another one of it.
+    """
+
+    path: Path
+    content: LabPart
+
+    def make(self, **options: Any) -> Lab:
+        """Return the lab that it describes, at time 0.
+
+        Args:
+            **options: those of `Lab`; they win over the file's.
+
+        Raises:
+            UserError: something in the file cannot be, or not together with something else in it.
+        """
+        content, air = self.content, self.content.air
+        said: dict[str, Any] = {
+            "seed": content.seed,
+            "profile": content.profile,
+            "range_m": air.range_m,
+            "path_loss_exponent": air.path_loss_exponent,
+            "loss": air.loss,
+        }
+        lab = Lab(**(said | options))
+        try:
+            self.fill(lab)
+        except BaseException:
+            lab.close()
+            raise
+        return lab
+
+    def fill(self, lab: Lab) -> None:
+        """Add its routers, its boards and what happens to them to a lab that is there; its seed and air stay.
+
+        Raises:
+            UserError: something in the file cannot be, or not together with something else in the lab.
+        """
+        for router in self.content.routers:
+            with self._telling(router.where):
+                self._add_router(lab, router)
+        for board in self.content.boards:
+            with self._telling(board.where):
+                self._add_board(lab, board)
+        for link in self.content.air.links:
+            with self._telling(link.where):
+                _set_loss(lab, link)
+
+    def _add_board(self, lab: Lab, part: BoardPart) -> None:
+        board = lab.board(
+            part.program,
+            code=part.code,
+            name=part.name if part.code is None else part.name or _code_name(lab),
+            mac=part.mac,
+            at=part.at,
+            profile=part.profile,
+            stdin=part.stdin,
+            argv=part.argv,
+            flash=part.flash,
+            start_ms=part.start_us / 1000,
+        )
+        around = Surroundings(lab, board)
+        for stimulus in part.stimuli:
+            with self._telling(stimulus.where):
+                stimulus.schedule(around, partial(self._telling, stimulus.where))
+
+    def _add_router(self, lab: Lab, part: RouterPart) -> None:
+        raise UserError("routers are not there yet")
+
+    @contextmanager
+    def _telling(self, where: str) -> Iterator[None]:
+        """Let a mistake name its place in the file."""
+        try:
+            yield
+        except _Placed:
+            raise
+        except UserError as error:
+            raise _Placed(f"{printable(str(self.path))}: {where}: {error}") from None
+
+
+class _Placed(UserError):
+    """A mistake that names its place."""
+
+
+def _code_name(lab: Lab) -> str:
+    names = {board.name for board in lab.boards}
+    return next(name for number in count(1) if (name := f"code{number}") not in names)
+
+
+def _set_loss(lab: Lab, link: LinkPart) -> None:
+    ways = [(link.sender, link.receiver)]
+    if link.both:
+        ways.append((link.receiver, link.sender))
+    names = [board.name for board in lab.boards]
+    for name in ways[0]:
+        if name not in names:
+            raise UserError(f"there is no board {name!r}; there are {', '.join(names) or 'none'}")
+
+    def change() -> None:
+        for sender, receiver in ways:
+            lab.set_loss(sender, receiver, link.loss)
+
+    if link.at_us:
+        lab.at(link.at_us / 1000, change)
+    else:
+        change()
+
+
+def read(path: str | Path) -> LabFile:
+    """Read and check a lab file.
+
+    Raises:
+        UserError: it cannot be read, is no TOML, or has a mistake; one line that says where and what is allowed.
+    """
+    path = Path(path)
+    name = printable(str(path))
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise UserError(f"{name}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{name}, line {line}: TOML is UTF-8, and this is not") from None
+    except ValueError as error:  # a null character in the name
+        raise UserError(f"{name}: {error}") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = _SYNTAX.fullmatch(str(error))
+        if match is None:
+            raise UserError(f"{name}: {printable(str(error))}") from None
+        place = f"line {match[2]}, column {match[3]}" if match[2] else "at its end"
+        raise UserError(f"{name}, {place}: {printable(match[1])}") from None
+    except (RecursionError, ValueError):  # ValueError: a number of thousands of digits
+        raise UserError(f"{name}: it is nested too deeply, or has a number with too many digits") from None
+    return LabFile(path, check(document, path))

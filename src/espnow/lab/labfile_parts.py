@@ -1,0 +1,99 @@
+"""What a lab file says, as values: one class for each of its tables. Times are in microseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from espnow.air import Position
+from espnow.lab.stimuli import Stimulus
+
+__all__ = ["AirPart", "BoardPart", "LabPart", "LinkPart", "RouterEvent", "RouterPart"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardPart:
+    """A board (``[[board]]``)."""
+
+    where: str
+    program: Path | None = None
+    code: str | None = None
+    name: str | None = None
+    mac: bytes | str | None = None
+    at: Position = (0.0, 0.0)
+    profile: str | None = None
+    start_us: int = 0
+    flash: Path | None = None
+    stdin: str | None = None
+    argv: tuple[str, ...] = ()
+    stimuli: tuple[Stimulus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterEvent:
+    """Something that happens to a router (``[[router.event]]``): ``"off"``, ``"on"``, or a channel."""
+
+    where: str
+    action: str | int
+    at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterPart:
+    """A router (``[[router]]``)."""
+
+    where: str
+    ssid: str
+    key: str = field(default="", repr=False)
+    channel: int = 1
+    name: str | None = None
+    mac: bytes | None = None
+    at: Position = (0.0, 0.0)
+    hidden: bool = False
+    events: tuple[RouterEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkPart:
+    """The loss between two boards (``[[air.link]]``)."""
+
+    where: str
+    sender: str
+    receiver: str
+    loss: float
+    both: bool = False
+    at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirPart:
+    """The air (``[air]``)."""
+
+    where: str = "air"
+    range_m: float | None = None
+    path_loss_exponent: float = 3.0
+    loss: float = 0.0
+    links: tuple[LinkPart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabPart:
+    """The whole file. None: the file does not say."""
+
+    where: str = ""
+    duration_us: int | None = None
+    pace: str | None = None
+    seed: int = 0
+    profile: str = "esp32"
+    pcap: Path | None = None
+    log: bool = False
+    explain: bool = False
+    quiet: bool = False
+    air: AirPart = field(default_factory=AirPart)
+    routers: tuple[RouterPart, ...] = ()
+    boards: tuple[BoardPart, ...] = ()
+
+    @property
+    def busy_until_us(self) -> float:
+        """When the last stimulus has come that may start a program anew; infinity if they come for ever."""
+        return max((stimulus.starts_until_us for board in self.boards for stimulus in board.stimuli), default=0)

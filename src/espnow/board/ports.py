@@ -4,9 +4,6 @@ Rules: a state machine without input or output of its own. The chip's side belon
 other side to a person, a test or a device; time is the clock's. What is outside outlives every reset, what the program
 set does not. A pin, an input or a timer that nobody asked for does not exist yet, so that a board without any costs
 nothing when it restarts.
-
-Which pins there are follows MicroPython's ports (``ports/esp32/machine_pin.c`` and ``boards/*/pins.csv``,
-``ports/esp8266/machine_pin.c``).
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from espnow.board.ports_analog import AnalogInput, AnalogOutput, TouchPin
+from espnow.board.ports_chips import CHIPS, Chip
 from espnow.board.ports_pins import Edge, Mode, PortPin, Pull
 from espnow.board.ports_timers import PortTimer, Watchdog
 from espnow.board.power import PowerState
@@ -25,13 +23,11 @@ if TYPE_CHECKING:
     from espnow.board.uart import Uart
 
 __all__ = [
-    "INPUT_ONLY",
-    "PINS",
-    "PINS_ESP8266",
-    "RTC_PINS",
+    "CHIPS",
     "TOUCH",
     "AnalogInput",
     "AnalogOutput",
+    "Chip",
     "Edge",
     "Mode",
     "PortPin",
@@ -41,14 +37,6 @@ __all__ = [
     "TouchPin",
     "Watchdog",
 ]
-
-#: The pins of an ESP32, those of them that can only be inputs, and the pins of an ESP8266.
-PINS = frozenset(range(40)) - {24, 28, 29, 30, 31}
-INPUT_ONLY = frozenset(range(34, 40))
-PINS_ESP8266 = frozenset({0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16})
-
-#: The pins of an ESP32 that its RTC holds and watches in deep sleep (``soc/rtc_io_channel.h``).
-RTC_PINS = frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27, 32, 33, 34, 35, 36, 37, 38, 39})
 
 #: A touch pad stands among the levels as the pin of this number plus its own: 1 while it is touched.
 TOUCH = 64
@@ -61,6 +49,7 @@ class Ports:
     """Pins and buses of one board.
 
     Attributes:
+        chip: which pins there are, and what each can do. Can be set before the program begins.
         watchers: called, in order, whenever the level at any pin changes.
         pins: those that something uses, by number.
         timers: those that run, in the order in which they began.
@@ -69,13 +58,14 @@ class Ports:
         classes: the board's own classes of `machine`, by name: made once for the board, not once for each start.
         nvs: what ``esp32.NVS`` holds: ``(namespace, key)`` -> value.
         sectors: sectors of the flash that a program wrote through ``esp``: number -> its 4096 bytes.
+        adc_bits: how many bits each block of the ADC gives.
         alarm: ``(at_us of the clock, what it wakes from)`` of an ESP8266's RTC alarm.
         buses: its buses, None until one is asked for.
     """
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._known = PINS_ESP8266 if board.profile.esp8266 else PINS
+        self.chip: Chip = CHIPS["esp8266" if board.profile.esp8266 else "esp32"]
         self._analog: dict[int, AnalogInput] = {}
         self._dacs: dict[int, AnalogOutput] = {}
         self._touches: dict[int, TouchPin] = {}
@@ -88,6 +78,7 @@ class Ports:
         self.classes: dict[str, type] = {}
         self.nvs: dict[tuple[str, str], int | bytes] = {}
         self.sectors: dict[int, bytearray] = {}
+        self.adc_bits = {1: 12, 2: 12}
         self.alarm: tuple[int, int] = (0, 0)
         self.buses: Buses | None = None
 
@@ -101,7 +92,7 @@ class Ports:
         """
         found = self.pins.get(number)
         if found is None:
-            if number not in self._known:
+            if number not in self.chip.pins:
                 raise ValueError(f"board {self._board.name!r} has no pin {number!r}")
             found = self.pins[number] = PortPin(self, number)
         return found
@@ -115,7 +106,7 @@ class Ports:
         found = self._analog.get(pin)
         if found is None:
             esp8266 = self._board.profile.esp8266
-            if pin not in ((0, 1) if esp8266 else self._known):
+            if pin not in ((0, 1) if esp8266 else self.chip.pins):
                 raise ValueError(f"board {self._board.name!r} has no analogue input {pin!r}")
             found = self._analog[pin] = AnalogInput(self, _SUPPLY_VOLTS if esp8266 and pin == 1 else 0.0)
         return found
@@ -232,7 +223,7 @@ class Ports:
         self.alarm = (0, 0)
         sleeps = self._board.power.state is PowerState.DEEP_SLEEP
         for number, pin in self.pins.items():
-            if pin.held and (self.holds_all or number in RTC_PINS):
+            if pin.held and (self.holds_all or number in self.chip.rtc):
                 continue
             if sleeps:
                 pin.held = False
@@ -241,6 +232,7 @@ class Ports:
                 pin.forget()
         for source in self._analog.values():
             source.attenuation = None
+        self.adc_bits = {1: 12, 2: 12}
         for output in self._dacs.values():
             output.value = None
         if not sleeps:

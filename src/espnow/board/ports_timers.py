@@ -1,7 +1,8 @@
 """The timers of a chip: those that call a program, and the watchdog.
 
 Rules: each is one call that waits on the board's clock; an idle one costs nothing. A period is counted from the time
-that the last one was due, so that it does not drift. `hold` stops the time of each for a light sleep, `go_on` ends that.
+that the last one was due, so that it does not drift. `hold` stops the time of each for a light sleep, and `go_on` ends
+that.
 """
 
 from __future__ import annotations

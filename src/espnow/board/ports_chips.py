@@ -1,0 +1,68 @@
+"""What differs between the chips in pins: which there are, and what each can do.
+
+The tables are those of MicroPython's ports: ``ports/esp32/machine_adc.c``, ``machine_touchpad.c``, ``machine_dac.c``,
+``machine_pin.c``, ``ports/esp8266/machine_pin.c``, and for the pins that the RTC watches and holds ESP-IDF's
+``soc/*/rtc_io_channel.h``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["CHIPS", "Chip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """The pins of one chip.
+
+    Attributes:
+        name: as its maker calls it, in small letters.
+        pins: all of them.
+        input_only: those that cannot be outputs.
+        analog: the inputs of the ADC: pin -> block, 1 or 2.
+        touch: the touch pads.
+        dac: the outputs of the DAC.
+        rtc: those that can wake it from deep sleep, and are held in it.
+        shared_block: Wi-Fi takes block 2 of the ADC for itself.
+    """
+
+    name: str
+    pins: frozenset[int]
+    input_only: frozenset[int] = frozenset()
+    analog: dict[int, int] = field(default_factory=dict)
+    touch: frozenset[int] = frozenset()
+    dac: frozenset[int] = frozenset()
+    rtc: frozenset[int] = frozenset()
+    shared_block: bool = False
+
+
+def _blocks(first: range | tuple[int, ...], second: range | tuple[int, ...]) -> dict[int, int]:
+    return dict.fromkeys(first, 1) | dict.fromkeys(second, 2)
+
+
+CHIPS: dict[str, Chip] = {
+    chip.name: chip
+    for chip in (
+        Chip(
+            "esp32",
+            pins=frozenset(range(40)) - {24, 28, 29, 30, 31},
+            input_only=frozenset(range(34, 40)),
+            analog=_blocks((36, 37, 38, 39, 32, 33, 34, 35), (4, 0, 2, 15, 13, 12, 14, 27, 25, 26)),
+            touch=frozenset({4, 0, 2, 15, 13, 12, 14, 27, 33, 32}),
+            dac=frozenset({25, 26}),
+            rtc=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27, *range(32, 40)}),
+            shared_block=True,
+        ),
+        Chip(
+            "esp32s3",
+            pins=frozenset(range(49)) - {22, 23, 24, 25},
+            analog=_blocks(range(1, 11), range(11, 21)),
+            touch=frozenset(range(1, 15)),
+            rtc=frozenset(range(22)),
+        ),
+        Chip("esp32c3", pins=frozenset(range(22)), analog=_blocks(range(5), (5,)), rtc=frozenset(range(6))),
+        Chip("esp32c6", pins=frozenset(range(31)), analog=_blocks(range(7), ()), rtc=frozenset(range(8))),
+        Chip("esp8266", pins=frozenset({0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16})),
+    )
+}

@@ -8,6 +8,7 @@
     │   └── LinkFull                  a link has no room for another frame now; the node tries again
     ├── NodeError                     an ESP_ERR_ESPNOW_* refusal, with its code; the api raises it as BoardOSError
     ├── WifiError                     a refusal of Wi-Fi, with ESP-IDF's number (`espnow.board.wifi`)
+    ├── NetworkError                  a refusal of an IP network, with errno's name; sockets raise it as BoardOSError
     └── UserError                     a mistake of the person who runs the lab: one clear line
         └── ProgramSyntaxError        a program that Python cannot compile
 
@@ -39,6 +40,7 @@ __all__ = [
     "FrameError",
     "LinkError",
     "LinkFull",
+    "NetworkError",
     "NodeError",
     "ProgramSyntaxError",
     "UserError",
@@ -50,7 +52,20 @@ __all__ = [
 ETIMEDOUT = 116
 ENOENT = 2
 
-_ERRNO_NAMES = {ENOENT: "ENOENT", ETIMEDOUT: "ETIMEDOUT"}
+#: How an ESP32's MicroPython names the numbers that sockets raise, beside the two above.
+_ERRNO_NAMES = {
+    ENOENT: "ENOENT",
+    ETIMEDOUT: "ETIMEDOUT",
+    9: "EBADF",
+    11: "EAGAIN",
+    104: "ECONNRESET",
+    111: "ECONNREFUSED",
+    112: "EADDRINUSE",
+    113: "ECONNABORTED",
+    118: "EHOSTUNREACH",
+    119: "EINPROGRESS",
+    128: "ENOTCONN",
+}
 
 
 class EspNowCode(enum.IntEnum):
@@ -98,6 +113,18 @@ class NodeError(EspNowError):
     def __init__(self, code: EspNowCode) -> None:
         super().__init__(code.esp_name)
         self.code = code
+
+
+class NetworkError(EspNowError):
+    """An IP network refused something, or lost a connection.
+
+    Attributes:
+        name: errno's name of it, such as ECONNREFUSED.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 class UserError(EspNowError):

@@ -1,4 +1,4 @@
-"""The lab's connection to the computer it runs on: wall-clock pace and standard input.
+"""The lab's connection to the computer it runs on: wall-clock pace, standard input, and waiting for its sockets.
 
 The one place of the lab that reads the host's clock. Virtual time never runs ahead of the wall clock here; it may fall
 behind when the computer is too slow.
@@ -6,6 +6,7 @@ behind when the computer is too slow.
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import time
@@ -14,11 +15,15 @@ from collections.abc import Callable
 
 from espnow.lab.clock import VirtualClock
 from espnow.lab.console import LabConsole
+from espnow.link import Clock
 
-__all__ = ["HostInput", "Pacer"]
+__all__ = ["HostInput", "HostWaiter", "Pacer"]
 
 #: How long the host waits at most before it looks again whether it was interrupted.
 _SLICE_S = 0.1
+
+#: While a program waits for the host's network, virtual time goes on in steps of this.
+_STEP_US = 1_000
 
 
 class HostInput:
@@ -134,3 +139,61 @@ class Pacer:
                 clock.now_us = max(clock.now_us, now_us if at_us is None else min(now_us, at_us))
                 return False
         return False
+
+
+class HostWaiter:
+    """Lets programs wait for sockets of the computer: virtual time goes on meanwhile, at the pace of the wall clock.
+
+    One that finds nothing to read says so (`want`), and is woken to look again after a millisecond of virtual time;
+    before that the host waits for the sockets that were named, at most until the wall clock is as far. So who waits
+    asks again and again, one who has turned to something else costs nothing, and where data is there nothing waits.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Make one that nobody uses yet.
+
+        Args:
+            clock: of the lab.
+        """
+        self._clock = clock
+        self._wanted: dict[int, int] = {}
+        self._wakes: dict[Callable[[], None], None] = {}
+        self._scheduled = False
+        self._start_us = 0
+        self._start_s = 0.0
+
+    def want(self, wake: Callable[[], None], fd: int | None = None, events: int = 0) -> None:
+        """Call `wake` in a moment.
+
+        Args:
+            wake: lets a board look again.
+            fd: descriptor of a socket of the host that would end the wait; None: only time does.
+            events: which of `select.poll`'s.
+        """
+        self._wakes[wake] = None
+        if fd is not None:
+            self._wanted[fd] = self._wanted.get(fd, 0) | events
+        if not self._scheduled:
+            self._start_us = self._clock.now_us
+            self._start_s = time.monotonic()
+            self._schedule()
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        self._clock.call_at(self._clock.now_us + _STEP_US, self._tick)
+
+    def _tick(self) -> None:
+        """Wait on the host as long as the wall clock is behind, then let all look again who asked for it."""
+        wanted, self._wanted = self._wanted, {}
+        wakes, self._wakes = self._wakes, {}
+        if not wakes:
+            self._scheduled = False
+            return
+        until_s = self._start_s + (self._clock.now_us - self._start_us) / 1e6
+        poll = select.poll()
+        for fd, events in wanted.items():
+            poll.register(fd, events)
+        poll.poll(max(0, math.ceil((until_s - time.monotonic()) * 1000)))
+        self._schedule()
+        for wake in wakes:
+            wake()

@@ -11,7 +11,7 @@ from types import ModuleType
 from espnow.board import Board
 from espnow.micropython.services import Services
 
-__all__ = ["build"]
+__all__ = ["build", "number_of"]
 
 _COMMON = {
     "EPERM": 1,
@@ -52,6 +52,22 @@ _ESP8266 = {
     "EALREADY": 114,
     "EINPROGRESS": 115,
 }
+
+
+#: What sockets raise too, and the module has no name for.
+_UNNAMED = {"EAI_FAIL": -202, "EMFILE": 24, "EPIPE": 32}
+_UNNAMED_ESP32 = {"EISCONN": 127, "EMSGSIZE": 122, "ENETUNREACH": 114, "EAFNOSUPPORT": 106}
+_UNNAMED_ESP8266 = {"EISCONN": 106, "EMSGSIZE": 90, "ENETUNREACH": 101, "EAFNOSUPPORT": 97}
+
+
+def number_of(board: Board, name: str) -> int:
+    """Return the number of an error on this board; one that it does not know is EIO."""
+    esp8266 = board.profile.esp8266
+    own = (_ESP8266, _UNNAMED_ESP8266) if esp8266 else (_ESP32, _UNNAMED_ESP32)
+    for numbers in (_COMMON, *own, _UNNAMED):
+        if name in numbers:
+            return numbers[name]
+    return _COMMON["EIO"]
 
 
 def build(board: Board, _services: Services) -> ModuleType:

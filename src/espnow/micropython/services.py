@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from espnow.micropython.flash import Flash
+from espnow.micropython.transport import Network
 
 __all__ = ["Services"]
 
@@ -40,6 +41,7 @@ class Services:
         deepsleep: the same, and restarts from the top; does not return.
         start_thread: runs a function in another thread of control of the board; returns its number.
         globals: the namespace of ``__main__``.
+        network: the board's way to other boards and to the computer's network, or None: it has no sockets to anywhere.
     """
 
     random_source: random.Random
@@ -53,3 +55,4 @@ class Services:
     deepsleep: Callable[[int | None], NoReturn] = _no_sleep
     start_thread: Callable[[Callable[[], object]], int] = _no_thread
     globals: dict[str, Any] = field(default_factory=dict)
+    network: Network | None = None

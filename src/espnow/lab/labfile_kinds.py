@@ -23,13 +23,14 @@ from espnow.lab.stimuli import Series
 from espnow.lab.times import parse_time_us
 
 __all__ = [
-    "ADDRESS_7_BIT",
     "CHANNEL",
     "EXPONENT",
     "FILE",
     "FLAG",
     "FOLDER",
     "HEX",
+    "I2C_ADDRESS",
+    "I2C_BUS",
     "KEY",
     "LEVEL",
     "MAC",
@@ -107,17 +108,21 @@ def _between(allowed: str, least: float, most: float) -> Kind:
     return Kind(allowed, lambda value, _folder: _number(value, least, most))
 
 
+def _whole(value: object, least: int | None = None, most: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise ValueError
+    return value
+
+
 def whole(allowed: str, least: int | None = None, most: int | None = None) -> Kind:
     """Return the kind of a whole number from `least` to `most`."""
+    return Kind(allowed, lambda value, _folder: _whole(value, least, most))
 
-    def read(value: object, _folder: Path) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError
-        if (least is not None and value < least) or (most is not None and value > most):
-            raise ValueError
-        return value
 
-    return Kind(allowed, read)
+def _pin(value: object, _folder: Path) -> int:
+    return _whole(value, 0, 255)
 
 
 def choice(*names: str) -> Kind:
@@ -199,6 +204,13 @@ def _level(value: object, _folder: Path) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or value not in (0, 1):
         raise ValueError
     return value
+
+
+def _bus(value: object, folder: Path) -> int | tuple[int, int]:
+    if isinstance(value, list):
+        scl, sda = (_pin(part, folder) for part in value)
+        return scl, sda
+    return _pin(value, folder)
 
 
 def _hex(value: object, folder: Path) -> bytes:
@@ -320,8 +332,9 @@ FILE = Kind("the name of a file", _path)
 FOLDER = Kind("the name of a folder", _path)
 SSID = Kind("a text of 1 to 32 bytes", _ssid)
 KEY = Kind('a text of 8 to 63 bytes, or ""', _key, secret=True)
-PIN = whole("the number of a pin", 0, 255)
+PIN = Kind("the number of a pin", _pin)
 LEVEL = Kind('0, 1 or "open"', _level)
 HEX = Kind('bytes in hex, as in "01 ff"', _hex)
-ADDRESS_7_BIT = whole("an address from 0 to 127, as in 0x40", 0, 127)
+I2C_BUS = Kind("the number of a bus, or its pins [scl, sda]", _bus)
+I2C_ADDRESS = whole("an address from 0x08 to 0x77", 0x08, 0x77)
 REGISTERS = Kind('a table of registers, as in {0x00 = 1, 0x10 = "1a2b"}', _registers)

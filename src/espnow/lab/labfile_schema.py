@@ -115,15 +115,15 @@ _STIMULUS = Table(
             _target(
                 "ds18x20",
                 stimuli.Ds18x20Stimulus,
-                Key("ds18x20", kinds.PIN, "the DS18B20 on the one-wire bus at this pin measures something else", "pin"),
+                Key("ds18x20", kinds.PIN, "a DS18B20 on the 1-Wire bus at this pin measures something else", "pin"),
                 Key("temperature", _TEMPERATURE.value, "what it measures", required=True),
-                Key("rom", kinds.HEX, "its 8 bytes of address; without it, one that is made up"),
+                Key("rom", kinds.HEX, "which sensor: its 8 bytes, or the middle 6; without it, all that are there"),
             ),
             _target(
                 "i2c",
                 stimuli.I2cStimulus,
-                Key("i2c", kinds.whole("the number of a bus", 0, 3), "a device on this bus", "bus"),
-                Key("address", kinds.ADDRESS_7_BIT, "its address", required=True),
+                Key("i2c", kinds.I2C_BUS, "a device of registers on this bus", "bus"),
+                Key("address", kinds.I2C_ADDRESS, "its address", required=True),
                 Key(
                     "registers",
                     kinds.REGISTERS,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from espnow.air import Position
+from espnow.board.devices import RegisterDevice
 from espnow.errors import UserError
 from espnow.lab.board import LabBoard
 from espnow.lab.lab import Lab
@@ -293,12 +294,22 @@ class DhtStimulus:
 
     def happen(self, around: Surroundings) -> None:
         """Let it measure so."""
-        raise UserError("not there yet")
+        sensor = around.board.ports.dht(self.pin)
+        if self.temperature is not None:
+            around.follow(("dht temperature", self.pin), self.temperature, lambda value: sensor.set(temperature=value))
+        if self.humidity is not None:
+            around.follow(("dht humidity", self.pin), self.humidity, lambda value: sensor.set(humidity=value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ds18x20Stimulus:
-    """What a DS18B20 measures."""
+    """What a DS18B20 measures.
+
+    Attributes:
+        pin: of the 1-Wire bus.
+        temperature: in degrees Celsius.
+        rom: which sensor, which is connected if it was not; None: all that are there, and one is by itself.
+    """
 
     pin: int
     temperature: Series
@@ -306,20 +317,41 @@ class Ds18x20Stimulus:
 
     def happen(self, around: Surroundings) -> None:
         """Let it measure so."""
-        raise UserError("not there yet")
+        bus = around.board.ports.onewire(self.pin)
+        if self.rom is None:
+            around.follow(("ds18x20", self.pin), self.temperature, bus.set)
+            return
+        sensor = next((one for one in bus.sensors if self.rom in (one.rom, one.rom[1:7])), None) or bus.attach(self.rom)
+
+        def put(value: float) -> None:
+            sensor.temperature = value
+
+        around.follow(("ds18x20", self.pin, sensor.rom), self.temperature, put)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class I2cStimulus:
-    """What the registers of an I2C device hold."""
+    """What the registers of an I2C device hold, which is connected if it was not.
 
-    bus: int
+    Attributes:
+        bus: its number, or its pins (scl, sda).
+        address: of the device.
+        registers: number -> the bytes from there on.
+    """
+
+    bus: int | tuple[int, int]
     address: int
     registers: dict[int, bytes]
 
     def happen(self, around: Surroundings) -> None:
         """Let them hold it."""
-        raise UserError("not there yet")
+        bus = around.board.ports.i2c(self.bus)
+        device = bus.at(self.address)
+        if not isinstance(device, RegisterDevice):
+            device = RegisterDevice()
+            bus.attach(self.address, device)
+        for register, content in self.registers.items():
+            device.put(register, content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,4 +364,4 @@ class UartStimulus:
 
     def happen(self, around: Surroundings) -> None:
         """Let them arrive."""
-        raise UserError("not there yet")
+        around.board.ports.uart(self.number).type(self.text.encode() + self.content)

@@ -1,0 +1,285 @@
+"""Why did my message not arrive? What a board cannot know, and a lab does.
+
+`Lab.explain` and `LabBoard.explain` return a `Report`: a sequence of `Loss`, with counts by reason; printed, it is a
+page for a terminal. What is watched, and what counts as lost, says `espnow.lab.explain_witness`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from espnow.air.propagation import sensitivity_dbm
+from espnow.frame import format_mac, is_group
+from espnow.frame.text import message_text, printable
+from espnow.lab.explain_text import LossReason, words
+from espnow.lab.explain_witness import KEPT, Case, Explainer, Witness, program_state, show_dbm
+
+__all__ = ["Loss", "LossReason", "Report", "explain"]
+
+#: Groups of messages that a printed report lists.
+_LISTED = 20
+
+#: Bytes of a message that are printed.
+_SHOWN_BYTES = 24
+
+#: Narrowest and widest page.
+_NARROW, _WIDE = 60, 110
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A message that was not delivered.
+
+    Attributes:
+        at_us: when the program sent it; for one that was not read, when it arrived.
+        sender: name of the board that sent it, or None if it was no board of the lab.
+        receiver: name of the board that it was meant for, or None if it was meant for no board, or for several.
+        address: to which it was sent, 6 bytes; empty for a refused ``send(None, msg)``.
+        message: its bytes.
+        reason: why, as a `LossReason`, which is a str.
+        sentence: why, in a sentence with figures.
+        attempts: how often it was on the air.
+    """
+
+    at_us: int
+    sender: str | None
+    receiver: str | None
+    address: bytes
+    message: bytes
+    reason: LossReason
+    sentence: str
+    attempts: int
+
+
+class Report(Sequence[Loss]):
+    """Messages that were not delivered, oldest first; printed, a page that tells why.
+
+    Of very many the last are kept; `counts` is exact.
+
+    Attributes:
+        counts: how many by reason, the most frequent first.
+        sent: how many messages the boards handed to their radios.
+        notes: what else explains a silence: programs that died.
+    """
+
+    def __init__(
+        self, losses: Iterable[Loss], counts: Mapping[LossReason, int], *, sent: int, notes: Sequence[str] = ()
+    ) -> None:
+        """Make a report.
+
+        Args:
+            losses: those that are kept, oldest first.
+            counts: how many there were, by reason.
+            sent: how many messages were sent.
+            notes: see the attribute.
+        """
+        self._losses = tuple(losses)
+        self.counts: dict[LossReason, int] = dict(sorted(counts.items(), key=lambda item: -item[1]))
+        self.sent = sent
+        self.notes = tuple(notes)
+
+    @overload
+    def __getitem__(self, index: int) -> Loss: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Loss]: ...
+
+    def __getitem__(self, index: int | slice) -> Loss | Sequence[Loss]:
+        return self._losses[index]
+
+    def __len__(self) -> int:
+        return len(self._losses)
+
+    def __repr__(self) -> str:
+        return f"<Report of {self.total} messages that were not delivered>"
+
+    @property
+    def total(self) -> int:
+        """How many messages were not delivered, those too that are no longer kept."""
+        return sum(self.counts.values())
+
+    def __str__(self) -> str:
+        return self.format(shutil.get_terminal_size().columns)
+
+    def format(self, columns: int = 80) -> str:
+        """Return the page: counts by reason with what to do, then the last messages with their sentences.
+
+        Args:
+            columns: width of the page; kept from 60 to 110.
+        """
+        width = min(max(columns, _NARROW), _WIDE)
+        if not self.total:
+            lines = [f"Every message was delivered and read ({self.sent} sent)."]
+        else:
+            lines = [f"{_many(self.total, 'message')} not delivered ({self.sent} sent):", ""]
+            lines += self._count_lines(width)
+            lines.append("")
+            lines += self._loss_lines(width)
+        if self.notes:
+            lines.append("")
+            for note in self.notes:
+                lines += textwrap.wrap(note, width, subsequent_indent="  ")
+        return "\n".join(lines)
+
+    def _count_lines(self, width: int) -> list[str]:
+        digits = max(len(str(count)) for count in self.counts.values())
+        lines = []
+        for reason, count in self.counts.items():
+            title, _, advice = words(reason)
+            lines.append(f"  {count:>{digits}}  {title}")
+            indent = " " * (digits + 4)
+            lines += textwrap.wrap(
+                f"-> {advice}", width, initial_indent=indent, subsequent_indent=f"{indent}   ", break_on_hyphens=False
+            )
+        return lines
+
+    def _loss_lines(self, width: int) -> list[str]:
+        """Return the last losses, those of one pair and one sentence together."""
+        groups: dict[tuple[object, ...], list[Loss]] = {}
+        for loss in self._losses:
+            groups.setdefault((loss.sender, loss.receiver, loss.address, loss.sentence), []).append(loss)
+        # Those whose last message is the youngest, in the order of their first.
+        shown = sorted(groups.values(), key=lambda group: group[-1].at_us)[-_LISTED:]
+        shown.sort(key=lambda group: group[0].at_us)
+        lines = []
+        hidden = self.total - sum(len(group) for group in shown)
+        if hidden:
+            lines.append(f"  {_many(hidden, 'earlier one')} not listed.")
+        for group in shown:
+            first = group[0]
+            more = ""
+            if len(group) > 1:
+                more = f", and {len(group) - 1} more until {_seconds(group[-1].at_us)}"
+            lines.append(f"  {_seconds(first.at_us)}  {_route(first)}  {_message(first.message)}{more}")
+            lines += textwrap.wrap(
+                first.sentence, width, initial_indent=" " * 6, subsequent_indent=" " * 8, break_on_hyphens=False
+            )
+        return lines
+
+
+def explain(explainer: Explainer, board: Witness | None = None) -> Report:
+    """Return what is known of the losses of a lab, or of one of its boards.
+
+    Args:
+        explainer: of the lab.
+        board: whose; None for all.
+    """
+    cases: dict[int, Case]
+    if board is None:
+        counts = defaultdict(int, explainer.counts)
+        cases = {case.number: case for case in explainer.cases}
+        watched = list(explainer.witnesses.values())
+    else:
+        counts = defaultdict(int, board.counts)
+        cases = {case.number: case for case in board.cases}
+        cases |= {case.number: case for case in explainer.cases if board in (case.sender, case.receiver)}
+        watched = [board]
+    losses = [_loss(explainer, cases[number]) for number in sorted(cases)]
+    for receiver, message in explainer.unread():
+        sender = explainer.addresses.owner(message.source)
+        if board is not None and board not in (sender, receiver):
+            continue
+        counts[LossReason.UNREAD] += 1
+        if len(losses) < 2 * KEPT:
+            case = Case(
+                0,
+                message.at_us,
+                sender,
+                receiver,
+                receiver.board.mac,
+                message.message,
+                LossReason.UNREAD,
+                (program_state(receiver),),
+            )
+            losses.append(_loss(explainer, case))
+    losses.sort(key=lambda loss: loss.at_us)
+    sent = sum(witness.sent_messages for witness in watched)
+    return Report(losses, counts, sent=sent, notes=[note for witness in watched for note in _notes(witness)])
+
+
+def _notes(witness: Witness) -> list[str]:
+    error = witness.board.error
+    if error is None or isinstance(error, KeyboardInterrupt):
+        return []
+    return [printable(f"The program of {witness.board.name} has died: {type(error).__name__}: {error}")]
+
+
+def _loss(explainer: Explainer, case: Case) -> Loss:
+    sender, receiver = case.sender, case.receiver
+    return Loss(
+        case.at_us,
+        None if sender is None else sender.board.name,
+        None if receiver is None else receiver.board.name,
+        case.address,
+        case.message,
+        case.reason,
+        _sentence(explainer, case),
+        case.attempts,
+    )
+
+
+def _sentence(explainer: Explainer, case: Case) -> str:
+    title, detail, _ = words(case.reason)
+    facts = case.facts
+    if case.reason is LossReason.NOBODY_HEARD and not facts:
+        facts = (_nearest(explainer, case),)
+    text = title
+    if detail:
+        address = format_mac(case.address) if case.address else "all peers"
+        text += ": " + detail.format(
+            *facts,
+            sender=address if case.sender is None else case.sender.name,
+            receiver=address if case.receiver is None else case.receiver.name,
+            address=address,
+        )
+    if 0 < case.attempts < case.limit:
+        text += f"; given up after {case.attempts} of {case.limit} attempts, for the channel was busy"
+    elif case.attempts > 1:
+        text += f"; {case.attempts} attempts"
+    if case.others:
+        text += ", before " + ", ".join(f"{count} x {words(reason).title}" for reason, count in case.others)
+    return text
+
+
+def _nearest(explainer: Explainer, case: Case) -> str:
+    """Say how far away the next board is from one that nobody heard."""
+    sender = case.sender
+    others = [witness for witness in explainer.witnesses.values() if witness is not sender]
+    if sender is None or not others:
+        return "there is no other board"
+    nearest = max(others, key=lambda witness: sender.link.rssi_dbm(witness.link))
+    needed_dbm = sensitivity_dbm(sender.link.config.group_rate)
+    rssi_dbm = sender.link.rssi_dbm(nearest.link)
+    if rssi_dbm < needed_dbm:
+        found, needed = show_dbm(rssi_dbm, needed_dbm)
+        return f"the nearest board is {nearest.name}, {found} dBm where {needed} are needed"
+    return f"no board was in range; {nearest.name} is the nearest"
+
+
+def _route(loss: Loss) -> str:
+    sender = "?" if loss.sender is None else printable(loss.sender)
+    if loss.receiver is not None:
+        receiver = printable(loss.receiver)
+    else:
+        receiver = format_mac(loss.address) if loss.address else "all peers"
+    group = " (to all)" if loss.receiver is not None and loss.address and is_group(loss.address) else ""
+    return f"{sender} -> {receiver}{group}"
+
+
+def _message(message: bytes) -> str:
+    text = message_text(message[:_SHOWN_BYTES])
+    shown = f'"{text}"' if text is not None else message[:_SHOWN_BYTES].hex(" ")
+    return shown if len(message) <= _SHOWN_BYTES else f"{shown}... ({len(message)} bytes)"
+
+
+def _seconds(us: int) -> str:
+    return f"{us / 1e6:.3f} s"
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun} was" if number == 1 else f"{number} {noun}s were"

@@ -24,6 +24,7 @@ from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
 from espnow.lab.importer import Importer
 from espnow.lab.life import Life
+from espnow.lab.outside import Outside
 from espnow.lab.program import STEP, compile_program, make_step
 from espnow.link import Outcome
 from espnow.micropython import Services, make_builtins
@@ -119,7 +120,7 @@ class _Recorder:
         pass
 
 
-class LabBoard:
+class LabBoard(Outside):
     """One board of a lab. Made by `Lab.board`.
 
     Attributes:

@@ -18,10 +18,12 @@ from greenlet import GreenletExit
 
 from espnow.air import AirLink, Position
 from espnow.board import Board, Ports, PowerState, Profile, ResetCause
-from espnow.errors import EspNowCode, UserError
+from espnow.errors import UserError
 from espnow.frame import format_mac
 from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
+from espnow.lab.explain import Report, explain
+from espnow.lab.explain_witness import Witness
 from espnow.lab.importer import Importer
 from espnow.lab.life import Life
 from espnow.lab.outside import Outside
@@ -88,36 +90,37 @@ def _raise_soft_reset() -> NoReturn:
 
 
 class _Recorder:
-    """Keeps what a board sent and received (`espnow.node.node.Observer`)."""
+    """Keeps what a board sent and received, and tells its witness (`espnow.node.node.Observer`)."""
 
-    __slots__ = ("_board", "_open", "received")
+    __slots__ = ("_board", "_open", "_witness", "discarded", "ignored", "refused")
 
-    def __init__(self, board: LabBoard) -> None:
+    def __init__(self, board: LabBoard, witness: Witness) -> None:
         self._board = board
         self._open: dict[int, Sent] = {}
-        self.received = board.received.append
+        self._witness = witness
+        self.ignored = witness.ignored
+        self.discarded = witness.discarded
+        self.refused = witness.refused
 
     def sent(self, token: int, peer: bytes, message: bytes) -> None:
         record = self._open[token] = Sent(self._board.hardware.clock.now_us, peer, message)
         self._board.sent.append(record)
+        self._witness.sent(token, peer, message)
 
     def answered(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
         record = self._open.pop(token, None)
         if record is not None:
             record.acknowledged = outcome is Outcome.ACKNOWLEDGED
             record.attempts = attempts
+        self._witness.answered(token, outcome, attempts, at_us)
+
+    def received(self, message: ReceivedMessage) -> None:
+        self._board.received.append(message)
+        self._witness.received(message)
 
     def dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
         self._board.dropped.append((at_us, source, reason))
-
-    def ignored(self, reason: DropReason, destination: bytes) -> None:
-        pass
-
-    def discarded(self, messages: Sequence[ReceivedMessage]) -> None:
-        pass
-
-    def refused(self, peer: bytes | None, message: bytes, code: EspNowCode) -> None:
-        pass
+        self._witness.dropped(reason, source, at_us)
 
 
 class LabBoard(Outside):
@@ -179,8 +182,9 @@ class LabBoard(Outside):
         if lab.wifi is not None:
             self.hardware.wifi.timing = lab.wifi
         link.station = self.hardware
-        if lab.record:
-            self.hardware.node.observer = _Recorder(self)
+        self._witness = None if lab.explainer is None else lab.explainer.attach(self, link)
+        if self._witness is not None:
+            self.hardware.node.observer = _Recorder(self, self._witness) if lab.record else self._witness
         self._life = Life(self.hardware, self._begin, record=lab.record)
         self._build()
         if start_us > lab.clock.now_us:
@@ -311,6 +315,14 @@ class LabBoard(Outside):
             ImportError: there is none.
         """
         return self._importer.import_(name, fromlist=("*",))
+
+    def explain(self) -> Report:
+        """Say why messages that it sent, or that were meant for it, were not delivered so far.
+
+        Raises:
+            UserError: the lab keeps no reasons.
+        """
+        return explain(self._lab.check_explainer(), self._witness)
 
     def soft_reset(self) -> None:
         """Restart MicroPython (Ctrl-D): the program begins anew, ESP-NOW is as after boot, Wi-Fi is as it was.

@@ -15,6 +15,8 @@ from espnow.frame import format_mac, station_address
 from espnow.lab.board import LabBoard, Program, apart_from_host, check_position
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
+from espnow.lab.explain import Report, explain
+from espnow.lab.explain_witness import Explainer
 from espnow.lab.program import compile_program
 from espnow.micropython.flash import Flash
 
@@ -36,6 +38,7 @@ class Lab:
         air: the medium.
         clock: the virtual clock.
         wifi: figures of the boards' Wi-Fi, or None for the usual ones.
+        explainer: who watches for messages that are not delivered, or None.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Lab:
         path_loss_exponent: float = 3.0,
         loss: float = 0.0,
         record: bool = True,
+        explain: bool = False,
         timing: AirTiming | None = None,
         wifi: WifiTiming | None = None,
         folder: str | Path | None = None,
@@ -60,6 +64,7 @@ class Lab:
             path_loss_exponent: how fast the signal fades with distance; 2 is free space.
             loss: probability, 0 to 1, that a frame or an acknowledgement is lost between two boards.
             record: keep what happens; without, only what the boards hold themselves.
+            explain: keep why messages were not delivered; a lab that records always does.
             timing: another access timing of the air.
             wifi: other figures for the boards' Wi-Fi, the number of attempts among them.
             folder: where programs with a relative path are looked for first, before the current folder.
@@ -94,6 +99,10 @@ class Lab:
         )
         if record:
             self.air.observer = self.transmissions.append
+        self.explainer: Explainer | None = None
+        if record or explain:
+            lifetime_us = (timing or AirTiming()).lifetime_us
+            self.explainer = Explainer(self.air, range_m=range_m, lifetime_us=lifetime_us)
 
     @classmethod
     def from_file(cls, path: str | Path, **options: Any) -> Lab:
@@ -262,8 +271,28 @@ class Lab:
         finally:
             self.close()
 
+    def explain(self) -> Report:
+        """Say why messages were not delivered so far; after `close`, as it was then.
+
+        Raises:
+            UserError: the lab keeps no reasons.
+        """
+        return explain(self.check_explainer())
+
+    def check_explainer(self) -> Explainer:
+        """Return who knows why messages were not delivered.
+
+        Raises:
+            UserError: the lab keeps no reasons.
+        """
+        if self.explainer is None:
+            raise UserError("this lab keeps no reasons: make it with Lab(explain=True)")
+        return self.explainer
+
     def close(self) -> None:
         """End every program where it stands."""
+        if self.explainer is not None:
+            self.explainer.close()
         for board in self.boards:
             board.power_off()
 

@@ -19,7 +19,11 @@ import sys
 from typing import Any
 
 # Which module beside this one has the scenes of a group; in it a scene is a function, and `rows` tells of its figures.
-GROUPS = {"lab": ("_lab", ("pairs", "field", "start")), "wire": ("_wire", ("parse", "build", "ccmp", "summary"))}
+GROUPS = {
+    "lab": ("_lab", ("pairs", "field", "start")),
+    "life": ("_life", ("sleepers",)),
+    "wire": ("_wire", ("parse", "build", "ccmp", "summary")),
+}
 MODULES = {scene: module for module, scenes in GROUPS.values() for scene in scenes}
 HEAD = ("scene", "figure", "beside it", "ratio", "target", "verdict")
 

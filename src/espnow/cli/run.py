@@ -20,7 +20,7 @@ from espnow.cli._frames import add_reading_options, as_json, as_line, make_disse
 from espnow.cli._show import Progress, table
 from espnow.errors import UserError
 from espnow.frame import format_mac, radiotap
-from espnow.frame.text import printable
+from espnow.frame.text import message_text, printable
 from espnow.lab import Lab, LabBoard, labfile
 from espnow.lab.console import for_terminal
 from espnow.lab.host import HostInput, Pacer
@@ -121,6 +121,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> argparse.ArgumentPa
     parser.add_argument("--loss", type=float, metavar="P", help="probability that a frame is lost")
     parser.add_argument("--range", type=float, metavar="M", help="nothing is heard farther away, in metres")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, and the summary too")
+    parser.add_argument("--explain", action="store_true", help="say why messages did not arrive, after the run")
     parser.add_argument("--quiet", action="store_true", help="no summary")
     parser.add_argument(
         "--example",
@@ -150,13 +151,13 @@ def _run(arguments: argparse.Namespace) -> int:
     programs = [program for program in programs if program not in files]
     content = _override(arguments, file.content, len(programs))
     more = len(content.boards)
-    with replace(file, content=content).make(record=False) as lab:
+    arguments.explain = arguments.explain or content.explain
+    with replace(file, content=content).make(record=False, explain=arguments.explain) as lab:
         for number, program in enumerate(programs, more):
             _add_board(lab, program, _nth(arguments.mac, number), _nth(arguments.at, number))
         if not lab.boards:
             raise UserError(f"{printable(files[0])}: it has no board: write [[board]], or name a program beside it")
         arguments.log = arguments.log or content.log
-        arguments.explain = getattr(arguments, "explain", False) or content.explain
         arguments.quiet = arguments.quiet or content.quiet
         if arguments.pcap is None and content.pcap is not None:
             arguments.pcap = str(content.pcap)
@@ -249,6 +250,8 @@ def _run_lab(
         return 1
     if not arguments.quiet:
         printer.summary()
+    if arguments.explain:
+        printer.explain()
     return _exit_code(lab, interrupted)
 
 
@@ -537,6 +540,27 @@ class _Printer:
         print(f"--- {_format_time(self._lab.now_us)} of virtual time", file=sys.stderr)
         cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
         print("\n".join(table(cells, range(3, len(cells[0])))), file=sys.stderr)
+
+    def explain(self) -> None:
+        """Say why messages did not arrive."""
+        report = self._lab.explain()
+        if not self._json:
+            print(f"---\n{report}", file=sys.stderr)
+            return
+        for loss in report:
+            shown = {
+                "sender": loss.sender,
+                "receiver": loss.receiver,
+                "address": format_mac(loss.address) if loss.address else None,
+                "hex": loss.message.hex(),
+                "text": message_text(loss.message),
+                "reason": loss.reason.value,
+                "why": loss.sentence,
+                "attempts": loss.attempts,
+            }
+            self._write(json.dumps({"us": loss.at_us, "lost": shown}) + "\n", sys.stdout, flush=False)
+        total = {"sent": report.sent, "counts": report.counts, "notes": list(report.notes)}
+        self._write(json.dumps({"us": self._lab.now_us, "explain": total}) + "\n", sys.stdout)
 
 
 def _describe(board: LabBoard) -> str:

@@ -24,8 +24,9 @@ __all__ = ["Loss", "LossReason", "Report", "explain"]
 #: Groups of messages that a printed report lists.
 _LISTED = 20
 
-#: Bytes of a message that are printed.
-_SHOWN_BYTES = 24
+#: So much of a message is printed: of a text, and of one in hex.
+_SHOWN_CHARACTERS = 40
+_SHOWN_BYTES = 12
 
 #: Narrowest and widest page.
 _NARROW, _WIDE = 60, 110
@@ -62,7 +63,7 @@ class Report(Sequence[Loss]):
     Of very many the last are kept; `counts` is exact.
 
     Attributes:
-        counts: how many by reason, the most frequent first.
+        counts: how many by reason (the values of `LossReason`), the most frequent first.
         sent: how many messages the boards handed to their radios.
         notes: what else explains a silence: programs that died.
     """
@@ -79,7 +80,9 @@ class Report(Sequence[Loss]):
             notes: see the attribute.
         """
         self._losses = tuple(losses)
-        self.counts: dict[LossReason, int] = dict(sorted(counts.items(), key=lambda item: -item[1]))
+        self.counts: dict[str, int] = {
+            reason.value: count for reason, count in sorted(counts.items(), key=lambda item: -item[1])
+        }
         self.sent = sent
         self.notes = tuple(notes)
 
@@ -123,19 +126,17 @@ class Report(Sequence[Loss]):
         if self.notes:
             lines.append("")
             for note in self.notes:
-                lines += textwrap.wrap(note, width, subsequent_indent="  ")
+                lines += _wrap(note, width, "", "  ")
         return "\n".join(lines)
 
     def _count_lines(self, width: int) -> list[str]:
         digits = max(len(str(count)) for count in self.counts.values())
         lines = []
         for reason, count in self.counts.items():
-            title, _, advice = words(reason)
+            title, _, advice = words(LossReason(reason))
             lines.append(f"  {count:>{digits}}  {title}")
             indent = " " * (digits + 4)
-            lines += textwrap.wrap(
-                f"-> {advice}", width, initial_indent=indent, subsequent_indent=f"{indent}   ", break_on_hyphens=False
-            )
+            lines += _wrap(f"-> {advice}", width, indent, f"{indent}   ")
         return lines
 
     def _loss_lines(self, width: int) -> list[str]:
@@ -155,10 +156,9 @@ class Report(Sequence[Loss]):
             more = ""
             if len(group) > 1:
                 more = f", and {len(group) - 1} more until {_seconds(group[-1].at_us)}"
-            lines.append(f"  {_seconds(first.at_us)}  {_route(first)}  {_message(first.message)}{more}")
-            lines += textwrap.wrap(
-                first.sentence, width, initial_indent=" " * 6, subsequent_indent=" " * 8, break_on_hyphens=False
-            )
+            head = f"{_seconds(first.at_us)}  {_route(first)}: {_message(first.message)}{more}"
+            lines += _wrap(head, width, "  ", "        ")
+            lines += _wrap(first.sentence, width, "      ", "        ")
         return lines
 
 
@@ -272,9 +272,16 @@ def _route(loss: Loss) -> str:
 
 
 def _message(message: bytes) -> str:
-    text = message_text(message[:_SHOWN_BYTES])
-    shown = f'"{text}"' if text is not None else message[:_SHOWN_BYTES].hex(" ")
-    return shown if len(message) <= _SHOWN_BYTES else f"{shown}... ({len(message)} bytes)"
+    """Return a message for a terminal: as text if it is printable, else in hex; its beginning, if it is long."""
+    text = message_text(message)
+    if text is not None:
+        return f'"{text}"' if len(text) <= _SHOWN_CHARACTERS else f'"{text[:_SHOWN_CHARACTERS]}..."'
+    shown = message[:_SHOWN_BYTES].hex(" ")
+    return shown if len(message) <= _SHOWN_BYTES else f"{shown} ... ({len(message)} bytes)"
+
+
+def _wrap(text: str, width: int, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def _seconds(us: int) -> str:

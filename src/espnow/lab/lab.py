@@ -265,6 +265,8 @@ class Lab:
 
     def interrupt(self) -> None:
         """Press Ctrl-C at every board: each program gets a KeyboardInterrupt, and what then waits is ended."""
+        if self.explainer is not None:
+            self.explainer.close()
         try:
             for board in self.boards:
                 board.interrupt()

@@ -67,10 +67,10 @@ def pytest_runtest_makereport(
     """Tell of the labs of a test that failed."""
     report = yield
     if report.failed and call.when == "call":
-        from espnow.testing.report import describe
-
         for made in item.stash.get(_LABS, []):
             try:
+                from espnow.testing.report import describe
+
                 report.sections += describe(made)
             except Exception:  # the test's own failure must be told in any case
                 report.sections.append(("lab: cannot be described", traceback.format_exc()))

@@ -52,12 +52,15 @@ __all__ = [
 ETIMEDOUT = 116
 ENOENT = 2
 
-#: How an ESP32's MicroPython names the numbers that sockets raise, beside the two above.
+#: How an ESP32's MicroPython names the numbers that sockets and files raise, beside the two above.
 _ERRNO_NAMES = {
     ENOENT: "ENOENT",
     ETIMEDOUT: "ETIMEDOUT",
     9: "EBADF",
     11: "EAGAIN",
+    17: "EEXIST",
+    21: "EISDIR",
+    22: "EINVAL",
     104: "ECONNRESET",
     111: "ECONNREFUSED",
     112: "EADDRINUSE",

@@ -139,7 +139,7 @@ def test_a_syntax_error_is_one_line_with_file_and_line(lab, tmp_path, text, line
     assert lab.boards == []
 
 
-@pytest.mark.parametrize("content", [b"x = 1\0", b"\xff\xfe", b"# coding: nonsense\nx = 1\n"])
+@pytest.mark.parametrize("content", [b"x = 1\0", b"\xff\xfe"])
 def test_bytes_that_are_no_program_are_one_line(lab, tmp_path, content):
     path = tmp_path / "bad.py"
     path.write_bytes(content)

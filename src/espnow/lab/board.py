@@ -22,12 +22,15 @@ from espnow.errors import UserError
 from espnow.frame import format_mac
 from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
+from espnow.lab.evaluate import add_evaluation
 from espnow.lab.explain import Report, explain
 from espnow.lab.explain_witness import Witness
 from espnow.lab.importer import Importer
 from espnow.lab.life import Life
+from espnow.lab.network import BoardNetwork
 from espnow.lab.outside import Outside
-from espnow.lab.program import STEP, compile_program, make_step
+from espnow.lab.program import SourceFile, add_steps, load_file
+from espnow.lab.threads import Threads
 from espnow.link import Outcome
 from espnow.micropython import Services, make_builtins
 from espnow.micropython.flash import Flash
@@ -64,18 +67,18 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a board runs: one of code and function.
+    """What a board runs: files or a function.
 
     Attributes:
-        filename: what tracebacks call it.
-        source: its text, or None.
+        filename: what a board is named after that has no name.
+        files: what it runs, one after the other, in one namespace.
         function: a Python callable, or None.
-        folder: where its own modules are, or None.
+        folder: what its flash begins with, or None.
         argv: ``sys.argv``.
     """
 
     filename: str
-    source: bytes | str | None = None
+    files: tuple[SourceFile, ...] = ()
     function: Callable[..., Any] | None = None
     folder: Path | None = None
     argv: tuple[str, ...] = ()
@@ -129,6 +132,7 @@ class LabBoard(Outside):
     Attributes:
         name: unique in its lab.
         hardware: the emulated board itself.
+        network: its sockets, and where they can be reached from this computer (`BoardNetwork.ports`).
         sent: every message it handed to its radio, if the lab records.
         received: every message that entered its receive ring, read or not, if the lab records.
         dropped: ``(at_us, sender, reason)`` of each frame that reached it and did not, if the lab records.
@@ -152,6 +156,7 @@ class LabBoard(Outside):
         self._program = program
         self._link = link
         self._flash = flash or Flash(program.folder if program is not None else None)
+        self._threads: Threads | None = None
         self._delay_us = 0
         self._leaving = False
         self._interrupting = False
@@ -179,6 +184,7 @@ class LabBoard(Outside):
             console=self.console,
             random_u32=lambda: frames.getrandbits(32),
         )
+        self.network = BoardNetwork(lab.network, self.hardware)
         if lab.wifi is not None:
             self.hardware.wifi.timing = lab.wifi
         link.station = self.hardware
@@ -366,6 +372,7 @@ class LabBoard(Outside):
         finally:
             self._leaving = False
             self.console.muted = False
+            self.network.close()
             self._life.power_off()
             if self.exit_code is None:
                 self.exit_code = 0
@@ -377,11 +384,29 @@ class LabBoard(Outside):
             self._life.power_on()
 
     def _wake(self) -> None:
-        self._task.wake()
+        (self._threads or self._task).wake()
 
     def _end_program(self) -> None:
         with apart_from_host():
+            self._end_threads()
             self._task.kill()
+
+    def _end_threads(self) -> None:
+        """End the threads that the program started."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.kill()
+
+    def _start_thread(self, function: Callable[[], object]) -> int:
+        """Run a function in another thread of control of the board; return its number."""
+        if self._threads is None:
+            self.hardware.cpu = self._threads = Threads(self._lab.clock, self._task, self._leave_thread)
+        return self._threads.start(function)
+
+    def _leave_thread(self, _wish: GreenletExit) -> None:
+        """Restart MicroPython because a thread asked for it."""
+        self._end_program()
+        self._restart_micropython()
 
     def _new_task(self) -> Task:
         """Return a thread of control for the program, which begins when it is woken."""
@@ -410,6 +435,7 @@ class LabBoard(Outside):
         hardware = self.hardware
         modules: dict[str, ModuleType] = {}
         program = self._program
+        self.network.close()
         self._services = Services(
             random_source=self._random,
             urandom=self._urandom,
@@ -420,12 +446,15 @@ class LabBoard(Outside):
             flash=self._flash,
             lightsleep=self._life.sleep_light,
             deepsleep=self._sleep_from_inside,
+            start_thread=self._start_thread,
+            network=self.network,
         )
-        folder = program.folder if program is not None else None
-        self._importer = Importer(hardware, self._services, folder)
+        self._flash.boot()
+        self._importer = Importer(hardware, self._services)
         self._importer.on_asyncio = self._share_thread
         names = make_builtins(hardware, self._services, self._importer.import_)
-        names[STEP] = make_step(hardware)
+        add_steps(names, hardware)
+        add_evaluation(names, self._flash)
         self._importer.builtins = names
 
     def _reset_from_inside(self) -> NoReturn:
@@ -456,7 +485,7 @@ class LabBoard(Outside):
             if not self._leaving:  # somebody took its power in this instant
                 return
             self._leaving = False
-            self._task.end()
+            self._end_program()
             power.memory = memory
             self.console.muted = False
             self.error = self.exit_code = None
@@ -474,6 +503,8 @@ class LabBoard(Outside):
         from espnow.micropython.aio import around_switch
 
         self._task.around_switch = around_switch
+        if self._threads is not None:
+            self._threads.share(around_switch)
 
     def _restart_micropython(self) -> None:
         self.hardware.soft_reset()
@@ -499,6 +530,7 @@ class LabBoard(Outside):
                 task.pause(None)
         except _SoftReset:
             task.ended = True
+            self._end_threads()
             self._restart_micropython()
         except GreenletExit:
             raise
@@ -512,6 +544,8 @@ class LabBoard(Outside):
             self.error = error
             self.console.exception(error)
         finally:
+            if task is self._task:
+                self._end_threads()
             task.end()
             self._discard(modules)
 
@@ -528,6 +562,8 @@ class LabBoard(Outside):
 
     def _may_still_act(self) -> bool:
         hardware = self.hardware
+        if self._threads is not None and self._threads.running:
+            return True
         return hardware.irq is not None or hardware.has_callbacks or hardware.ports.armed
 
     def _execute(self, program: Program) -> None:
@@ -538,11 +574,13 @@ class LabBoard(Outside):
         main = ModuleType("__main__")
         namespace = vars(main)
         namespace["__builtins__"] = importer.builtins
-        namespace["__file__"] = program.filename
         importer.modules["__main__"] = main
         namespace["gc"] = importer.import_("gc")  # boards find it there: MicroPython's _boot.py runs in this namespace
-        assert program.source is not None
-        exec(compile_program(program.source, program.filename), namespace)
+        for file in program.files:
+            code = load_file(file, self._flash)
+            if code is not None:
+                namespace["__file__"] = file.path.lstrip("/") or file.filename
+                exec(code, namespace)
 
     def _call(self, function: Callable[..., Any]) -> None:
         """Call a Python callable as this board's program."""

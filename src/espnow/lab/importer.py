@@ -1,15 +1,14 @@
-"""The import system of one board: its modules, its program's folder, and of the host only what is harmless.
+"""The import system of one board: its modules, the files of its flash, and of the host only what is harmless.
 
-The order is MicroPython's: built-in modules first, then files. Every board has its own table of modules, so two boards
-can hold different modules of one name, and the host's ``sys.modules`` is never touched. A module that is nowhere is an
-ImportError that names it.
+The order is MicroPython's: built-in modules first, then files along ``sys.path``. Every board has its own table of
+modules, so two boards can hold different modules of one name, and the host's ``sys.modules`` is never touched. A module
+that is nowhere is an ImportError that names it; so is one that is only there compiled, as ``.mpy``.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,11 +16,14 @@ from espnow.api import API_MODULES, build_module
 from espnow.board import Board
 from espnow.errors import ProgramSyntaxError
 from espnow.lab.program import compile_program
-from espnow.micropython import BUILDERS, STDLIB_ALLOWED, Services
+from espnow.micropython import BUILDERS, FALLBACKS, STDLIB_ALLOWED, Services
 
 __all__ = ["Importer"]
 
 _WITH_ASYNCIO = frozenset({"asyncio", "uasyncio", "aioespnow"})
+
+#: ``sys.path`` of a program that has not imported `sys`.
+_PATH = ("", ".frozen", "/lib")
 
 
 class Importer:
@@ -33,10 +35,10 @@ class Importer:
         on_asyncio: called when asyncio comes into play on this board.
     """
 
-    def __init__(self, board: Board, services: Services, folder: Path | None) -> None:
+    def __init__(self, board: Board, services: Services) -> None:
         self._board = board
         self._services = services
-        self._folder = folder
+        self._flash = services.flash
         self.modules = services.modules
         self.builtins: dict[str, Any] = {}
         self.on_asyncio: Callable[[], None] = _nothing
@@ -111,10 +113,13 @@ class Importer:
         if builder is not None:
             module = self.modules[name] = builder(self._board, self._services)
             return module
-        if self._folder is not None:
-            module_or_none = self._load_file(name, self._folder)
-            if module_or_none is not None:
-                return module_or_none
+        module_or_none = self._load_file(name, self._path())
+        if module_or_none is not None:
+            return module_or_none
+        builder = FALLBACKS.get(name)
+        if builder is not None:
+            module = self.modules[name] = builder(self._board, self._services)
+            return module
         if name in STDLIB_ALLOWED:
             module = self.modules[name] = importlib.import_module(name)
             return module
@@ -127,37 +132,61 @@ class Importer:
             except ImportError:
                 raise ImportError(f"no module named '{name}'", name=name) from None
             return module
-        for folder in getattr(parent, "__path__", ()):
-            found = self._load_file(name, Path(folder))
-            if found is not None:
-                return found
+        path = getattr(parent, "__path__", ())
+        found = self._load_file(name, [path] if isinstance(path, str) else path)
+        if found is not None:
+            return found
+        builder = FALLBACKS.get(name)
+        if builder is not None:
+            module = self.modules[name] = builder(self._board, self._services)
+            return module
         raise ImportError(f"no module named '{name}'", name=name)
 
-    def _load_file(self, name: str, folder: Path) -> ModuleType | None:
+    def _path(self) -> Sequence[object]:
+        path = getattr(self.modules.get("sys"), "path", _PATH)
+        return path if isinstance(path, (list, tuple)) else _PATH
+
+    def _load_file(self, name: str, path: Sequence[object]) -> ModuleType | None:
+        """Load a module from the first of some folders that has it."""
         child = name.rpartition(".")[2]
-        package = folder / child
-        init, plain = package / "__init__.py", folder / f"{child}.py"
-        path = init if init.is_file() else plain
-        if not path.is_file():
-            return None
+        flash = self._flash
+        for folder in path:
+            if not isinstance(folder, str) or folder.startswith("."):  # .frozen
+                continue
+            shown = f"{folder.rstrip('/')}/{child}" if folder else child
+            place = flash.resolve(shown)
+            kind = flash.kind(place)
+            if kind == "dir" and flash.kind(f"{place}/__init__.py") == "file":
+                return self._run_file(name, f"{place}/__init__.py", f"{shown}/__init__.py", place)
+            if flash.kind(f"{place}.py") == "file":
+                return self._run_file(name, f"{place}.py", f"{shown}.py", None)
+            if flash.kind(f"{place}.mpy") == "file":
+                raise ImportError(f"{shown}.mpy is compiled, and cannot run here: {child}.py is needed", name=name)
+            if kind == "dir":  # a package without an __init__.py
+                module = self.modules[name] = ModuleType(name)
+                vars(module).update(__builtins__=self.builtins, __package__=name, __path__=[place])
+                return module
+        return None
+
+    def _run_file(self, name: str, place: str, shown: str, package: str | None) -> ModuleType:
         module = ModuleType(name)
         namespace = vars(module)
         namespace["__builtins__"] = self.builtins
-        namespace["__file__"] = str(path)
-        if path is init:
-            namespace["__path__"] = [str(package)]
+        namespace["__file__"] = shown
+        if package is not None:
+            namespace["__path__"] = [package]
             namespace["__package__"] = name
         else:
             namespace["__package__"] = name.rpartition(".")[0]
         try:
-            code = compile_program(path.read_bytes(), str(path))
+            code = compile_program(self._flash.read(place), self._flash.filename(place))
         except ProgramSyntaxError as error:
             raise SyntaxError(str(error)) from None
         self.modules[name] = module
         try:
             exec(code, namespace)
         except BaseException:
-            del self.modules[name]
+            self.modules.pop(name, None)
             raise
         return module
 

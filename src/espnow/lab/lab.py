@@ -17,7 +17,8 @@ from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.explain import Report, explain
 from espnow.lab.explain_witness import Explainer
-from espnow.lab.program import compile_program
+from espnow.lab.network import LabNetwork
+from espnow.lab.program import SourceFile, compile_program, source_files
 from espnow.micropython.flash import Flash
 
 __all__ = ["Lab"]
@@ -54,6 +55,7 @@ class Lab:
         timing: AirTiming | None = None,
         wifi: WifiTiming | None = None,
         folder: str | Path | None = None,
+        expose: bool = False,
     ) -> None:
         """Make an empty lab at time 0.
 
@@ -68,6 +70,7 @@ class Lab:
             timing: another access timing of the air.
             wifi: other figures for the boards' Wi-Fi, the number of attempts among them.
             folder: where programs with a relative path are looked for first, before the current folder.
+            expose: let programs of this computer reach what boards listen on, at its loopback (`BoardNetwork.ports`).
 
         Raises:
             UserError: an unknown profile, a bad loss, range or exponent.
@@ -84,6 +87,7 @@ class Lab:
         self.transmissions: list[Transmission] = []
         self.chance = Chance(seed)
         self.clock = VirtualClock()
+        self.network = LabNetwork(self.clock, expose=expose)
         self.wifi = wifi
         self._profile = profile
         self._folder = None if folder is None else Path(folder)
@@ -157,8 +161,9 @@ class Lab:
         """Add a board; its program begins when time goes on.
 
         Args:
-            program: a file, or a Python callable that is called with the board if it takes an argument; without one
-                (and without `code`) the board is only there, and `LabBoard.module` gives its modules.
+            program: a file, a folder with a boot.py or main.py, or a Python callable that is called with the board if
+                it takes an argument; without one (and without `code`) the board is only there, and `LabBoard.module`
+                gives its modules.
             code: the program's text itself.
             name: unique; by default made from the file or the callable.
             mac: address of its STA interface, bytes or ``"aa:bb:cc:dd:ee:ff"``; by default numbered.
@@ -357,18 +362,13 @@ def _make_program(
     if code is not None:
         if program is not None:
             raise UserError("a board has one program: give a file or code, not both")
-        made = Program("<string>", source=code, folder=Path.cwd(), argv=("-c", *argv))
-    elif program is None:
+        compile_program(code, "<string>")
+        return Program("<string>", (SourceFile("", "<string>", code),), folder=Path.cwd(), argv=("-c", *argv))
+    if program is None:
         return None
-    elif callable(program):
+    if callable(program):
         return Program(getattr(program, "__name__", "program"), function=program, argv=("", *argv))
-    else:
-        path = Path(program)
-        try:
-            source = path.read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a null character
-            raise UserError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-        made = Program(str(path), source=source, folder=path.parent, argv=(str(path), *argv))
-    assert made.source is not None
-    compile_program(made.source, made.filename)
-    return made
+    path = Path(program)
+    files = source_files(path)
+    folder = path if path.is_dir() else path.parent
+    return Program(str(path) if path.stem else path.resolve().name, files, folder=folder, argv=(str(path), *argv))

@@ -1,18 +1,26 @@
 """What a board's program has as builtins: the host's, with the console and the import system of its own board.
 
-`print` formats as CPython's does. ``const`` is there without an import, as in MicroPython, where it is the compiler's.
+`print` formats as CPython's does, floats with all their digits too. ``const`` and viper's types are there without an
+import, as in MicroPython, where they are the compiler's. The names in capitals below are what the loader calls in a
+program's stead where MicroPython's types do more than CPython's (``py/objint.c``, ``py/objstr.c``, ``py/objarray.c``).
 """
 
 from __future__ import annotations
 
 import builtins as host
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from espnow.board import Board
+from espnow.micropython.files import make_open
 from espnow.micropython.services import Services
 
-__all__ = ["PRINT_COST_US", "const", "make_builtins"]
+__all__ = ["AS_BYTES", "FROM_BYTES", "PRINT_COST_US", "TO_BYTES", "const", "make_builtins"]
+
+#: What stands for ``int.from_bytes``, for ``.to_bytes`` of anything, and around what is taken as bytes.
+FROM_BYTES = "__from_bytes__"
+TO_BYTES = "__to_bytes__"
+AS_BYTES = "__as_bytes__"
 
 #: What a print costs, in microseconds of virtual time. Assumed; a real one depends on the length and the serial port.
 PRINT_COST_US = 20
@@ -25,6 +33,56 @@ def const(value: _T, /) -> _T:
     return value
 
 
+def from_bytes(kind: Any, data: Any, byteorder: Any = "big", /, *_ignored: Any, **options: Any) -> Any:
+    """Return an integer of bytes; any order but "little" is big-endian, and a third positional argument is ignored."""
+    if kind is not int:
+        return kind.from_bytes(data, byteorder, *_ignored, **options)
+    byteorder = options.pop("byteorder", byteorder)
+    return int.from_bytes(as_bytes(data), "little" if byteorder == "little" else "big", **options)
+
+
+def to_bytes(number: Any, /, *values: Any, **options: Any) -> Any:
+    """Return an integer as bytes; any order but "little" is big-endian, and a negative number is signed."""
+    if type(number) not in (int, bool):
+        return number.to_bytes(*values, **options)
+    names = ("length", "byteorder")
+    options = {**dict(zip(names, values, strict=False)), **options}
+    byteorder: Literal["little", "big"] = "little" if options.get("byteorder") == "little" else "big"
+    return int(number).to_bytes(options.get("length", 1), byteorder, signed=number < 0 or bool(options.get("signed")))
+
+
+def as_bytes(value: Any, /) -> Any:
+    """Return text as UTF-8, and anything else as it is: MicroPython's text is a buffer of bytes."""
+    return value.encode() if type(value) is str else value
+
+
+def _pointer(item: Literal["B", "H", "I"], size: int) -> Callable[[Any], Any]:
+    def pointer(buffer: Any, /) -> Any:
+        """Return the items that a buffer holds, to be read and written by their number."""
+        view = memoryview(buffer).cast("B")
+        return view[: len(view) // size * size].cast(item)
+
+    return pointer
+
+
+def uint(value: Any, /) -> int:
+    """Return the lowest 32 bits of a number, as viper's type does."""
+    return int(value) & 0xFFFFFFFF
+
+
+_LANGUAGE: dict[str, Any] = {
+    AS_BYTES: as_bytes,
+    FROM_BYTES: from_bytes,
+    TO_BYTES: to_bytes,
+    "const": const,
+    "ptr": object,
+    "ptr16": _pointer("H", 2),
+    "ptr32": _pointer("I", 4),
+    "ptr8": _pointer("B", 1),
+    "uint": uint,
+}
+
+
 def make_builtins(board: Board, services: Services, import_function: Callable[..., Any]) -> dict[str, Any]:
     """Return the ``__builtins__`` of a board's program, a dict of its own.
 
@@ -34,7 +92,6 @@ def make_builtins(board: Board, services: Services, import_function: Callable[..
         import_function: its ``__import__``.
     """
     write = board.console.write
-    spend = board.cpu.spend
     host_print = host.print
 
     def print(
@@ -50,7 +107,7 @@ def make_builtins(board: Board, services: Services, import_function: Callable[..
             write(text + ("\n" if end is None else _text("end", end)))
         else:
             host_print(*values, sep=sep, end=end, file=file, flush=flush)
-        spend(PRINT_COST_US)
+        board.cpu.spend(PRINT_COST_US)
         if board.has_callbacks:
             board.run_callbacks()
 
@@ -73,8 +130,25 @@ def make_builtins(board: Board, services: Services, import_function: Callable[..
         """End the program."""
         raise SystemExit(code)  # CPython's own would close the host's standard input
 
+    def help(thing: object = None, /) -> None:
+        """Print what an object is, or where help is."""
+        if thing is None:
+            write("Welcome to MicroPython!\n\nFor online docs please visit http://docs.micropython.org/\n")
+            return
+        write(f"object of type {type(thing).__name__}\n")
+        write("".join(f"  {name}\n" for name in dir(thing) if not name.startswith("__")))
+
     names = dict(vars(host))
-    names.update(__import__=import_function, const=const, exit=exit, input=input, print=print, quit=exit)
+    names.update(_LANGUAGE)
+    names.update(
+        __import__=import_function,
+        exit=exit,
+        help=help,
+        input=input,
+        open=make_open(services.flash),
+        print=print,
+        quit=exit,
+    )
     return names
 
 

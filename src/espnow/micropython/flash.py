@@ -1,21 +1,362 @@
-"""A board's files."""
+"""A board's files: what `os`, `open` and `import` see.
+
+Rules:
+
+- A path of the board is absolute once `Flash.resolve` has seen it; ``..`` ends at the root, and there is no way out: a
+  link of the computer that leads out of the folder is not there.
+- What is written stays in memory, above a folder that is only read; with `Flash.folder` it is written there at once.
+- A flash outlives its board's programs, resets and sleep. Errors are those of littlefs as MicroPython's ESP32 port
+  raises them. Writing takes no virtual time; times of files are zero, so that runs repeat.
+- Only what the program wrote fills the flash: `SIZE` for all of it, in blocks. Assumed: 2 MB, as on an ESP32 with 4 MB.
+"""
 
 from __future__ import annotations
 
+import os
+import posixpath
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, NoReturn
 
-__all__ = ["Flash"]
+from espnow.errors import ENOENT, BoardOSError
+
+__all__ = ["BLOCK", "SIZE", "Flash"]
+
+#: Bytes of a flash, and of one of its blocks. The size is assumed.
+SIZE = 2 * 1024 * 1024
+BLOCK = 4096
+
+#: The longest name that littlefs takes.
+NAME_MAX = 255
+
+_EIO, _EACCES, _EEXIST, _ENOTDIR, _EISDIR, _EINVAL, _ENOSPC, _ENAMETOOLONG, _ENOTEMPTY = (
+    5,
+    13,
+    17,
+    20,
+    21,
+    22,
+    28,
+    36,
+    39,
+)
+
+Kind = Literal["file", "dir"]
 
 
 class Flash:
-    """The flash of one board: what is written stays in memory, above a folder of the computer that is only read."""
+    """The flash of one board: what is written stays in memory, above a folder of the computer that is only read.
 
-    def __init__(self, base: Path | None = None, *, folder: Path | None = None) -> None:
+    Attributes:
+        base: a folder whose files it begins with; never written.
+        folder: a folder of the computer that is the flash itself, and is written.
+        cwd: the current directory.
+    """
+
+    def __init__(self, base: Path | None = None, *, folder: Path | None = None, size: int = SIZE) -> None:
         """Make a flash.
 
         Args:
             base: a folder whose files it begins with; never written.
             folder: a folder of the computer that is the flash itself, and is written.
+            size: how many bytes it holds.
         """
         self.base = base
         self.folder = folder
+        self.cwd = "/"
+        self.blocks = size // BLOCK
+        root = folder if folder is not None else base
+        self._root = None if root is None else os.path.realpath(root)
+        self._files: dict[str, bytearray] = {}
+        self._folders: set[str] = set()
+        self._gone: set[str] = set()
+
+    def boot(self) -> None:
+        """Begin as MicroPython does: in the root."""
+        self.cwd = "/"
+
+    # Looking.
+
+    def resolve(self, path: str | bytes) -> str:
+        """Return a path of a program as an absolute one without ``.`` and ``..``.
+
+        Raises:
+            TypeError: it is no path.
+            OSError: EINVAL or ENAMETOOLONG, no name can be like this.
+        """
+        if isinstance(path, (bytes, bytearray)):
+            path = bytes(path).decode("utf-8", "replace")
+        if not isinstance(path, str):
+            raise TypeError(f"can't convert '{type(path).__name__}' object to str implicitly")
+        if "\0" in path:
+            raise BoardOSError(_EINVAL)
+        resolved = "/" + posixpath.normpath(posixpath.join(self.cwd, path)).lstrip("/")
+        if any(len(name) > NAME_MAX for name in resolved.split("/")):
+            raise BoardOSError(_ENAMETOOLONG)
+        return resolved
+
+    def kind(self, path: str) -> Kind | None:
+        """Return what is at a path: a file, a directory, or nothing."""
+        if path in self._files:
+            return "file"
+        if path == "/" or path in self._folders:
+            return "dir"
+        found = self._look(path)
+        if found is None:
+            return None
+        return "dir" if stat.S_ISDIR(found[1].st_mode) else "file"
+
+    def size(self, path: str) -> int:
+        """Return the bytes of a file; 0 for a directory."""
+        content = self._files.get(path)
+        if content is not None:
+            return len(content)
+        found = None if path in self._folders else self._look(path)
+        return found[1].st_size if found is not None and stat.S_ISREG(found[1].st_mode) else 0
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a file.
+
+        Raises:
+            OSError: ENOENT or EISDIR, there is none.
+        """
+        content = self._files.get(path)
+        if content is not None:
+            return bytes(content)
+        if self.kind(path) != "file":
+            _refuse(_EISDIR if self.kind(path) else ENOENT)
+        found = self._look(path)
+        assert found is not None
+        with _host_errors():
+            return Path(found[0]).read_bytes()
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in a directory, sorted.
+
+        Raises:
+            OSError: ENOENT or ENOTDIR, there is none.
+        """
+        kind = self.kind(path)
+        if kind != "dir":
+            _refuse(_ENOTDIR if kind else ENOENT)
+        prefix = path if path == "/" else path + "/"
+        found = set()
+        for own in (*self._files, *self._folders):
+            if own.startswith(prefix):
+                found.add(own[len(prefix) :].partition("/")[0])
+        look = self._look(path)
+        if look is not None:
+            with _host_errors():
+                found.update(each.name for each in Path(look[0]).iterdir() if self.kind(prefix + each.name))
+        return sorted(found)
+
+    def changed(self, path: str) -> bool:
+        """Return whether a program has written, removed or renamed what is at a path."""
+        return path in self._files or path in self._gone
+
+    def filename(self, path: str) -> str:
+        """Return what tracebacks call a file: the computer's name of it, if it is as it was there."""
+        found = None if self.changed(path) else self._look(path)
+        return path if found is None else self._shown(path)
+
+    @property
+    def used_blocks(self) -> int:
+        """How many blocks are taken by what programs wrote."""
+        return len(self._folders) + sum(_blocks(len(content)) for content in self._files.values())
+
+    # Changing.
+
+    def open(self, path: str, *, create: bool, exclusive: bool = False, truncate: bool = False) -> bytearray:
+        """Return the content of a file that is going to be written; what is done to it is done to the file.
+
+        Raises:
+            OSError: ENOENT, EEXIST, EISDIR, ENOTDIR, ENOSPC.
+        """
+        kind = self.kind(path)
+        if kind == "dir":
+            _refuse(_EISDIR)
+        if kind is None and not create:
+            _refuse(ENOENT)
+        if kind is not None and exclusive:
+            _refuse(_EEXIST)
+        if kind is None:
+            self._check_parent(path)
+        content = self._files.get(path)
+        if content is None:
+            content = bytearray() if kind is None or truncate else bytearray(self.read(path))
+            self._check_space(_blocks(len(content)))
+            self._files[path] = content
+            self._gone.discard(path)
+            if kind is None or truncate:
+                self._store(path, content)
+        elif truncate and content:
+            del content[:]
+            self._store(path, content)
+        return content
+
+    def write(self, path: str, content: bytearray, position: int, data: bytes | bytearray | memoryview) -> None:
+        """Put bytes into an open file; it grows as is needed.
+
+        Raises:
+            OSError: ENOSPC, the flash is full.
+        """
+        before = len(content)
+        end = position + len(data)
+        self._check_space(_blocks(end) - _blocks(before))
+        if position > before:
+            content.extend(bytes(position - before))
+        content[position:end] = data
+        self._store(path, content, bytes(data) if position == before else None)
+
+    def cut(self, path: str, content: bytearray, length: int) -> None:
+        """Make an open file so long, with zeros at its end if it was shorter."""
+        self._check_space(_blocks(length) - _blocks(len(content)))
+        del content[length:]
+        content.extend(bytes(length - len(content)))
+        self._store(path, content)
+
+    def mkdir(self, path: str) -> None:
+        """Make a directory.
+
+        Raises:
+            OSError: EEXIST, ENOENT, ENOTDIR, ENOSPC.
+        """
+        if self.kind(path) is not None:
+            _refuse(_EEXIST)
+        self._check_parent(path)
+        self._check_space(1)
+        if self.folder is not None:
+            with _host_errors():
+                Path(self._shown(path)).mkdir()
+        self._folders.add(path)
+
+    def remove(self, path: str) -> None:
+        """Remove a file or an empty directory, as littlefs does with one function.
+
+        Raises:
+            OSError: ENOENT, ENOTEMPTY, EINVAL for the root.
+        """
+        kind = self.kind(path)
+        if kind is None:
+            _refuse(ENOENT)
+        if path == "/":
+            _refuse(_EINVAL)
+        if kind == "dir" and self.names(path):
+            _refuse(_ENOTEMPTY)
+        if self.folder is not None:
+            with _host_errors():
+                (os.rmdir if kind == "dir" else os.unlink)(self._shown(path))
+        self._forget(path)
+
+    def rename(self, old: str, new: str) -> None:
+        """Move a file or a directory; a file, or an empty directory, that is there is replaced.
+
+        Raises:
+            OSError: ENOENT, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL.
+        """
+        kind, other = self.kind(old), self.kind(new)
+        if kind is None:
+            _refuse(ENOENT)
+        if old == new:
+            return
+        if old == "/" or new.startswith(old + "/"):
+            _refuse(_EINVAL)
+        self._check_parent(new)
+        if other is not None and other != kind:
+            _refuse(_EISDIR if other == "dir" else _ENOTDIR)
+        if other is not None:
+            self.remove(new)
+        self._move(old, new)
+
+    def _move(self, old: str, new: str) -> None:
+        if self.kind(old) == "dir":
+            self.mkdir(new)
+            for name in self.names(old):
+                self._move(f"{old}/{name}", f"{new}/{name}")
+        else:
+            content = self._files.get(old)
+            if content is None:
+                content = bytearray(self.read(old))
+            self._files[new] = content
+            self._gone.discard(new)
+            self._store(new, content)
+        self.remove(old)
+
+    # Inside.
+
+    def _look(self, path: str) -> tuple[str, os.stat_result] | None:
+        """Return where the computer has a path that no program changed, and its status; None if it is not there."""
+        if self._root is None or path in self._gone:
+            return None
+        here = self._root
+        try:
+            found = os.lstat(here)
+            for name in path.split("/")[1:]:
+                if not name:
+                    continue
+                here = f"{here}/{name}"
+                found = os.lstat(here)
+                if stat.S_ISLNK(found.st_mode):
+                    here = os.path.realpath(here)
+                    if os.path.commonpath((here, self._root)) != self._root:
+                        return None
+                    found = os.lstat(here)
+        except (OSError, ValueError):
+            return None
+        return (here, found) if stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode) else None
+
+    def _shown(self, path: str) -> str:
+        root = self.folder if self.folder is not None else self.base
+        return str(root) + path if str(root) != "." else path[1:]
+
+    def _check_parent(self, path: str) -> None:
+        kind = self.kind(posixpath.dirname(path))
+        if kind != "dir":
+            _refuse(_ENOTDIR if kind else ENOENT)
+
+    def _check_space(self, more_blocks: int) -> None:
+        if more_blocks > 0 and self.used_blocks + more_blocks > self.blocks:
+            _refuse(_ENOSPC)
+
+    def _forget(self, path: str) -> None:
+        self._files.pop(path, None)
+        self._folders.discard(path)
+        if self._root is not None:
+            self._gone.add(path)
+
+    def _store(self, path: str, content: bytearray, more: bytes | None = None) -> None:
+        """Write a file to the folder, if there is one: all of it, or only what is new at its end."""
+        if self.folder is None or self._files.get(path) is not content:
+            return
+        target = Path(self._shown(path))
+        with _host_errors():
+            if target.is_symlink() and self._look(path) is None:
+                target.unlink()  # it leads out of the folder: the file takes its place
+            if more is None:
+                target.write_bytes(content)
+            else:
+                with target.open("ab") as file:
+                    file.write(more)
+
+
+def _blocks(size: int) -> int:
+    return -(-size // BLOCK)
+
+
+def _refuse(number: int) -> NoReturn:
+    raise BoardOSError(number)
+
+
+@contextmanager
+def _host_errors() -> Iterator[None]:
+    """Turn what the computer refuses into an error of the board."""
+    try:
+        yield
+    except PermissionError:
+        raise BoardOSError(_EACCES) from None
+    except FileExistsError:
+        raise BoardOSError(_EEXIST) from None
+    except OSError:
+        raise BoardOSError(_EIO) from None

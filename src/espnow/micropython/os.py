@@ -1,20 +1,18 @@
-"""`os` of a board, as https://docs.micropython.org/en/latest/library/os.html describes it, as far as it only reads.
+"""`os` of a board, as https://docs.micropython.org/en/latest/library/os.html describes it, over the board's flash.
 
-The board's root ``/`` is the folder in which the host runs the program, and there is no way out of it. Names come
-sorted and times are zero, so that runs repeat. What writes (remove, rename, mkdir, mount ...) arrives with a flash of
-the board's own; until then a program that uses it gets an AttributeError.
+Names come sorted and times are zero, so that runs repeat. There is one file system, which is mounted at ``/``: what a
+program mounts beside it is a directory of the flash, whatever device it names.
 """
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from espnow.board import Board
 from espnow.errors import ENOENT, BoardOSError
+from espnow.micropython.flash import BLOCK, NAME_MAX
 from espnow.micropython.services import Services
 from espnow.micropython.sys import VERSION
 
@@ -22,6 +20,7 @@ __all__ = ["build"]
 
 _DIRECTORY = 0x4000
 _FILE = 0x8000
+_ENOTDIR = 20
 
 
 class Uname(NamedTuple):
@@ -37,21 +36,26 @@ class Uname(NamedTuple):
         return "(" + ", ".join(f"{name}={value!r}" for name, value in self._asdict().items()) + ")"
 
 
+class VfsLfs2:
+    """A file system on a block device; it can be made and mounted, and holds nothing itself."""
+
+    def __init__(self, device: Any, /, **_options: Any) -> None:
+        self._device = device
+
+    @staticmethod
+    def mkfs(device: Any, /, **_options: Any) -> None:
+        """Do nothing: a device is as good as formatted."""
+
+
+class VfsFat(VfsLfs2):
+    """The same in the other format."""
+
+
 def build(board: Board, services: Services) -> ModuleType:
     """Return the module `os` of `board`."""
     profile = board.profile
+    flash = services.flash
     release = ".".join(str(part) for part in VERSION[:3])
-
-    def real(path: str) -> Path:
-        """Return the host's path of one of the board's."""
-        return Path.cwd() / posixpath.normpath(f"/{path}").lstrip("/")
-
-    def look_at(path: Path) -> tuple[int, int]:
-        """Return type and size of what the host has at `path`."""
-        try:
-            return (_DIRECTORY, 0) if path.is_dir() else (_FILE, path.stat().st_size)
-        except (OSError, ValueError):
-            raise BoardOSError(ENOENT) from None
 
     def uname() -> Uname:
         """Return what the board calls itself and its MicroPython."""
@@ -60,33 +64,39 @@ def build(board: Board, services: Services) -> ModuleType:
 
     def getcwd() -> str:
         """Return the current directory."""
-        return "/"
+        return flash.cwd
+
+    def chdir(path: str, /) -> None:
+        """Change the current directory.
+
+        Raises:
+            OSError: ENOENT or ENOTDIR, there is none.
+        """
+        target = flash.resolve(path)
+        kind = flash.kind(target)
+        if kind != "dir":
+            raise BoardOSError(_ENOTDIR if kind else ENOENT)
+        flash.cwd = target
 
     def listdir(path: str = ".", /) -> list[str]:
         """Return the names in a directory.
 
         Raises:
-            OSError: ENOENT, there is none.
+            OSError: ENOENT or ENOTDIR, there is none.
         """
-        try:
-            return sorted(child.name for child in real(path).iterdir())
-        except (OSError, ValueError):
-            raise BoardOSError(ENOENT) from None
+        return flash.names(flash.resolve(path))
 
     def ilistdir(path: str = ".", /) -> Iterator[tuple[str, int, int, int]]:
         """Return an iterator of ``(name, type, inode, size)`` over a directory.
 
         Raises:
-            OSError: ENOENT, there is none.
+            OSError: ENOENT or ENOTDIR, there is none.
         """
-        folder = real(path)
+        folder = flash.resolve(path)
         found = []
-        for name in listdir(path):
-            try:
-                kind, size = look_at(folder / name)
-            except OSError:  # a dangling link
-                continue
-            found.append((name, kind, 0, size))
+        for name in flash.names(folder):
+            child = f"{folder.rstrip('/')}/{name}"
+            found.append((name, _DIRECTORY if flash.kind(child) == "dir" else _FILE, 0, flash.size(child)))
         return iter(found)
 
     def stat(path: str, /) -> tuple[int, ...]:
@@ -95,17 +105,77 @@ def build(board: Board, services: Services) -> ModuleType:
         Raises:
             OSError: ENOENT, there is none.
         """
-        kind, size = look_at(real(path))
-        return kind, 0, 0, 0, 0, 0, size, 0, 0, 0
+        target = flash.resolve(path)
+        kind = flash.kind(target)
+        if kind is None:
+            raise BoardOSError(ENOENT)
+        return _DIRECTORY if kind == "dir" else _FILE, 0, 0, 0, 0, 0, flash.size(target), 0, 0, 0
+
+    def statvfs(_path: str = "/", /) -> tuple[int, ...]:
+        """Return the size of blocks, twice, their number, those that are free, twice, and the longest name."""
+        free = flash.blocks - flash.used_blocks
+        return BLOCK, BLOCK, flash.blocks, free, free, 0, 0, 0, 0, NAME_MAX
+
+    def remove(path: str, /) -> None:
+        """Remove a file or an empty directory.
+
+        Raises:
+            OSError: ENOENT, ENOTEMPTY.
+        """
+        flash.remove(flash.resolve(path))
+
+    def rename(old: str, new: str, /) -> None:
+        """Rename or move a file or directory; a file that is there is replaced.
+
+        Raises:
+            OSError: ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EINVAL.
+        """
+        flash.rename(flash.resolve(old), flash.resolve(new))
+
+    def mkdir(path: str, /) -> None:
+        """Make a directory.
+
+        Raises:
+            OSError: EEXIST, ENOENT, ENOSPC.
+        """
+        flash.mkdir(flash.resolve(path))
+
+    def mount(_file_system: Any, path: str, /, **_options: Any) -> None:
+        """Make sure that there is a directory at the mount point."""
+        target = flash.resolve(path)
+        if flash.kind(target) is None:
+            flash.mkdir(target)
+
+    def umount(_path: Any, /) -> None:
+        """Do nothing."""
+
+    def sync() -> None:
+        """Do nothing: what is written is in the flash."""
+
+    def dupterm(_stream: Any, _index: int = 0, /) -> None:
+        """Do nothing: the console stays where it is."""
 
     module = ModuleType("os", "The operating system of this board.")
     vars(module).update(
+        VfsFat=VfsFat,
+        VfsLfs2=VfsLfs2,
+        chdir=chdir,
+        dupterm=dupterm,
         getcwd=getcwd,
         ilistdir=ilistdir,
         listdir=listdir,
+        mkdir=mkdir,
+        mount=mount,
+        remove=remove,
+        rename=rename,
+        rmdir=remove,
         sep="/",
         stat=stat,
+        statvfs=statvfs,
+        sync=sync,
+        umount=umount,
         uname=uname,
+        unlink=remove,
         urandom=services.urandom,
     )
     return module

@@ -15,9 +15,11 @@ from espnow.board import PROFILES, Board
 from espnow.lab.chance import Chance
 from espnow.lab.clock import HeapTimer
 from espnow.lab.console import LabConsole
+from espnow.lab.evaluate import add_evaluation
 from espnow.lab.importer import Importer
-from espnow.lab.program import STEP, compile_program, make_step
+from espnow.lab.program import add_steps, compile_program
 from espnow.micropython import Services, make_builtins
+from espnow.micropython.flash import Flash
 from espnow.testing.link import ScriptedLink
 
 __all__ = ["Bench", "ManualClock", "WaitsForever"]
@@ -112,14 +114,14 @@ class Bench:
             profile: ``"esp32"``, ``"esp32-v2"`` or ``"esp8266"``.
             mac: address of its STA interface.
             seed: decides what is random.
-            folder: where modules of its programs are.
+            folder: what its flash begins with: modules and files of its programs.
         """
         self.clock = ManualClock()
         self.link = ScriptedLink(self.clock)
         self.console = LabConsole()
         self.console.wake = self.clock.wake
         self._chance = Chance(seed)
-        self._folder = folder
+        self._flash = Flash(folder)
         frames = self._chance.stream("frames")
         self.board = self.link.station = Board(
             PROFILES[profile],
@@ -196,10 +198,13 @@ class Bench:
             reset=_cannot_reset,
             argv=[""],
             modules={},
+            flash=self._flash,
         )
-        importer = Importer(self.board, services, self._folder)
+        self._flash.boot()
+        importer = Importer(self.board, services)
         importer.builtins = make_builtins(self.board, services, importer.import_)
-        importer.builtins[STEP] = make_step(self.board)
+        add_steps(importer.builtins, self.board)
+        add_evaluation(importer.builtins, self._flash)
         return importer
 
 

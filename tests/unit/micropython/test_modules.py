@@ -185,31 +185,6 @@ def test_urandom_is_the_module_random(rig):
     assert rig.module("urandom") is rig.module("random")
 
 
-# os
-
-
-def test_os(rig, tmp_path, monkeypatch):
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "main.py").write_text("12345")
-    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    monkeypatch.chdir(tmp_path)
-    os = rig.module("uos")
-    assert os.getcwd() == os.sep == "/"
-    assert os.listdir() == os.listdir("/") == os.listdir("/../..") == ["dangling", "lib", "main.py"]
-    assert list(os.ilistdir()) == [("lib", 0x4000, 0, 0), ("main.py", 0x8000, 0, 5)]
-    assert os.stat("main.py") == (0x8000, 0, 0, 0, 0, 0, 5, 0, 0, 0)
-    assert os.stat("/lib")[0] == 0x4000
-    for call in (os.stat, os.listdir, os.ilistdir):
-        with pytest.raises(OSError) as caught:
-            call("/none")
-        assert caught.value.args == (2,)
-    assert len(os.urandom(7)) == 7
-    name = os.uname()
-    assert name.sysname == name[0] == "esp32"
-    assert name.machine == rig.board.profile.machine
-    assert not hasattr(os, "remove")
-
-
 # errno
 
 

@@ -1,0 +1,563 @@
+"""Why a message did not arrive: each reason once, by what two boards do."""
+
+import enum
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from espnow.air import AirTiming
+from espnow.errors import EspNowCode, LinkFull, NodeError, UserError
+from espnow.frame import build, with_retry
+from espnow.lab import Lab, explain_witness
+from espnow.lab.explain import LossReason
+from espnow.lab.explain_text import words
+from espnow.link import Absence, Interface, PowerSave, RadioConfig
+from espnow.node.node import DropReason
+
+ALL = b"\xff" * 6
+LMK, OTHER_LMK = b"lmk1234567890123", b"another_lmk_1234"
+
+
+class Pair:
+    """Two boards without programs, whose calls the tests make."""
+
+    def __init__(self, *, at=(0, 0), profiles=("esp32", "esp32"), **options):
+        self.lab = Lab(**options)
+        self.sensor, self.gateway = (
+            self.lab.board(name=name, profile=profile, at=position)
+            for name, profile, position in zip(("sensor", "gateway"), profiles, ((0, 0), at), strict=True)
+        )
+        self.tx, self.tx_wlan = self.start(self.sensor)
+        self.rx, self.rx_wlan = self.start(self.gateway)
+        self.peer = self.gateway.mac
+        for address in (self.peer, ALL):
+            self.tx.add_peer(address)
+
+    @staticmethod
+    def start(board):
+        wlan = board.module("network").WLAN(0)
+        wlan.active(True)
+        radio = board.module("espnow").ESPNow()
+        radio.active(True)
+        return radio, wlan
+
+    def send(self, message="x", to=None):
+        return self.tx.send(to or self.peer, message)
+
+    def broadcast(self, message="x"):
+        return self.tx.send(ALL, message)
+
+    def set_receiver(self, **changes):
+        link = self.gateway.hardware.link
+        link.configure(replace(link.config, **changes))
+
+    def later(self, ms, function):
+        self.lab.clock.call_at(self.lab.now_us + round(ms * 1000), function)
+
+    def losses(self):
+        return [(loss.reason.value, loss.sentence) for loss in self.lab.explain()]
+
+
+# Each reason: what is done with a pair of boards, and what is said. A function of a pair's options first.
+
+
+def other_channel(pair):
+    pair.rx_wlan.config(channel=6)
+    pair.send()
+    return "on another channel: sensor sends on 1, gateway listens on 6; 7 attempts"
+
+
+def other_channel_of_a_broadcast(pair):
+    pair.tx_wlan.config(channel=6)
+    pair.broadcast()
+    return "on another channel: sensor sends on 6, gateway listens on 1"
+
+
+def retuned(pair):
+    pair.set_receiver(channel=6)
+    pair.later(1, lambda: pair.set_receiver(channel=1))  # 250 bytes are on the air until 2.4 ms
+    pair.broadcast(bytes(250))
+    return "changing channel: gateway came to channel 1 while the frame was on the air"
+
+
+def power_save(pair):
+    pair.set_receiver(power_save=PowerSave(pair.lab.now_us - 20_000, 102_400, 10_000, 5_000))
+    pair.send()
+    return "asleep in power save: the receiver of gateway is on for 10 of each 102 ms; 7 attempts"
+
+
+def absent(absence):
+    def act(pair):
+        pair.set_receiver(addresses=(), receiver_on=False, absence=absence)
+        pair.send()
+        return {
+            Absence.OFF: "Wi-Fi is off: no interface of gateway is active; 7 attempts",
+            Absence.LIGHT_SLEEP: "in light sleep: the radio of gateway was off; 7 attempts",
+            Absence.DEEP_SLEEP: "in deep sleep: the radio of gateway was off; 7 attempts",
+            Absence.RESTARTING: "restarting: gateway was not up yet; 7 attempts",
+            Absence.NO_POWER: "without power: gateway is off; 7 attempts",
+            Absence.SLEPT_ACTIVE: "deaf since it slept with Wi-Fi active: gateway went to sleep without "
+            "active(False); 7 attempts",
+        }[absence]
+
+    return act
+
+
+def deaf(absence):
+    def act(pair):
+        pair.set_receiver(receiver_on=False, absence=absence, channel=3)
+        pair.send()
+        title = {Absence.SEARCHING: "scanning for its router", Absence.SCANNING: "scanning for networks"}[absence]
+        return f"{title}: gateway was on channel 3, sensor sends on 1; 7 attempts"
+
+    return act
+
+
+def wifi_off(pair):
+    pair.rx_wlan.active(False)
+    pair.send()
+    return "Wi-Fi is off: no interface of gateway is active; 7 attempts"
+
+
+def in_light_sleep_when_all_are_called(pair):
+    pair.set_receiver(addresses=(), receiver_on=False, absence=Absence.LIGHT_SLEEP)
+    pair.broadcast()
+    return "in light sleep: the radio of gateway was off"
+
+
+def ap_address(pair):
+    address = pair.gateway.hardware.wifi.mac(Interface.AP)
+    pair.tx.add_peer(address)
+    pair.send(to=address)
+    return (
+        "the interface with this address is off: 18:fe:34:00:00:09 is the AP address of gateway, whose AP interface "
+        "is off; its STA address is 18:fe:34:00:00:08; 7 attempts"
+    )
+
+
+def sta_address(pair):
+    pair.rx_wlan.active(False)
+    pair.gateway.module("network").WLAN(1).active(True)
+    pair.send()
+    return (
+        "the interface with this address is off: 18:fe:34:00:00:08 is the STA address of gateway, whose STA interface "
+        "is off; its AP address is 18:fe:34:00:00:09; 7 attempts"
+    )
+
+
+def out_of_range(pair):
+    pair.send()
+    return "out of range: -100 dBm at gateway where -97 are needed; 7 attempts"
+
+
+def beyond_range(pair):
+    pair.send()
+    return "beyond the lab's range limit: gateway is 30 m away, and the limit is 20 m; 7 attempts"
+
+
+def no_long_range(pair):
+    pair.tx.config(rate=pair.sensor.module("espnow").RATE_LORA_250K)
+    pair.send()
+    return "its protocols lack long range: sensor sends at a long-range rate, which gateway does not decode; 7 attempts"
+
+
+def receiver_sending(pair):
+    frame = build(ALL, pair.peer, b"y", seq=0, random_value=0)
+    pair.gateway.hardware.link.transmit(frame, 999)  # both draw no backoff, and begin at one instant
+    pair.broadcast()
+    return "the receiver was sending itself: a radio cannot hear while it sends"
+
+
+def lost(pair):
+    pair.lab.set_loss("sensor", "gateway", 1.0)
+    pair.send()
+    return "lost on the way: gateway was there and ready; 7 attempts"
+
+
+def pair_address(pair, digits):
+    address = bytes.fromhex(digits)
+    pair.tx.add_peer(address)
+    return address
+
+
+def unknown(pair):
+    pair.send(to=pair_address(pair, "aaaaaaaaaaaa"))
+    return "nobody has this address: aa:aa:aa:aa:aa:aa; 7 attempts"
+
+
+def one_digit(pair):
+    pair.send(to=pair_address(pair, "18fe34000018"))
+    return (
+        "nobody has this address: 18:fe:34:00:00:18; one digit differs from the STA address of gateway, "
+        "18:fe:34:00:00:08; 7 attempts"
+    )
+
+
+def one_byte(pair):
+    pair.send(to=pair_address(pair, "18fe34ff0008"))
+    return (
+        "nobody has this address: 18:fe:34:ff:00:08; one byte differs from the STA address of gateway, "
+        "18:fe:34:00:00:08; 7 attempts"
+    )
+
+
+def backwards(pair):
+    pair.send(to=pair_address(pair, "08000034fe18"))
+    return "nobody has this address: 08:00:00:34:fe:18 is the STA address of gateway backwards; 7 attempts"
+
+
+def nobody_in_range(pair):
+    pair.broadcast()
+    return "nobody to hear it: the nearest board is gateway, -100 dBm where -97 are needed"
+
+
+def nobody_active(pair):
+    pair.rx.active(False)
+    pair.broadcast()
+    return "nobody to hear it: gateway is in range, but ESP-NOW is not active there"
+
+
+def nobody_awake(pair):
+    pair.rx.active(False)
+    pair.set_receiver(addresses=(), receiver_on=False, absence=Absence.DEEP_SLEEP)
+    pair.broadcast()
+    return "nobody to hear it: gateway is in range, but in deep sleep"
+
+
+def to_itself(pair):
+    pair.tx.add_peer(pair.sensor.mac)
+    pair.send(to=pair.sensor.mac)
+    return "sent to itself: 18:fe:34:00:00:04 is an address of sensor, and a radio does not hear itself; 7 attempts"
+
+
+def not_active(pair):
+    pair.rx.active(False)
+    assert pair.send()
+    return "acknowledged is not delivered: the radio of gateway answered, but ESP-NOW is not active there"
+
+
+def no_espnow(pair):
+    link = pair.lab.air.attach("router", (0, 0))
+    link.station = SimpleNamespace(received=lambda *_: None)
+    address = pair_address(pair, "020000000001")
+    link.configure(RadioConfig(addresses=((Interface.AP, address),), receiver_on=True))
+    assert pair.send(to=address)
+    return "acknowledged is not delivered: 02:00:00:00:00:01 answered, and runs no ESP-NOW"
+
+
+def group_unheard(pair):
+    pair.broadcast()
+    return "an ESP8266 hears no broadcasts: gateway is one"
+
+
+def ring_full(pair):
+    for _ in range(3):
+        assert pair.send(bytes(250))
+    pair.rx.recv()
+    pair.rx.recv()
+    return "ring full: 526 bytes, 2 unread at gateway"
+
+
+def no_key(pair):
+    pair.tx.mod_peer(pair.peer, LMK)
+    assert pair.send()
+    return "no key for this peer: gateway has not registered sensor with a key"
+
+
+def wrong_key(pair):
+    pair.tx.mod_peer(pair.peer, LMK)
+    pair.rx.add_peer(pair.sensor.mac, OTHER_LMK)
+    assert pair.send()
+    return "wrong key: gateway has another LMK or PMK for sensor"
+
+
+def plain_from_encrypted(pair):
+    pair.rx.add_peer(pair.sensor.mac, LMK)
+    assert pair.send()
+    return "plain message from an encrypted peer: sensor sends without a key, gateway has registered one"
+
+
+def too_long(pair):
+    assert pair.send(bytes(300))
+    return "longer than the receiver accepts: 300 bytes, and gateway takes 250"
+
+
+class Changing:
+    """A link that changes each frame."""
+
+    def __init__(self, link, change):
+        self.link, self.change = link, change
+
+    def transmit(self, mpdu, token):
+        self.link.transmit(self.change(mpdu), token)
+
+
+def change_frames(board, change):
+    node = board.hardware.node
+    node._link = Changing(node._link, change)
+
+
+def malformed(pair):
+    change_frames(pair.sensor, lambda mpdu: mpdu[:26])
+    assert pair.send()
+    return "malformed: gateway could make nothing of the frame"
+
+
+def duplicate(pair):
+    def twice(mpdu):
+        pair.gateway.hardware.node._last_random_received = int.from_bytes(mpdu[28:32], "little")
+        return with_retry(mpdu)
+
+    change_frames(pair.sensor, twice)
+    assert pair.send()
+    return "taken for a duplicate: gateway had just heard a frame with the same random value"
+
+
+class Odd(enum.Enum):
+    """A reason of a node that the lab has no words for."""
+
+    ODD = "odd today"
+
+
+def rejected(pair):
+    board = pair.gateway.hardware
+    pair.gateway.hardware.link.station = SimpleNamespace(
+        received=lambda mpdu, *_: board.node.observer.dropped(Odd.ODD, mpdu[10:16], 0)
+    )
+    assert pair.send()
+    return "rejected: gateway dropped it: odd today"
+
+
+def unread(pair):
+    pair.send()
+    return "never read: it waits in the ring of gateway, whose program has ended"
+
+
+def switched_off(pair):
+    pair.send()
+    pair.rx.active(False)
+    return (
+        "thrown away unread: it was in the ring of gateway when ESP-NOW was switched off there, or the board restarted"
+    )
+
+
+def small_buffer(pair):
+    pair.send("longer")
+    with pytest.raises(ValueError):
+        pair.rx.recvinto([None, memoryview(bytearray(3))])
+    return "thrown away unread: it was in the ring of gateway when recvinto found its buffer too small"
+
+
+def ack_lost(pair):
+    pair.lab.set_loss("gateway", "sensor", 1.0)
+    assert not pair.send()
+    pair.rx.recv()
+    return "it arrived, its acknowledgement did not: send said False, and gateway has the message; 7 attempts"
+
+
+def weak_ack(pair):
+    pair.rx_wlan.config(txpower=2)
+    assert not pair.send()
+    pair.rx.recv()
+    return (
+        "it arrived, its acknowledgement did not: send said False, and gateway has the message; its answers are too "
+        "weak: -103 dBm where -97 are needed; 7 attempts"
+    )
+
+
+def busy(pair):
+    assert not pair.send(bytes(250))
+    return "the channel was busy: no turn to send for 2 ms"
+
+
+def given_up(pair):
+    pair.rx_wlan.config(channel=6)
+    assert not pair.send(bytes(250))
+    return (
+        "on another channel: sensor sends on 1, gateway listens on 6; given up after 2 of 7 attempts, for the channel "
+        "was busy"
+    )
+
+
+def sender_off(pair):
+    pair.tx.send(pair.peer, "x", False)
+    pair.tx_wlan.active(False)
+    pair.lab.run(for_ms=100)
+    return "Wi-Fi of the sender went off: sensor switched it off, slept or restarted before the message left"
+
+
+def sender_off_before_a_broadcast(pair):
+    pair.tx.send(ALL, "x", False)
+    pair.tx.active(False)
+    pair.tx_wlan.active(False)
+    pair.lab.run(for_ms=100)
+    return "Wi-Fi of the sender went off: sensor switched it off, slept or restarted before the message left"
+
+
+def refused(pair, message="x", to=None):
+    with pytest.raises(OSError):
+        pair.send(message, to)
+
+
+def not_init(pair):
+    pair.tx.active(False)
+    refused(pair)
+    return "send refused, ESP_ERR_ESPNOW_NOT_INIT: ESP-NOW is not active on sensor"
+
+
+def not_init_any_more(pair):
+    pair.send()
+    pair.rx.recv()
+    pair.sensor.soft_reset()
+    with pytest.raises(OSError):
+        pair.sensor.module("espnow").ESPNow().send(pair.peer, "x")
+    return "send refused, ESP_ERR_ESPNOW_NOT_INIT: ESP-NOW is not active on sensor any more"
+
+
+def not_found(pair):
+    refused(pair, to=b"\xaa" * 6)
+    return "send refused, ESP_ERR_ESPNOW_NOT_FOUND: sensor has not registered aa:aa:aa:aa:aa:aa"
+
+
+def not_found_any(pair):
+    pair.tx.del_peer(pair.peer)
+    with pytest.raises(OSError):
+        pair.tx.send("x")
+    return "send refused, ESP_ERR_ESPNOW_NOT_FOUND: sensor has not registered any unicast peer"
+
+
+def chan(pair):
+    pair.tx.mod_peer(pair.peer, None, 1)
+    pair.tx_wlan.config(channel=6)
+    refused(pair)
+    return "send refused, ESP_ERR_ESPNOW_CHAN: the peer is registered on channel 1, the radio of sensor is on 6"
+
+
+def interface(pair):
+    pair.tx.mod_peer(pair.peer, None, None, 1)
+    refused(pair)
+    return "send refused, ESP_ERR_ESPNOW_IF: the peer is registered on the AP interface of sensor, which is off"
+
+
+def no_mem(pair):
+    def transmit(mpdu, token):
+        raise LinkFull
+
+    pair.sensor.hardware.node._link = SimpleNamespace(transmit=transmit)
+    refused(pair)
+    return "send refused, ESP_ERR_ESPNOW_NO_MEM: the queue of sensor had no room for 2 s"
+
+
+def arg(pair):
+    refused(pair, bytes(251))
+    return "send refused, ESP_ERR_ESPNOW_ARG: 251 bytes, and a message has 1 to 250"
+
+
+def internal(pair):
+    def transmit(mpdu, token):
+        raise NodeError(EspNowCode.INTERNAL)
+
+    pair.sensor.hardware.node._link = SimpleNamespace(transmit=transmit)
+    refused(pair)
+    return "send refused: ESP_ERR_ESPNOW_INTERNAL"
+
+
+R = LossReason
+FAR = {"at": (340, 0), "path_loss_exponent": 3.15}
+CASES = [
+    (R.OTHER_CHANNEL, other_channel, {}),
+    (R.OTHER_CHANNEL, other_channel_of_a_broadcast, {}),
+    (R.OTHER_CHANNEL, given_up, {"timing": AirTiming(lifetime_us=8_000)}),
+    (R.RETUNED, retuned, {}),
+    (R.POWER_SAVE, power_save, {}),
+    (R.WIFI_OFF, wifi_off, {}),
+    (R.WIFI_OFF, absent(Absence.OFF), {}),
+    (R.LIGHT_SLEEP, absent(Absence.LIGHT_SLEEP), {}),
+    (R.LIGHT_SLEEP, in_light_sleep_when_all_are_called, {}),
+    (R.DEEP_SLEEP, absent(Absence.DEEP_SLEEP), {}),
+    (R.RESTARTING, absent(Absence.RESTARTING), {}),
+    (R.NO_POWER, absent(Absence.NO_POWER), {}),
+    (R.SLEPT_ACTIVE, absent(Absence.SLEPT_ACTIVE), {}),
+    (R.SEARCHING, deaf(Absence.SEARCHING), {}),
+    (R.SCANNING, deaf(Absence.SCANNING), {}),
+    (R.INTERFACE_OFF, ap_address, {}),
+    (R.INTERFACE_OFF, sta_address, {}),
+    (R.OUT_OF_RANGE, out_of_range, FAR),
+    (R.BEYOND_RANGE, beyond_range, {"at": (30, 0), "range_m": 20}),
+    (R.NO_LONG_RANGE, no_long_range, {}),
+    (R.RECEIVER_SENDING, receiver_sending, {"timing": AirTiming(cw_min=0)}),
+    (R.LOST, lost, {}),
+    (R.NOBODY, unknown, {}),
+    (R.NOBODY, one_digit, {}),
+    (R.NOBODY, one_byte, {}),
+    (R.NOBODY, backwards, {}),
+    (R.NOBODY_HEARD, nobody_in_range, FAR),
+    (R.NOBODY_HEARD, nobody_active, {}),
+    (R.NOBODY_HEARD, nobody_awake, {}),
+    (R.TO_ITSELF, to_itself, {}),
+    (R.NOT_ACTIVE, not_active, {}),
+    (R.NO_ESPNOW, no_espnow, {}),
+    (R.GROUP_UNHEARD, group_unheard, {"profiles": ("esp32", "esp8266")}),
+    (R.RING_FULL, ring_full, {}),
+    (R.NO_KEY, no_key, {}),
+    (R.WRONG_KEY, wrong_key, {}),
+    (R.PLAIN_FROM_ENCRYPTED, plain_from_encrypted, {}),
+    (R.TOO_LONG, too_long, {"profiles": ("esp32-v2", "esp32")}),
+    (R.MALFORMED, malformed, {}),
+    (R.DUPLICATE, duplicate, {}),
+    (R.REJECTED, rejected, {}),
+    (R.UNREAD, unread, {}),
+    (R.DISCARDED, switched_off, {}),
+    (R.DISCARDED, small_buffer, {}),
+    (R.ACK_LOST, ack_lost, {}),
+    (R.ACK_LOST, weak_ack, {"at": (100, 0), "path_loss_exponent": 3.25}),
+    (R.BUSY, busy, {"timing": AirTiming(lifetime_us=2_000)}),
+    (R.SENDER_OFF, sender_off, {}),
+    (R.SENDER_OFF, sender_off_before_a_broadcast, {}),
+    (R.NOT_INIT, not_init, {}),
+    (R.NOT_INIT, not_init_any_more, {}),
+    (R.NOT_FOUND, not_found, {}),
+    (R.NOT_FOUND, not_found_any, {}),
+    (R.CHAN, chan, {}),
+    (R.IF, interface, {}),
+    (R.NO_MEM, no_mem, {}),
+    (R.ARG, arg, {}),
+    (R.REFUSED, internal, {}),
+]
+
+
+@pytest.mark.parametrize(("reason", "act", "options"), CASES, ids=lambda value: getattr(value, "__name__", None))
+@pytest.mark.parametrize("record", [True, False], ids=["recorded", "explained"])
+def test_reason(reason, act, options, record):
+    pair = Pair(**options, record=record, explain=not record)
+    sentence = act(pair)
+    assert pair.losses() == [(reason.value, sentence)]
+    report = pair.lab.explain()
+    assert report.counts == {reason: 1} == {reason.value: 1}
+    assert pair.sensor.explain().counts == {reason: 1}
+    (loss,) = report
+    assert loss.sender == "sensor"
+    about_gateway = [other for other in pair.gateway.explain() if other.reason is reason]
+    assert about_gateway == ([loss] if loss.receiver == "gateway" else [])
+    pair.lab.close()
+    assert pair.losses() == [(reason.value, sentence)]
+
+
+def test_every_reason_has_its_test_and_its_words():
+    assert {reason for reason, *_ in CASES} >= set(LossReason) - {LossReason.OTHER_BSSID}
+    for reason in LossReason:
+        title, detail, advice = words(reason)
+        assert title
+        assert detail
+        assert advice
+        assert (title + detail + advice).isascii()
+
+
+def test_every_drop_of_a_node_is_a_reason():
+    assert {reason.name for reason in DropReason} <= set(LossReason.__members__)
+
+
+def test_every_absence_is_a_reason():
+    assert {absence for absence in Absence} == set(explain_witness._ABSENCES)

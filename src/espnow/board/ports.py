@@ -54,6 +54,7 @@ class Ports:
         pins: those that something uses, by number.
         timers: those that run, in the order in which they began.
         watchdog: the chip's watchdog.
+        ext0_light: the pin that wakes by ``Pin.irq(wake=)`` ends a light sleep, too, not only a deep one.
         holds_all: pins that the RTC does not know are held in deep sleep, too (``esp32.gpio_deep_sleep_hold``).
         classes: the board's own classes of `machine`, by name: made once for the board, not once for each start.
         nvs: what ``esp32.NVS`` holds: ``(namespace, key)`` -> value.
@@ -74,6 +75,7 @@ class Ports:
         self.pins: dict[int, PortPin] = {}
         self.timers: dict[PortTimer, None] = {}
         self.watchdog = Watchdog(board)
+        self.ext0_light = True
         self.holds_all = False
         self.classes: dict[str, type] = {}
         self.nvs: dict[tuple[str, str], int | bytes] = {}

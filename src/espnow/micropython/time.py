@@ -1,8 +1,9 @@
 """`time` of a board, as https://docs.micropython.org/en/latest/library/time.html describes it.
 
-The epoch is 2000-01-01 00:00:00, and a board that nobody set stands there when it boots, as an ESP32 without a battery
-does. Tick counters wrap at 2**30 and count from boot. Arguments of a wrong type are TypeErrors. A sleep is exact to the
-microsecond, also one given in fractions of a second; a negative one returns at once.
+The epoch is 2000-01-01 00:00:00, and a board that nobody set stands there when it gets power, as an ESP32 without a
+battery does; its calendar goes on through sleeps and resets, and ``machine.RTC`` sets it. Tick counters wrap at 2**30
+and count from boot. Arguments of a wrong type are TypeErrors. A sleep is exact to the microsecond, also one given in
+fractions of a second; a negative one returns at once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from espnow.board import Board
 from espnow.board.board import TICKS_PERIOD
 from espnow.micropython.services import Services
 
-__all__ = ["build", "ticks_add", "ticks_diff"]
+__all__ = ["build", "calendar", "mktime", "ticks_add", "ticks_diff"]
 
 _MASK = TICKS_PERIOD - 1
 _HALF = TICKS_PERIOD // 2
@@ -43,13 +44,14 @@ def ticks_diff(end: int, start: int) -> int:
     return ((end - start + _HALF) & _MASK) - _HALF
 
 
-def _local(seconds: int) -> tuple[int, ...]:
+def calendar(seconds: int) -> tuple[int, ...]:
+    """Return ``(year, month, mday, hour, minute, second, weekday, yearday)`` of seconds since 2000."""
     at = _EPOCH + timedelta(seconds=seconds)
     day = at.timetuple().tm_yday
     return at.year, at.month, at.day, at.hour, at.minute, at.second, at.weekday(), day
 
 
-def _mktime(when: Any, /) -> int:
+def mktime(when: Any, /) -> int:
     """Return the seconds since 2000 of an 8-tuple; fields beyond their range carry over."""
     if not isinstance(when, (tuple, list)):
         raise TypeError(f"object '{type(when).__name__}' isn't a tuple or list")
@@ -64,6 +66,7 @@ def _mktime(when: Any, /) -> int:
 def build(board: Board, _services: Services) -> ModuleType:
     """Return the module `time` of `board`."""
     clock = board.clock
+    power = board.power
     look = board.look
     board_sleep = board.sleep
     cycles_per_us = _CYCLES_PER_US_ESP8266 if board.profile.esp8266 else _CYCLES_PER_US
@@ -114,26 +117,26 @@ def build(board: Board, _services: Services) -> ModuleType:
     def time() -> int:
         """Return whole seconds since 2000-01-01 of the board's own calendar."""
         look()
-        return (clock.now_us - board.boot_us) // 1_000_000
+        return (clock.now_us + power.calendar_us) // 1_000_000
 
     def time_ns() -> int:
         """Return nanoseconds since 2000-01-01, to the microsecond."""
         look()
-        return (clock.now_us - board.boot_us) * 1000
+        return (clock.now_us + power.calendar_us) * 1000
 
     def localtime(seconds: float | None = None, /) -> tuple[int, ...]:
         """Return ``(year, month, mday, hour, minute, second, weekday, yearday)`` of a time, or of now."""
         if seconds is None:
-            return _local(time())
+            return calendar(time())
         if not isinstance(seconds, (int, float)):
             raise TypeError(f"can't convert {type(seconds).__name__} to int")
-        return _local(int(seconds))
+        return calendar(int(seconds))
 
     module = ModuleType("time", "Time of this board.")
     vars(module).update(
         gmtime=localtime,
         localtime=localtime,
-        mktime=_mktime,
+        mktime=mktime,
         sleep=sleep,
         sleep_ms=sleep_ms,
         sleep_us=sleep_us,

@@ -21,6 +21,10 @@ def _no_sleep(_ms: int | None) -> NoReturn:
     raise SystemExit("this board has nobody to wake it: a program that sleeps needs a lab")
 
 
+def _no_watchdog() -> NoReturn:
+    raise SystemExit("nobody fed the watchdog, and this board has nobody to restart it: that needs a lab")
+
+
 def _no_thread(_function: Callable[[], object]) -> NoReturn:
     raise RuntimeError("can't create thread: a program with threads needs a lab")
 
@@ -39,6 +43,7 @@ class Services:
         flash: the board's files.
         lightsleep: sleeps for so many milliseconds (None: until a pin wakes it), and returns.
         deepsleep: the same, and restarts from the top; does not return.
+        wdt_reset: restarts the chip because nobody fed its watchdog; called by the clock, not by the program.
         start_thread: runs a function in another thread of control of the board; returns its number.
         globals: the namespace of ``__main__``.
         network: the board's way to other boards and to the computer's network, or None: it has no sockets to anywhere.
@@ -53,6 +58,7 @@ class Services:
     flash: Flash = field(default_factory=Flash)
     lightsleep: Callable[[int | None], None] = _no_sleep
     deepsleep: Callable[[int | None], NoReturn] = _no_sleep
+    wdt_reset: Callable[[], None] = _no_watchdog
     start_thread: Callable[[Callable[[], object]], int] = _no_thread
     globals: dict[str, Any] = field(default_factory=dict)
     network: Network | None = None

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import ipaddress
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from espnow.board import Board
 from espnow.errors import NetworkError
 from espnow.lab.lab_sockets import LabDatagrams, LabListener, LabStream
-from espnow.link import Clock
+from espnow.link import Clock, Interface
 from espnow.micropython.transport import Address, Stream
 
 if TYPE_CHECKING:
@@ -65,20 +65,19 @@ class LabNetwork:
         expose: whether what boards listen on can be reached at the computer's loopback.
         hosts: names and addresses that programs use -> which of the computer's they mean, each ``"host"`` or
             ``"host:port"``: ``{"broker.example": "127.0.0.1:1884"}``.
+        internet: address of a router -> whether it leads to the computer's network, rather than to its loopback only.
         boards: those that have used a socket.
-        sites: where a board is.
     """
 
-    def __init__(self, clock: Clock, sites: Callable[[Board], list[Site]], *, expose: bool = False) -> None:
+    def __init__(self, clock: Clock, *, expose: bool = False) -> None:
         """Make networks without boards.
 
         Args:
             clock: of the lab.
-            sites: tells where a board is now.
             expose: whether boards can be reached from the computer.
         """
         self.clock = clock
-        self.sites = sites
+        self.internet: dict[bytes, bool] = {}
         self.expose = expose
         self.hosts: dict[str, str] = {}
         self.boards: list[BoardNetwork] = []
@@ -92,6 +91,19 @@ class LabNetwork:
 
             self._waiter = HostWaiter(self.clock)
         return self._waiter
+
+    def sites(self, board: Board) -> list[Site]:
+        """Return where a board is now."""
+        wifi = board.wifi
+        found = []
+        bssid = wifi.bssid if wifi.connected else None
+        if bssid is not None:
+            ip, netmask, _ = wifi.addresses[Interface.STA]
+            found.append(Site(bssid, ip, netmask, self.internet.get(bssid)))
+        if wifi.interface_active(Interface.AP):
+            ip, netmask, _ = wifi.addresses[Interface.AP]
+            found.append(Site(wifi.mac(Interface.AP), ip, netmask, None))
+        return found
 
     def alias(self, host: str, port: int) -> Address:
         """Return what `hosts` says of an address."""
@@ -150,7 +162,7 @@ class BoardNetwork:
         return self.lab.sites(self.board)
 
     def close(self) -> None:
-        """Lose all sockets, as a board that restarts does; the other sides learn of it when they send."""
+        """Lose all sockets, as a board that restarts does; other boards learn of it when they send."""
         for stream in tuple(self._streams):
             stream.vanish()
         self._streams.clear()

@@ -30,6 +30,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from espnow.board import Board
+from espnow.micropython.aio_streams import Server, Tcp
 from espnow.micropython.select import POLLIN, POLLOUT, poller
 from espnow.micropython.services import Services
 
@@ -464,7 +465,7 @@ def discard(module: ModuleType) -> None:
     vars(module)["_loop"].discard()
 
 
-def build(board: Board, _services: Services) -> ModuleType:
+def build(board: Board, services: Services) -> ModuleType:
     """Return the module `asyncio` of `board`."""
     loop = BoardLoop(board)
     host_sleep = asyncio.sleep
@@ -555,6 +556,12 @@ def build(board: Board, _services: Services) -> ModuleType:
             self.e = {} if e is None else e
             self.out_buf: Any = b""
 
+        async def __aenter__(self) -> Any:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            self.s.close()
+
         def get_extra_info(self, v: Any) -> Any:
             """Return what the stream was made with under that name."""
             return self.e[v]
@@ -644,6 +651,7 @@ def build(board: Board, _services: Services) -> ModuleType:
 
         aclose = wait_closed
 
+    tcp = Tcp(board, services, loop, Stream)
     for cls in (ThreadSafeFlag, Stream):
         cls.__qualname__ = cls.__name__
         cls.__module__ = "asyncio"
@@ -654,6 +662,7 @@ def build(board: Board, _services: Services) -> ModuleType:
             names[name] = getattr(asyncio, name)
     names.update(
         Loop=loop,
+        Server=Server,
         Stream=Stream,
         StreamReader=Stream,
         StreamWriter=Stream,
@@ -664,10 +673,12 @@ def build(board: Board, _services: Services) -> ModuleType:
         gather=gather,
         get_event_loop=get_event_loop,
         new_event_loop=new_event_loop,
+        open_connection=tcp.open_connection,
         run=run,
         run_until_complete=loop.run_until_complete,
         set_event_loop=set_event_loop,
         sleep_ms=sleep_ms,
+        start_server=tcp.start_server,
         wait_for_ms=wait_for_ms,
     )
     return module

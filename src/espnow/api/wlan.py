@@ -20,7 +20,9 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from espnow.api.base import buffer_bytes, exact_bytes, integer
-from espnow.board.wifi import AccessPoint, Joining, ScanResult, WifiCode, WifiError
+from espnow.board.accesspoint import AccessPoint
+from espnow.board.station import Joining
+from espnow.board.wifi import ScanResult, WifiCode, WifiError
 from espnow.errors import BoardOSError
 from espnow.link import Interface, ProtocolBit
 
@@ -412,7 +414,18 @@ class _Wlan32(_WlanCommon):
     BANDWIDTH_40 = 2
 
     _aliases = MappingProxyType(_ALIASES_ESP32)
-    _states = MappingProxyType({Joining.IDLE: 1000, Joining.CONNECTING: 1001, Joining.NO_AP_FOUND: 201})
+    _states = MappingProxyType(
+        {
+            Joining.IDLE: 1000,
+            Joining.CONNECTING: 1001,
+            Joining.JOINED: 1010,
+            Joining.BEACON_TIMEOUT: 200,
+            Joining.NO_AP_FOUND: 201,
+            Joining.WRONG_PASSWORD: 202,
+            Joining.CONNECT_FAIL: 203,
+            Joining.HANDSHAKE_TIMEOUT: 204,
+        }
+    )
 
     _getters = MappingProxyType(
         {
@@ -473,10 +486,10 @@ class _Wlan32(_WlanCommon):
             ValueError: a `bssid` that is not 6 bytes long.
         """
         wifi = self._wifi
-        name, password = _router(ssid, key, bssid)
+        router = _router(ssid, key, bssid)
         try:
-            if name is not None:
-                wifi.set_router(name, password)
+            if router is not None:
+                wifi.set_router(*router)
             wifi.connect()
         except WifiError as error:
             _refuse(error)
@@ -495,7 +508,10 @@ class _Wlan32(_WlanCommon):
         self._board.look()
         wifi = self._wifi
         if param is _NOT_GIVEN:
-            return self._states[wifi.joining] if self._interface is _STA else None
+            if self._interface is not _STA:
+                return None
+            # The firmware passes on the reason with which the router sent the board away.
+            return wifi.dismissal if wifi.joining is Joining.DISMISSED else self._states[wifi.joining]
         if param == "stations":
             self._require(_AP)
             return wifi.stations()
@@ -584,7 +600,20 @@ class _Wlan8266(_WlanCommon):
     PM_POWERSAVE = 1
 
     _aliases = MappingProxyType(_ALIASES)
-    _states = MappingProxyType({Joining.IDLE: 0, Joining.CONNECTING: 1, Joining.NO_AP_FOUND: 3})
+    # What it tells of a router that was lost is assumed.
+    _states = MappingProxyType(
+        {
+            Joining.IDLE: 0,
+            Joining.CONNECTING: 1,
+            Joining.WRONG_PASSWORD: 2,
+            Joining.BEACON_TIMEOUT: 3,
+            Joining.NO_AP_FOUND: 3,
+            Joining.CONNECT_FAIL: 4,
+            Joining.HANDSHAKE_TIMEOUT: 4,
+            Joining.DISMISSED: 4,
+            Joining.JOINED: 5,
+        }
+    )
 
     _getters = MappingProxyType(
         {
@@ -633,10 +662,10 @@ class _Wlan8266(_WlanCommon):
         """
         self._require(_STA)
         wifi = self._wifi
-        name, password = _router(ssid, key, bssid)
+        router = _router(ssid, key, bssid)
         try:
-            if name is not None:
-                wifi.set_router(name, password)
+            if router is not None:
+                wifi.set_router(*router)
         except WifiError:
             raise BoardOSError("Cannot set STA config") from None
         try:
@@ -691,15 +720,19 @@ class _Wlan8266(_WlanCommon):
             raise BoardOSError(f"can't set {kind} config") from None
 
 
-def _router(ssid: Any, key: Any, bssid: Any) -> tuple[bytes | None, bytes]:
-    """Return name and key that `connect` was given; no name at all when it was given nothing."""
-    if bssid is not None and len(buffer_bytes(bssid)) != 6:
-        raise ValueError
+def _router(ssid: Any, key: Any, bssid: Any) -> tuple[bytes, bytes, bytes | None] | None:
+    """Return name, key and address that `connect` was given; None when it was given nothing."""
+    address = None
+    if bssid is not None:
+        address = buffer_bytes(bssid)
+        if len(address) != 6:
+            raise ValueError
     if ssid is None and key is None and bssid is None:
-        return None, b""
+        return None
     return (
         b"" if ssid is None else buffer_bytes(ssid),
         b"" if key is None else buffer_bytes(key),
+        address,
     )
 
 

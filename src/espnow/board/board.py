@@ -18,8 +18,10 @@ from espnow.board.ports import Ports
 from espnow.board.power import Power, PowerState
 from espnow.board.profile import Profile
 from espnow.board.wifi import Wifi
+from espnow.frame.management import is_wifi
 from espnow.link import Absence, Clock, Cpu, Link, Outcome, RadioConfig
 from espnow.node import Node
+from espnow.node.node import DropReason
 
 __all__ = ["SCHEDULE_DEPTH", "TICKS_PERIOD", "Board", "Console"]
 
@@ -32,6 +34,9 @@ TICKS_PERIOD = 1 << 30
 #: What a call that only looks costs, in microseconds, so that a loop that polls lets time pass. Assumed.
 LOOK_COST_US = 5
 
+
+#: How an action frame begins, which ESP-NOW's are.
+_ACTION = b"\xd0"
 
 #: Why the radio of a board in this state is off.
 _SILENT = {
@@ -147,7 +152,7 @@ class Board:
     def reset(self) -> None:
         """Restart the chip: `soft_reset`, and Wi-Fi is off and as it came from the factory; ticks begin at 0."""
         self.wifi.stop()
-        self.wifi = Wifi(self, self.mac, self.wifi.timing)
+        self.wifi = Wifi(self, self.mac, self.wifi.timing, self.wifi.remembered)
         self.soft_reset()
         self.ports.reset()
         self.boot_us = self.clock.now_us
@@ -155,7 +160,7 @@ class Board:
     def configure_radio(self) -> None:
         """Tell link and node what `wifi` says now."""
         radio = self.wifi.radio_config()
-        self.node.configure(radio)
+        self.node.configure(radio if radio.absence is None else self.wifi.home_config())
         absence = _SILENT.get(self.power.state)
         self.link.configure(radio if absence is None else RadioConfig(absence=absence))
 
@@ -163,6 +168,12 @@ class Board:
 
     def received(self, mpdu: bytes, rssi_dbm: int, channel: int, rate: int, at_us: int) -> None:
         """Take a frame that the receiver decoded (`espnow.link.Station`)."""
+        if mpdu[:1] != _ACTION and is_wifi(mpdu):
+            self.wifi.received(mpdu, rssi_dbm, channel, at_us)
+            return
+        if self.wifi.filter_bssid is not None and self.wifi.rejects(mpdu):
+            self.node.drop(DropReason.OTHER_BSSID, mpdu, at_us)
+            return
         if self.node.received(mpdu, rssi_dbm, at_us):
             if self.irq is not None:
                 self.schedule(*self.irq)
@@ -170,8 +181,16 @@ class Board:
 
     def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
         """Take the link's answer for a frame (`espnow.link.Station`)."""
+        if token < 0:
+            self.wifi.outcome(token)
+            return
         self.node.outcome(token, outcome, attempts, at_us)
         self.changed()
+
+    def random_bytes(self, length: int) -> bytes:
+        """Return so many bytes of its random number generator."""
+        words = b"".join(self._random_u32().to_bytes(4, "big") for _ in range(-(-length // 4)))
+        return words[:length]
 
     def changed(self) -> None:
         """Let whoever waits for a message or an answer look again."""

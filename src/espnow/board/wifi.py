@@ -2,28 +2,39 @@
 
 Rules:
 
-- It knows its board (to let time pass and to configure the radio) and nothing of modules, programs,
+- It knows its board (to let time pass, to send, and to configure the radio) and nothing of modules, programs,
   texts of exceptions or other boards. It refuses with `WifiError`, whose code is ESP-IDF's; the api
   makes MicroPython's exceptions of it.
-- It sets no timer. What time changes (a search for a router that ends without one) follows from
-  timestamps whenever somebody asks.
-- One radio, one channel: both interfaces share it, whichever was told.
+- What goes on by itself has its own machine: `espnow.board.station` (finding, joining and losing a router) and
+  `espnow.board.accesspoint` (the access point that an active AP interface is). After `stop` no timer of them is left.
+- One radio, one channel: both interfaces share it, whichever was told; while it is joined, its router's.
+- A frame that is none of ESP-NOW's is Wi-Fi's own. It leaves with a negative token, so that the board can tell.
 - Every change that the radio must know of ends in `Board.configure_radio`.
 - Settings outlive ``active(False)`` and a soft reset; whether all of them do on a board is assumed.
 
-It follows ESP-IDF's ``esp_wifi.h`` and the documents of MicroPython's ``network.WLAN``. The place
-it describes has no router: nothing is found, nothing is joined, nobody joins. While it searches for
-one its receiver stays on the home channel, which is kinder than a board; a scan is deaf.
+It follows ESP-IDF's ``esp_wifi.h`` and the documents of MicroPython's ``network.WLAN``.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from espnow.errors import EspNowError
-from espnow.link import Interface, ProtocolBit, RadioConfig
+from espnow.board.accesspoint import AccessPoint, ApTiming, ServiceSet
+from espnow.board.station import Joining, JoiningStation, Phase
+from espnow.errors import EspNowError, FrameError, LinkFull
+from espnow.frame.mac80211 import BROADCAST
+from espnow.frame.management import (
+    BEACON,
+    PROTECTED_SECURITY,
+    Advertisement,
+    Lease,
+    ProbeRequest,
+    build_probe_request,
+    parse_wifi,
+)
+from espnow.link import Absence, Clock, Interface, PowerSave, ProtocolBit, RadioConfig
 
 if TYPE_CHECKING:
     from espnow.board.board import Board
@@ -64,6 +75,7 @@ _LAST_CHANNEL_ESP8266 = 13
 class WifiCode(enum.IntEnum):
     """The ESP_ERR_* codes of ESP-IDF that Wi-Fi refuses with."""
 
+    FAIL = 0xFFFF_FFFF
     INVALID_ARG = 0x102
     NOT_STARTED = 0x3002
     MODE = 0x3005
@@ -83,16 +95,9 @@ class WifiError(EspNowError):
 
     def __init__(self, code: WifiCode) -> None:
         """Make one with the code's name as its text."""
-        super().__init__(f"ESP_ERR_{'' if code is WifiCode.INVALID_ARG else 'WIFI_'}{code.name}")
+        prefix = {WifiCode.FAIL: "ESP_", WifiCode.INVALID_ARG: "ESP_ERR_"}.get(code, "ESP_ERR_WIFI_")
+        super().__init__(prefix + code.name)
         self.code = code
-
-
-class Joining(enum.Enum):
-    """Where the station interface stands with its router."""
-
-    IDLE = "idle"
-    CONNECTING = "connecting"
-    NO_AP_FOUND = "no access point found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,20 @@ class WifiTiming:
             (MicroPython's firmware); a live radio may need another.
         attempts: how often a unicast frame is sent in all before it counts as not acknowledged. Assumed.
         start_us: switching an interface on. Assumed.
-        scan_channel_us: listening on one channel in a scan. Assumed.
-        no_ap_us: one search for a router that is not there. Assumed.
+        scan_channel_us: listening on one channel in a scan, or in a search for a router. Assumed.
+        no_ap_us: one search for a router that is not there, and from one search to the next. Assumed.
+        join_us: from ``connect`` until the address is there. Assumed.
+        wrong_key_us: from ``connect`` until a wrong key is told. Assumed.
+        answer_us: how long an access point may take to answer before it is asked again. Assumed.
+        answer_tries: how often it is asked in all. Assumed.
+        handshake_us: how long the handshake may take. Assumed.
+        beacon_us: from one beacon of the AP interface to the next. Assumed.
+        beacon_loss_us: without a beacon for so long the router is lost. Assumed.
+        keep_alive_us: how often a joined station tells that it is there. Assumed.
+        awake_us: in power save, how long the receiver is on around a beacon. Assumed.
+        linger_us: and after its own traffic. Assumed.
+        power_save_beacons: PM_POWERSAVE wakes for one of so many beacons. Assumed.
+        leave_us: how long ``active(False)`` waits at most until the other side was told. Assumed.
         settle_us: what MicroPython waits after the channel of the station interface was changed.
     """
 
@@ -114,38 +131,36 @@ class WifiTiming:
     start_us: int = 100_000
     scan_channel_us: int = 120_000
     no_ap_us: int = 3_000_000
+    join_us: int = 1_500_000
+    wrong_key_us: int = 3_000_000
+    answer_us: int = 100_000
+    answer_tries: int = 3
+    handshake_us: int = 2_000_000
+    beacon_us: int = 102_400
+    beacon_loss_us: int = 6_000_000
+    keep_alive_us: int = 30_000_000
+    awake_us: int = 20_000
+    linger_us: int = 10_000
+    power_save_beacons: int = 3
+    leave_us: int = 100_000
     settle_us: int = 1_000
 
 
 _DEFAULT_TIMING = WifiTiming()
 
 
-@dataclass(frozen=True, slots=True)
-class AccessPoint:
-    """The access point that the AP interface is while it is active.
-
-    Attributes:
-        ssid: its name, at most 32 bytes.
-        key: its password; not in the repr.
-        hidden: whether its beacons keep the name back.
-        security: ``wifi_auth_mode_t`` number.
-        max_clients: how many stations may join.
-    """
-
-    ssid: bytes
-    key: bytes = field(default=b"", repr=False)
-    hidden: bool = False
-    security: int = 0
-    max_clients: int = 4
-
-
 #: An access point of Espressif's cannot have WEP.
 _WEP = 1
 
-#: Security that needs a key of at least eight characters: WPA, WPA2, WPA/WPA2, WPA3, WPA2/WPA3.
-_WITH_KEY = frozenset((2, 3, 4, 6, 7))
+#: A key has at least eight characters.
 _MIN_KEY = 8
 _LAST_SECURITY = 16
+
+#: The network of an AP interface (ESP-IDF's default), and no address.
+_AP_NETWORK = bytes((192, 168, 4))
+_NETMASK = "255.255.255.0"
+_NO_ADDRESSES = ("0.0.0.0", "0.0.0.0", "0.0.0.0")
+_NO_NAME_SERVER = "0.0.0.0"
 
 
 def channels_of(country: str, *, esp8266: bool = False) -> range:
@@ -169,10 +184,9 @@ class Wifi:
 
     Attributes:
         timing: how long things take; may be replaced at any time.
-        channel: of the radio, 1 to 14.
+        channel: that the interfaces share, 1 to 14; the radio may be away from it for a while.
         country: two letters; decides which channels are allowed.
         hostname: the name for DHCP and mDNS.
-        power_save: ``wifi_ps_type_t`` (ESP8266: ``sleep_type``) number.
         reconnects: how often the station interface searches again for its router; negative for
             ever.
         ssid: what the station interface was last told to join.
@@ -180,18 +194,31 @@ class Wifi:
         addresses: address, netmask and gateway of each interface.
         dns: the name server.
         dhcp: the station interface takes its addresses from DHCP.
+        remembered: ssid and key that an ESP8266 joins by itself when its station interface becomes active; kept for
+            the board's life.
+        filter_bssid: the router's address while unicast frames to the station interface pass only if their third
+            address is broadcast or this; None while all pass.
+        malformed: how many frames of Wi-Fi's own could not be read.
     """
 
     __slots__ = (
         "_active",
+        "_awaited",
+        "_away",
         "_bandwidths",
         "_board",
-        "_join_began_us",
+        "_bssid",
+        "_deaf",
         "_key",
         "_macs",
+        "_power_save",
         "_protocols",
         "_rate",
-        "_scanning",
+        "_scan",
+        "_service",
+        "_station",
+        "_stopped",
+        "_token",
         "_tx_power",
         "access_point",
         "addresses",
@@ -199,83 +226,268 @@ class Wifi:
         "country",
         "dhcp",
         "dns",
+        "filter_bssid",
         "hostname",
-        "power_save",
+        "malformed",
         "reconnects",
+        "remembered",
         "ssid",
         "timing",
     )
 
-    def __init__(self, board: Board, mac: bytes, timing: WifiTiming = _DEFAULT_TIMING) -> None:
+    def __init__(
+        self,
+        board: Board,
+        mac: bytes,
+        timing: WifiTiming = _DEFAULT_TIMING,
+        remembered: tuple[bytes, bytes] | None = None,
+    ) -> None:
         """Make Wi-Fi that is off.
 
         Args:
             board: whose it is.
             mac: address of the station interface, 6 bytes.
             timing: how long things take.
+            remembered: the attribute of the one before it.
         """
-        esp8266 = board.profile.esp8266
-        ap_mac = _ap_mac(mac, esp8266)
-        tail = ap_mac[3:].hex()
         self._board = board
-        self._macs = [mac, ap_mac]
+        self._macs = [mac, _ap_mac(mac, board.profile.esp8266)]
+        self.timing = timing
+        self.country = "XX"
+        self.remembered = remembered
+        self.malformed = 0
+        self._token = 0
+        self._stopped = False
         self._active = [False, False]
+        self._deaf = [False, False]
+        self._reset_settings()
+
+    def _reset_settings(self) -> None:
+        """Set everything to what it is after a start, but the addresses, the country and the remembered network."""
+        esp8266 = self._board.profile.esp8266
+        tail = self._macs[Interface.AP][3:].hex()
         self._protocols = [BGN, BGN]
         self._bandwidths = [2, 2]
         self._rate: int | None = None
         self._tx_power = ESP8266_MAX_TX_POWER if esp8266 else TX_POWER_STEPS[-1]
-        self._scanning = False
-        self._join_began_us: int | None = None
+        self._power_save = 2 if esp8266 else 1
         self._key = b""
-        self.timing = timing
+        self._bssid: bytes | None = None
+        self._away: tuple[int, Absence] | None = None
+        self._scan: dict[bytes, ScanResult] | None = None
+        self._station: JoiningStation | None = None
+        self._service: ServiceSet | None = None
+        self._awaited = 0
+        self.filter_bssid: bytes | None = None
         self.channel = 1
-        self.country = "XX"
         self.hostname = "mpy-esp8266" if esp8266 else "mpy-esp32"
-        self.power_save = 2 if esp8266 else 1
         self.reconnects = -1
         self.ssid = b""
         self.access_point = AccessPoint(ssid=(f"MicroPython-{tail}" if esp8266 else f"ESP_{tail.upper()}").encode())
-        self.addresses = [
-            ("0.0.0.0", "0.0.0.0", "0.0.0.0"),
-            ("192.168.4.1", "255.255.255.0", "192.168.4.1"),
-        ]
-        self.dns = "0.0.0.0"
+        self.addresses = [_NO_ADDRESSES, ("192.168.4.1", _NETMASK, "192.168.4.1")]
+        self.dns = _NO_NAME_SERVER
         self.dhcp = True
 
     # For the radio.
 
     def radio_config(self) -> RadioConfig:
         """Return what the radio is to do now."""
+        return self._config(home=False)
+
+    def home_config(self) -> RadioConfig:
+        """Return what the radio does while it is not away in a search and not deaf: as the node takes it."""
+        return self._config(home=True)
+
+    def _config(self, *, home: bool) -> RadioConfig:
+        if True in self._deaf and not home:
+            return RadioConfig(absence=Absence.SLEPT_ACTIVE)
         active = [interface for interface in Interface if self._active[interface]]
         protocols = ProtocolBit(0)
         for interface in active or (Interface.STA,):
             protocols |= self._protocols[interface]
         rate = self._rate
+        channel, absence = self.channel, None
+        if self._away is not None and not home:
+            channel, absence = self._away
         return RadioConfig(
             addresses=tuple((interface, self._macs[interface]) for interface in active),
-            channel=self.channel,
+            channel=channel,
             protocols=protocols,
-            receiver_on=bool(active) and not self._scanning,
+            receiver_on=bool(active),
             rate=self._board.profile.rate if rate is None else rate,
             group_rate=0 if rate is None else rate,
             tx_power_dbm=self._tx_power / 4,
             attempts=self.timing.attempts,
+            power_save=self._sleep_times() if absence is None else None,
+            absence=absence,
         )
+
+    def _sleep_times(self) -> PowerSave | None:
+        """Return when the receiver is on; None for always: not joined, PM_NONE, or an active AP interface."""
+        if self._station is None or not self._power_save or self._active[Interface.AP]:
+            return None
+        # An ESP8266's numbers: 1 is light sleep, 2 modem sleep.
+        deep = self._power_save == (1 if self._board.profile.esp8266 else 2)
+        return self._station.power_save(self.timing.power_save_beacons if deep else 1)
 
     def set_rate(self, rate: int) -> None:
         """Let all frames leave with `rate`, a ``wifi_phy_rate_t`` number."""
         self._rate = rate
+        self.configure()
+
+    def configure(self) -> None:
+        """Tell the radio what it is to do, and the router whether the receiver sleeps."""
+        if self._stopped:
+            return
         self._board.configure_radio()
+        if self._station is not None:
+            self._station.tell_power_save(self._sleep_times() is not None)
+
+    # For the two machines.
+
+    @property
+    def clock(self) -> Clock:
+        """The owner of time."""
+        return self._board.clock
+
+    @property
+    def station_mac(self) -> bytes:
+        """Address of the station interface."""
+        return self._macs[Interface.STA]
+
+    @property
+    def at_home(self) -> bool:
+        """Whether the receiver is on the channel of the interfaces, and not away in a search."""
+        return self._away is None
+
+    @property
+    def scanning(self) -> bool:
+        """Whether the program scans."""
+        return self._scan is not None
+
+    def send_frame(self, mpdu: bytes) -> None:
+        """Hand a frame to the link; one that finds no room is lost."""
+        self._token -= 1
+        try:
+            self._board.link.transmit(mpdu, self._token)
+        except LinkFull:
+            self._token += 1
+
+    def take_sequence(self) -> int:
+        """Return the next sequence number of the station interface, which ESP-NOW counts with, too."""
+        return self._board.node.take_sequence()
+
+    def random_bytes(self, length: int) -> bytes:
+        """Return so many random bytes."""
+        return self._board.random_bytes(length)
+
+    def tune(self, channel: int, absence: Absence) -> None:
+        """Take the radio away from the channel of the interfaces."""
+        self._away = channel, absence
+        self.configure()
+
+    def settle(self, channel: int) -> None:
+        """Let the interfaces be on a channel from now on, and the radio be there; the AP interface goes along."""
+        self._away = None
+        self.channel = channel
+        station = self._station
+        bssid = station.bssid if station is not None else None
+        self.filter_bssid = None if self._board.profile.esp8266 else bssid
+        if self._service is not None:
+            self._service.channel = channel
+        self.configure()
+
+    def station_joined(self, lease: Lease | None) -> None:
+        """The station interface is joined."""
+        if self.dhcp and lease is not None:
+            gateway = ".".join(map(str, lease.gateway))
+            self.addresses[Interface.STA] = ".".join(map(str, lease.address)), _NETMASK, gateway
+            self.dns = gateway
+        self.configure()
+
+    def station_left(self) -> None:
+        """The station interface is joined no more, or gave up: the radio is at home."""
+        if self.dhcp:
+            self.addresses[Interface.STA] = _NO_ADDRESSES
+            self.dns = _NO_NAME_SERVER
+        self.settle(self.channel)
+
+    # From the link.
+
+    def received(self, mpdu: bytes, rssi_dbm: int, channel: int, at_us: int) -> None:
+        """Take a frame that is none of ESP-NOW's."""
+        station, service, scan = self._station, self._service, self._scan
+        if mpdu[0] == BEACON:
+            if station is not None:
+                if station.hears(mpdu):
+                    station.beacon(mpdu, rssi_dbm, at_us)
+                elif station.phase is not Phase.SEARCHING and scan is None:
+                    return
+            elif scan is None:
+                return
+        elif mpdu[4:10] == BROADCAST and station is None and service is None:
+            return
+        try:
+            frame = parse_wifi(mpdu)
+        except FrameError:
+            self.malformed += 1
+            return
+        destination = mpdu[4:10]
+        if isinstance(frame, Advertisement):
+            network = frame if frame.channel else frame._replace(channel=channel)
+            if scan is not None:
+                self._note_network(scan, network, rssi_dbm)
+            if station is not None:
+                station.sighted(network, rssi_dbm, at_us)
+            return
+        if service is not None and (destination == service.bssid or isinstance(frame, ProbeRequest)):
+            service.received(frame)
+        elif station is not None and (destination == self.station_mac or destination[0] & 1):
+            station.received(frame)
+
+    def outcome(self, token: int) -> None:
+        """Take the link's answer for a frame of Wi-Fi's own."""
+        if token == self._awaited:
+            self._awaited = 0
+            self._board.cpu.wake()
+
+    def rejects(self, mpdu: bytes) -> bool:
+        """Tell whether an ESP-NOW frame is dropped because its third address is not the router's (`filter_bssid`)."""
+        return (
+            self.filter_bssid is not None
+            and mpdu[4:10] == self._macs[Interface.STA]
+            and mpdu[16:22] not in (BROADCAST, self.filter_bssid)
+        )
+
+    # The end of it.
 
     def stop(self) -> None:
-        """Let nothing of it happen any more: the board is reset, sleeps or has no power."""
-        self._join_began_us = None
+        """Let nothing of it happen any more: the board is reset, sleeps deeply or has no power.
+
+        Nobody is told, no timer is left, and it does not touch the radio again: a new one takes its place.
+        """
+        self._stopped = True
+        self._fall_silent()
 
     def lose_configuration(self) -> None:
-        """Be as after a light sleep: off, and everything but the addresses and the country as it came."""
-        self._active = [False, False]
-        self._join_began_us = None
-        self.channel = 1
+        """Be as after a light sleep.
+
+        Router, access point and all settings are as they come, but for the addresses (MAC), the country and the
+        remembered network. An interface that was inactive stays so. One that was active still says that it is, and is
+        deaf and mute until it was switched off and on again.
+        """
+        self._fall_silent()
+        self._deaf = list(self._active)
+        self._reset_settings()
+        self.configure()
+
+    def _fall_silent(self) -> None:
+        stopped, self._stopped = self._stopped, True
+        if self._station is not None:
+            self._station.stop()
+        if self._service is not None:
+            self._service.stop()
+        self._stopped = stopped
 
     # The interfaces.
 
@@ -286,16 +498,58 @@ class Wifi:
     def set_active(self, interface: int, flag: bool) -> None:
         """Switch an interface on or off.
 
-        On takes its time if it was off. Off ends what the station interface was joining.
+        On takes its time if it was off. Off leaves the router, or sends the stations away, and waits until that was
+        told. An ESP8266's station interface then joins the network that it remembers.
         """
         if self._active[interface] == flag:
             return
         if flag:
             self._board.sleep(self.timing.start_us)
+            if self._active[interface]:  # a callback did it meanwhile
+                return
+            self._active[interface] = True
         elif interface == Interface.STA:
-            self._join_began_us = None
+            if self._station is not None and self._station.leave():
+                self._await_answer()
+            self._station = None
+            self._scan = self._away = self.filter_bssid = None
+        elif self._service is not None:
+            if self._service.stations:
+                self._service.dismiss()
+                self._await_answer()
+            self._service.stop()
+            self._service = None
         self._active[interface] = flag
-        self._board.configure_radio()
+        self._deaf[interface] = False
+        if flag and interface == Interface.AP:
+            self._begin_service()
+        self.configure()
+        if flag and interface == Interface.STA and self.remembered is not None:
+            self.ssid, self._key = self.remembered
+            self.connect()
+
+    def _await_answer(self) -> None:
+        """Let time pass until the last frame was sent."""
+        self._awaited = self._token
+        self._board.wait(self._is_answered, self._board.clock.now_us + self.timing.leave_us)
+        self._awaited = 0
+
+    def _is_answered(self) -> bool:
+        return not self._awaited
+
+    def _begin_service(self) -> None:
+        """Let the AP interface be an access point, from the next beacon on."""
+        if self._service is not None:
+            self._service.stop()
+        self._service = ServiceSet(
+            self,
+            self._macs[Interface.AP],
+            self.access_point,
+            channel=self.channel,
+            network=_AP_NETWORK,
+            timing=ApTiming(beacon_us=self.timing.beacon_us),
+        )
+        self._service.start()
 
     def mac(self, interface: int) -> bytes:
         """Return the address of an interface."""
@@ -311,8 +565,12 @@ class Wifi:
         """
         if mac[0] & 1 or mac == self._macs[1 - interface]:
             raise WifiError(WifiCode.MAC)
+        if interface == Interface.STA and self._station is not None and mac != self._macs[interface]:
+            self._station.leave()
         self._macs[interface] = mac
-        self._board.configure_radio()
+        if interface == Interface.AP and self._service is not None and mac != self._service.bssid:
+            self._begin_service()
+        self.configure()
 
     def protocol(self, interface: int) -> int:
         """Return what an interface decodes, as ``WIFI_PROTOCOL_*`` bits."""
@@ -327,7 +585,7 @@ class Wifi:
         if not 0 < bits <= 15:
             raise WifiError(WifiCode.INVALID_ARG)
         self._protocols[interface] = ProtocolBit(bits)
-        self._board.configure_radio()
+        self.configure()
 
     def bandwidth(self, interface: int) -> int:
         """Return 1 for 20 MHz, 2 for 40 MHz."""
@@ -355,7 +613,8 @@ class Wifi:
 
         Raises:
             WifiError: NOT_STARTED while the interface is off, INVALID_ARG for a channel that is not
-                allowed.
+                allowed, FAIL while the station interface searches for a router, or a station has joined the AP
+                interface. That it is refused while the station interface is joined, too, is assumed.
         """
         if not self._active[interface] and not self._board.profile.esp8266:
             raise WifiError(WifiCode.NOT_STARTED)
@@ -363,8 +622,10 @@ class Wifi:
             raise WifiError(WifiCode.INVALID_ARG)
         if channel == self.channel:
             return
-        self.channel = channel
-        self._board.configure_radio()
+        station, service = self._station, self._service
+        if (station is not None and station.phase is not Phase.OFF) or (service is not None and service.joined):
+            raise WifiError(WifiCode.FAIL)
+        self.settle(channel)
         if interface == Interface.STA and self.timing.settle_us:
             self._board.sleep(self.timing.settle_us)
 
@@ -391,7 +652,12 @@ class Wifi:
             if not TX_POWER_STEPS[0] <= power <= MAX_TX_POWER_ASKED:
                 raise WifiError(WifiCode.INVALID_ARG)
             self._tx_power = max(step for step in TX_POWER_STEPS if step <= power)
-        self._board.configure_radio()
+        self.configure()
+
+    @property
+    def power_save(self) -> int:
+        """``wifi_ps_type_t`` (ESP8266: ``sleep_type``) number."""
+        return self._power_save
 
     def set_power_save(self, mode: int) -> None:
         """Choose when the receiver sleeps; it sleeps only while joined to a router.
@@ -401,7 +667,9 @@ class Wifi:
         """
         if not 0 <= mode <= 2:
             raise WifiError(WifiCode.INVALID_ARG)
-        self.power_save = mode
+        if mode != self._power_save:
+            self._power_save = mode
+            self.configure()
 
     # Routers.
 
@@ -409,33 +677,34 @@ class Wifi:
     def joining(self) -> Joining:
         """Where the station interface stands.
 
-        After one search in vain it is NO_AP_FOUND, also while the search goes on.
+        After an attempt in vain it tells why, also while the next one goes on.
         """
-        began_us = self._join_began_us
-        if began_us is None:
-            return Joining.IDLE
-        if self._board.clock.now_us - began_us < self.timing.no_ap_us:
-            return Joining.CONNECTING
-        return Joining.NO_AP_FOUND
+        return Joining.IDLE if self._station is None else self._station.state
 
     @property
     def searching(self) -> bool:
-        """Whether it searches for its router: the first time, or again as `reconnects` allows."""
-        began_us = self._join_began_us
-        if began_us is None:
-            return False
-        if self.reconnects < 0:
-            return True
-        searches = self.reconnects + 1
-        return self._board.clock.now_us - began_us < searches * self.timing.no_ap_us
+        """Whether it is on its way to a router: the first time, or again as `reconnects` allows."""
+        return self._station is not None and self._station.busy
 
     @property
     def connected(self) -> bool:
         """Whether the station interface is joined to a router and has an address."""
-        return False
+        return self._station is not None and self._station.phase is Phase.JOINED
+
+    @property
+    def bssid(self) -> bytes | None:
+        """The address of the router that it is joined to, or None."""
+        return self._station.bssid if self._station is not None else None
+
+    @property
+    def dismissal(self) -> int:
+        """With which reason code its router sent it away last; 0 if none did."""
+        return 0 if self._station is None else self._station.reason
 
     def connect(self) -> None:
         """Begin to join the router that `set_router` named.
+
+        Joined to that router already, it does nothing; joined to another, it leaves that one. Assumed.
 
         Raises:
             WifiError: NOT_STARTED (no interface is active), MODE (only the AP interface is), CONN
@@ -446,10 +715,24 @@ class Wifi:
             raise WifiError(WifiCode.CONN)
         if not self.ssid:
             raise WifiError(WifiCode.SSID)
-        self._join_began_us = self._board.clock.now_us
+        if self._board.profile.esp8266:
+            self.remembered = self.ssid, self._key
+        if self.connected and self._is_joined_as_told():
+            return
+        self._scan = None  # a scan under way ends
+        if self._station is None:
+            self._station = JoiningStation(self)
+        self._station.connect(self.ssid, self._key, self._bssid)
 
-    def set_router(self, ssid: bytes, key: bytes) -> None:
-        """Name the router that the station interface is to join.
+    def _is_joined_as_told(self) -> bool:
+        return (
+            self._station is not None
+            and self._station.is_for(self.ssid, self._key)
+            and self._bssid in (None, self._station.bssid)
+        )
+
+    def set_router(self, ssid: bytes, key: bytes, bssid: bytes | None = None) -> None:
+        """Name the router that the station interface is to join, and perhaps its address.
 
         Raises:
             WifiError: as `connect`, but SSID.
@@ -459,13 +742,19 @@ class Wifi:
             raise WifiError(WifiCode.CONN)
         self.ssid = ssid[:32]
         self._key = key[:64]
+        self._bssid = bssid
 
     def disconnect(self) -> None:
-        """Leave the router, or stop searching for it. Harmless when there is none."""
-        self._join_began_us = None
+        """Leave the router, or stop searching for it. Harmless when there is none.
+
+        An ESP8266 forgets the network that it would have joined by itself. Assumed.
+        """
+        self.remembered = None
+        if self._station is not None:
+            self._station.leave()
 
     def scan(self) -> list[ScanResult]:
-        """Listen on every allowed channel, and return the networks heard.
+        """Listen on every allowed channel, and return the networks heard, the strongest first.
 
         The board is deaf to its home channel meanwhile. While a search or another scan is under way
         it returns nothing and takes no time: ESP-IDF refuses to begin.
@@ -475,16 +764,30 @@ class Wifi:
         """
         if not self._active[Interface.STA]:
             raise WifiError(WifiCode.NOT_STARTED)
-        if self.searching or self._scanning:
+        if self.searching or self._scan is not None:
             return []
-        self._scanning = True
-        self._board.configure_radio()
+        found: dict[bytes, ScanResult] = {}
+        self._scan = found
         try:
-            self._board.sleep(len(self.allowed_channels) * self.timing.scan_channel_us)
+            for channel in self.allowed_channels:
+                self.tune(channel, Absence.SCANNING)
+                self.send_frame(build_probe_request(self.station_mac, b"", seq=self.take_sequence()))
+                self._board.sleep(self.timing.scan_channel_us)
+                if self._scan is not found:  # a callback joins a router, or switched Wi-Fi off
+                    break
         finally:
-            self._scanning = False
-            self._board.configure_radio()
-        return []
+            if self._scan is found:
+                self._scan = None
+                self.settle(self.channel)
+        return sorted(found.values(), key=lambda network: -network[3])
+
+    @staticmethod
+    def _note_network(scan: dict[bytes, ScanResult], network: Advertisement, rssi_dbm: int) -> None:
+        hidden = network.hidden
+        known = scan.get(network.bssid)
+        if known is None or (known[5] and not hidden):
+            ssid = b"" if hidden else network.ssid
+            scan[network.bssid] = ssid, network.bssid, network.channel, rssi_dbm, network.security, hidden
 
     def rssi_dbm(self) -> int:
         """Return how strongly the router is heard.
@@ -492,7 +795,9 @@ class Wifi:
         Raises:
             WifiError: NOT_CONNECT.
         """
-        raise WifiError(WifiCode.NOT_CONNECT)
+        if self._station is None or not self.connected:
+            raise WifiError(WifiCode.NOT_CONNECT)
+        return self._station.rssi_dbm
 
     # The own access point.
 
@@ -505,13 +810,23 @@ class Wifi:
         """
         if access_point.security == _WEP or not 0 <= access_point.security <= _LAST_SECURITY:
             raise WifiError(WifiCode.INVALID_ARG)
-        if access_point.security in _WITH_KEY and len(access_point.key) < _MIN_KEY:
+        if access_point.security in PROTECTED_SECURITY and len(access_point.key) < _MIN_KEY:
             raise WifiError(WifiCode.PASSWORD)
-        self.access_point = access_point
+        before, self.access_point = self.access_point, access_point
+        service = self._service
+        if service is None or access_point == before:
+            return
+        if replace(access_point, hidden=False, max_clients=0) == replace(before, hidden=False, max_clients=0):
+            service.access_point = access_point
+        else:  # another network: who had joined the old one is sent away
+            service.dismiss()
+            self._begin_service()
 
     def stations(self) -> list[tuple[bytes, str | None]]:
         """Return address and IP address of each station that joined."""
-        return []
+        if self._service is None:
+            return []
+        return [(station.mac, station.ip) for station in self._service.joined]
 
     def _check_started(self) -> None:
         if True not in self._active:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from espnow.air import Air, AirTiming, LogDistance, Position, Transmission
 from espnow.board import PROFILES, WifiTiming
+from espnow.board.accesspoint import ApTiming
 from espnow.errors import UserError
 from espnow.frame import format_mac, station_address
 from espnow.lab.board import LabBoard, Program, apart_from_host, check_position
@@ -19,6 +21,7 @@ from espnow.lab.explain import Report, explain
 from espnow.lab.explain_witness import Explainer
 from espnow.lab.network import LabNetwork
 from espnow.lab.program import SourceFile, compile_program, source_files
+from espnow.lab.router import Router, check_router, check_router_mac
 from espnow.micropython.flash import Flash
 
 __all__ = ["Lab"]
@@ -34,6 +37,7 @@ class Lab:
 
     Attributes:
         boards: in the order in which they were made.
+        routers: the same.
         transmissions: every frame on the air, retries and acknowledgements too, if the lab records.
         record: whether boards and lab keep what was printed, sent, received and transmitted.
         air: the medium.
@@ -84,6 +88,7 @@ class Lab:
             raise UserError(f"path_loss_exponent is {path_loss_exponent}, and must be from 1 to 10")
         self.record = record
         self.boards: list[LabBoard] = []
+        self.routers: list[Router] = []
         self.transmissions: list[Transmission] = []
         self.chance = Chance(seed)
         self.clock = VirtualClock()
@@ -206,6 +211,62 @@ class Lab:
             board.close_input()
         self.boards.append(board)
         return board
+
+    def router(
+        self,
+        ssid: str | bytes,
+        key: str | bytes = "",
+        *,
+        channel: int = 1,
+        at: Position = (0.0, 0.0),
+        name: str | None = None,
+        mac: bytes | str | None = None,
+        hidden: bool = False,
+        tx_power_dbm: float = 20.0,
+        internet: bool = True,
+    ) -> Router:
+        """Add a router, which is there at once.
+
+        Args:
+            ssid: name of its network.
+            key: its password, 8 to 64 characters (WPA2); empty for an open network.
+            channel: 1 to 14.
+            at: position in metres, east and north.
+            name: unique among boards and routers; by default "router", numbered from the second on.
+            mac: its address, bytes or ``"aa:bb:cc:dd:ee:ff"``; by default numbered.
+            hidden: its beacons keep the name back, and only who asks for the name gets an answer.
+            tx_power_dbm: how strongly it sends.
+            internet: the computer's network is reached through it.
+
+        Raises:
+            UserError: something of this cannot be, or a name or an address is taken.
+        """
+        if name is None:
+            name = next(name for n in count(1) if (name := f"router-{n}" if n > 1 else "router") not in self._names)
+        elif name in self._names:
+            raise UserError(f"there is a board or router named {name!r} already: give each its own name")
+        access_point = check_router(name, ssid, key, channel, tx_power_dbm, hidden)
+        address = check_router_mac(name, mac, len(self.routers) + 1, self._macs)
+        link = self.air.attach(name, check_position(name, at))
+        self._names.add(name)
+        self._macs[address] = name
+        timing = self.wifi or WifiTiming()
+        router = Router(
+            name,
+            link,
+            self.clock,
+            self.chance.stream(f"{name}/frames"),
+            mac=address,
+            access_point=access_point,
+            channel=channel,
+            tx_power_dbm=tx_power_dbm,
+            internet=internet,
+            attempts=timing.attempts,
+            timing=ApTiming(beacon_us=timing.beacon_us),
+            move=self.air.move,
+        )
+        self.routers.append(router)
+        return router
 
     def run(self, for_ms: float | None = None) -> None:
         """Let time pass.

@@ -94,6 +94,7 @@ class DropReason(Enum):
     RING_FULL = "receive ring full"
     NOT_ACTIVE = "ESP-NOW is not active"
     GROUP_UNHEARD = "this chip hears no broadcasts"
+    OTHER_BSSID = "its third address is not that of the router"
 
 
 class Observer(Protocol):
@@ -431,6 +432,17 @@ class Node:
         if self.observer is not None:
             self.observer.received(record)
         return True
+
+    def take_sequence(self) -> int:
+        """Return the next sequence number, for a frame of the same station that is not ESP-NOW's."""
+        sequence = self._sequence
+        self._sequence = (sequence + 1) & 0xFFF
+        return sequence
+
+    def drop(self, reason: DropReason, mpdu: bytes, at_us: int) -> None:
+        """Take notice of a frame that something before the node refused."""
+        if self.active:
+            self._dropped(reason, mpdu[10:16], at_us)
 
     def _derive(self, peer: Peer) -> None:
         peer.sending = peer.receiving = None

@@ -9,7 +9,7 @@ Rules:
   with ``board.look``, so that a program that polls lets time pass. Chance is `Services`'.
 - Names, arguments and results follow MicroPython's library reference (docs.micropython.org); what it leaves open
   and we made up is marked as assumed where it stands.
-- A module that is not in `BUILDERS` and not in `STDLIB_ALLOWED` does not exist on a board.
+- A module that is not in `BUILDERS`, `FALLBACKS` or `STDLIB_ALLOWED` does not exist on a board.
 """
 
 from __future__ import annotations
@@ -22,49 +22,87 @@ from espnow.board import Board
 from espnow.micropython.builtins import make_builtins
 from espnow.micropython.services import Services
 
-__all__ = ["BUILDERS", "STDLIB_ALLOWED", "Services", "make_builtins"]
+__all__ = ["BUILDERS", "FALLBACKS", "STDLIB_ALLOWED", "Services", "make_builtins"]
 
 Builder = Callable[[Board, Services], ModuleType]
 
 #: Modules of a board: name -> the file here that builds it.
 _OWN = {
+    "_thread": "thread",
+    "array": "array",
     "asyncio": "aio",
+    "binascii": "binascii",
+    "collections": "collections",
+    "cryptolib": "cryptolib",
+    "deflate": "deflate",
     "errno": "errno",
+    "framebuf": "framebuf",
     "gc": "gc",
+    "hashlib": "hashlib",
+    "io": "io",
+    "json": "json",
     "logging": "logging",
     "machine": "machine",
     "micropython": "micropython",
     "os": "os",
     "random": "random",
+    "re": "re",
     "select": "select",
+    "socket": "socket",
+    "ssl": "ssl",
+    "struct": "struct",
     "sys": "sys",
     "time": "time",
+    "uctypes": "uctypes",
+    "zlib": "zlib",
+}
+
+#: Modules that a board's firmware has as frozen files, dotted names of a package's too: a program's own file of the name
+#: wins.
+_FROZEN = {
+    "apa106": "apa106",
+    "dht": "dht",
+    "ds18x20": "ds18x20",
+    "hmac": "hmac",
+    "mip": "mip",
+    "neopixel": "neopixel",
+    "ntptime": "ntptime",
+    "onewire": "onewire",
+    "requests": "requests",
+    "sh1106": "sh1106",
+    "ssd1306": "ssd1306",
+    "umqtt": "umqtt",
+    "umqtt.robust": "umqtt_robust",
+    "umqtt.simple": "umqtt_simple",
+    "urequests": "requests",
 }
 
 #: Old names of modules of a board. ``urandom`` is the module `random`, not ``os.urandom``.
 _OLD_NAMES = {
+    "uarray": "array",
     "uasyncio": "asyncio",
+    "ubinascii": "binascii",
+    "ucollections": "collections",
+    "ucryptolib": "cryptolib",
     "uerrno": "errno",
+    "uhashlib": "hashlib",
+    "uio": "io",
+    "ujson": "json",
+    "umachine": "machine",
     "uos": "os",
     "urandom": "random",
+    "ure": "re",
     "uselect": "select",
+    "usocket": "socket",
+    "ussl": "ssl",
+    "ustruct": "struct",
     "usys": "sys",
     "utime": "time",
+    "uzlib": "zlib",
 }
 
 #: Old names of modules that are the host's.
-_HOST_NAMES = {
-    "uarray": "array",
-    "ubinascii": "binascii",
-    "ucollections": "collections",
-    "uhashlib": "hashlib",
-    "uheapq": "heapq",
-    "uio": "io",
-    "ujson": "json",
-    "ure": "re",
-    "ustruct": "struct",
-    "uzlib": "zlib",
-}
+_HOST_NAMES = {"uheapq": "heapq"}
 
 #: Modules of the host's standard library, with their submodules, that a program may import as they are: nothing that
 #: blocks, starts threads, opens sockets, or keeps state that two boards would share. Of `datetime`, ``now()`` and
@@ -73,13 +111,10 @@ STDLIB_ALLOWED = frozenset(
     {
         "__future__",
         "abc",
-        "array",
         "base64",
-        "binascii",
         "bisect",
         "cmath",
         "codecs",
-        "collections",
         "colorsys",
         "contextlib",
         "copy",
@@ -90,29 +125,22 @@ STDLIB_ALLOWED = frozenset(
         "fnmatch",
         "fractions",
         "functools",
-        "hashlib",
         "heapq",
-        "hmac",
         "html",
-        "io",
         "itertools",
-        "json",
         "keyword",
         "math",
         "numbers",
         "operator",
         "pprint",
-        "re",
         "statistics",
         "string",
-        "struct",
         "textwrap",
         "traceback",
         "types",
         "typing",
         "unicodedata",
         "weakref",
-        "zlib",
     }
 )
 
@@ -153,3 +181,6 @@ BUILDERS: dict[str, Builder] = {
     **{old: _old(old, name) for old, name in _OLD_NAMES.items()},
     **{old: _host(name) for old, name in _HOST_NAMES.items()},
 }
+
+#: The same for modules that a program's own files win over.
+FALLBACKS: dict[str, Builder] = {name: _own(name, file) for name, file in _FROZEN.items()}

@@ -387,7 +387,7 @@ def make(name: str, board: Board, services: Services) -> type:
     classes = board.ports.classes
     made = classes.get(name)
     if made is None:
-        made = classes[name] = bind(board, name, _class(name))
+        made = bind(board, name, _class(name))
         soft = _SOFT.get(name)
         if soft is not None:
             made._soft = make(soft, board, services)  # type: ignore[attr-defined]

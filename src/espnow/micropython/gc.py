@@ -12,7 +12,7 @@ from types import ModuleType
 from espnow.board import Board
 from espnow.micropython.services import Services
 
-__all__ = ["build"]
+__all__ = ["build", "heap"]
 
 #: Bytes of heap, all and in use: (ESP32, ESP8266). Assumed.
 _HEAP = (166_000, 37_000)
@@ -22,9 +22,15 @@ _USED = (24_000, 9_000)
 _COLLECT_COST_US = 1_000
 
 
+def heap(board: Board) -> tuple[int, int]:
+    """Return the bytes of heap that a board has, and those in use: constants."""
+    kind = int(board.profile.esp8266)
+    return _HEAP[kind], _USED[kind]
+
+
 def build(board: Board, _services: Services) -> ModuleType:
     """Return the module `gc` of `board`."""
-    kind = int(board.profile.esp8266)
+    total, used = heap(board)
     enabled = True
     limit = -1
 
@@ -49,11 +55,11 @@ def build(board: Board, _services: Services) -> ModuleType:
 
     def mem_free() -> int:
         """Return the free bytes of the heap: a constant."""
-        return _HEAP[kind] - _USED[kind]
+        return total - used
 
     def mem_alloc() -> int:
         """Return the used bytes of the heap: a constant."""
-        return _USED[kind]
+        return used
 
     def threshold(amount: int | None = None, /) -> int | None:
         """Set, or without `amount` return, after how many bytes a collection is due; -1 is never."""

@@ -13,7 +13,10 @@ from typing import Any
 
 from espnow.board import Board
 from espnow.micropython.builtins import const
+from espnow.micropython.gc import heap
+from espnow.micropython.ringio import RingIO
 from espnow.micropython.services import Services
+from espnow.micropython.viper import viper
 
 __all__ = ["build"]
 
@@ -55,7 +58,8 @@ def build(board: Board, _services: Services) -> ModuleType:
 
     def mem_info(_verbose: object = None, /) -> None:
         """Print about the memory in use."""
-        write(f"stack: {_STACK_USED} out of 15360\n")
+        total, used = heap(board)
+        write(f"stack: {_STACK_USED} out of 15360\nGC: total: {total}, used: {used}, free: {total - used}\n")
 
     def qstr_info(_verbose: object = None, /) -> None:
         """Print about interned strings."""
@@ -98,8 +102,9 @@ def build(board: Board, _services: Services) -> ModuleType:
         native=_same,
         opt_level=opt_level,
         qstr_info=qstr_info,
+        RingIO=RingIO,
         schedule=schedule,
         stack_use=stack_use,
-        viper=_same,
+        viper=viper,
     )
     return module

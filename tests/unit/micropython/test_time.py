@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnow.board.board import TICKS_PERIOD
-from espnow.micropython.time import ticks_add, ticks_diff
+from espnow.micropython.time import calendar, mktime, ticks_add, ticks_diff
 
 ticks = st.integers(0, TICKS_PERIOD - 1)
 deltas = st.integers(-TICKS_PERIOD // 2 + 1, TICKS_PERIOD // 2 - 1)
@@ -119,12 +119,22 @@ def test_counters_count_from_boot_and_wrap(make_rig):
     rig = make_rig()
     time = rig.module("time")
     rig.clock.now_us = rig.board.boot_us = 5_000_000
+    rig.board.power.switch_on(rig.clock.now_us)
     assert (time.ticks_us(), time.ticks_ms(), time.time()) == (5, 0, 0)
     rig.clock.now_us = rig.board.boot_us + TICKS_PERIOD - 2
     assert time.ticks_us() == 3
     rig.clock.now_us = rig.board.boot_us + TICKS_PERIOD * 1000 - 5
     assert time.ticks_ms() == 0
     assert time.time_ns() == TICKS_PERIOD * 1_000_000 + 5_000
+
+
+def test_the_calendar_goes_on_when_the_ticks_begin_anew(rig):
+    time = rig.module("time")
+    time.sleep(5)
+    rig.board.boot_us = rig.clock.now_us
+    assert (time.ticks_ms(), time.time(), time.localtime()[5]) == (0, 5, 5)
+    rig.board.power.calendar_us += 3_600_000_000
+    assert (time.time(), time.localtime()[3:6], time.time_ns() // 1_000_000_000) == (3_605, (1, 0, 5), 3_605)
 
 
 @pytest.mark.parametrize(("profile", "cycles"), [("esp32", 160), ("esp8266", 80)])
@@ -161,10 +171,8 @@ def test_calendar(rig, seconds, when):
 
 @given(seconds=st.integers(0, 2**32))
 def test_mktime_undoes_localtime(seconds):
-    from espnow.micropython.time import _local, _mktime
-
-    when = _local(seconds)
-    assert _mktime(when) == seconds
+    when = calendar(seconds)
+    assert mktime(when) == seconds
     assert datetime.date(*when[:3]).timetuple()[6:8] == when[6:]
 
 

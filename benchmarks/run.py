@@ -1,7 +1,8 @@
 """What the lab and the wire cost, as ratios: ``python benchmarks/run.py [scene or group ...]``.
 
 Each figure stands beside a rival that ran in turns with it, in the same process or right before it, on the same
-machine: for the lab a bare loop of heap events and greenlet switches, for the wire scapy, dpkt and the bare AES-CCM.
+machine: for the lab a bare loop of heap events and greenlet switches, for loops the same source without checks, for the
+wire scapy, dpkt and the bare AES-CCM.
 Absolute times differ from machine to machine, and on a shared one from minute to minute; the ratios do less so. Every
 scene runs in a process of its own. The targets are the project's own; "short of it" is said of what misses one.
 
@@ -22,6 +23,7 @@ from typing import Any
 GROUPS = {
     "lab": ("_lab", ("pairs", "field", "start")),
     "life": ("_life", ("sleepers",)),
+    "loops": ("_loops", ("loops",)),
     "wire": ("_wire", ("parse", "build", "ccmp", "summary")),
 }
 MODULES = {scene: module for module, scenes in GROUPS.values() for scene in scenes}

@@ -214,7 +214,10 @@ def _bus(value: object, folder: Path) -> int | tuple[int, int]:
 
 
 def _hex(value: object, folder: Path) -> bytes:
-    return bytes.fromhex(_text(value, folder))
+    try:
+        return bytes.fromhex(_text(value, folder))
+    except ValueError:
+        raise ValueError from None
 
 
 def _ssid(value: object, folder: Path) -> str:
@@ -318,8 +321,8 @@ TEXTS = Kind("a list of texts", _texts)
 FLAG = Kind("true or false", _flag)
 WHOLE = whole("a whole number")
 NUMBER = _between("a number", -math.inf, math.inf)
-TIME = Kind('a time such as "500ms", "30s" or "10m", or a number of seconds', _time)
-TIME_ABOVE_0 = Kind('a time above 0, such as "500ms", "30s" or "10m", or a number of seconds', _time_above_0)
+TIME = Kind('a time such as "500ms", "30s" or "10m"', _time)
+TIME_ABOVE_0 = Kind('a time above 0, such as "500ms", "30s" or "10m"', _time_above_0)
 PROFILE = choice(*PROFILES)
 MAC = Kind('an address such as "30:aa:aa:aa:aa:aa"', _mac)
 POSITION = Kind("two numbers, metres east and north, as in [10, 2.5]", _position)

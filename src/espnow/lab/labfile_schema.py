@@ -134,7 +134,7 @@ _STIMULUS = Table(
             _target(
                 "uart",
                 stimuli.UartStimulus,
-                Key("uart", kinds.whole("the number of a UART", 0, 3), "something arrives at this UART", "number"),
+                Key("uart", kinds.whole("the number of a UART, 0 to 2", 0, 2), "something arrives at this UART", "number"),
                 Key("text", kinds.TEXT, "a text"),
                 Key("hex", kinds.HEX, "bytes", "content"),
                 some_of=("text", "hex"),
@@ -262,12 +262,10 @@ LAB = Table(
 )
 
 
-def tables(table: Table = LAB) -> Iterable[Table]:
+def tables(table: Table = LAB) -> list[Table]:
     """Return a table and those inside it, in the order of the file's documentation."""
-    yield table
-    for key in table.keys:
-        if isinstance(key.value, Table):
-            yield from tables(key.value)
+    inside = [key.value for key in table.keys if isinstance(key.value, Table)]
+    return [table, *(below for one in inside for below in tables(one))]
 
 
 class _Check:

@@ -1,0 +1,25 @@
+"""Print which beacons are heard and how strong they are, and say when it has become quiet."""
+
+import json
+
+import espnow
+import network
+
+QUIET_MS = 3000
+
+network.WLAN(network.WLAN.IF_STA).active(True)
+
+radio = espnow.ESPNow()
+radio.active(True)
+
+while True:
+    sender, message = radio.recv(QUIET_MS)
+    if sender is None:
+        print("I hear nobody")
+        continue
+    try:
+        beacon = json.loads(message)
+    except ValueError:  # anybody may send anything
+        continue
+    rssi, _ = radio.peers_table[sender]  # of the last message that was read from this sender
+    print(beacon["name"], "is up for", beacon["uptime"], "s,", rssi, "dBm")

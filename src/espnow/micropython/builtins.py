@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 from espnow.board import Board
 from espnow.micropython.files import make_open
 from espnow.micropython.services import Services
+from espnow.micropython.viper import VIPER_NAMES
 
 __all__ = ["AS_BYTES", "FROM_BYTES", "PRINT_COST_US", "TO_BYTES", "const", "make_builtins"]
 
@@ -56,30 +57,12 @@ def as_bytes(value: Any, /) -> Any:
     return value.encode() if type(value) is str else value
 
 
-def _pointer(item: Literal["B", "H", "I"], size: int) -> Callable[[Any], Any]:
-    def pointer(buffer: Any, /) -> Any:
-        """Return the items that a buffer holds, to be read and written by their number."""
-        view = memoryview(buffer).cast("B")
-        return view[: len(view) // size * size].cast(item)
-
-    return pointer
-
-
-def uint(value: Any, /) -> int:
-    """Return the lowest 32 bits of a number, as viper's type does."""
-    return int(value) & 0xFFFFFFFF
-
-
 _LANGUAGE: dict[str, Any] = {
     AS_BYTES: as_bytes,
     FROM_BYTES: from_bytes,
     TO_BYTES: to_bytes,
+    **VIPER_NAMES,
     "const": const,
-    "ptr": object,
-    "ptr16": _pointer("H", 2),
-    "ptr32": _pointer("I", 4),
-    "ptr8": _pointer("B", 1),
-    "uint": uint,
 }
 
 

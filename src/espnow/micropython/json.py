@@ -117,7 +117,8 @@ def loads(text: Any, /) -> Any:
     try:
         return _DECODE(text if isinstance(text, str) else raw.decode())
     except ValueError:
-        return _Reader(raw).read()
+        pass
+    return _Reader(raw).read()  # out here: its errors have no other error behind them
 
 
 def load(stream: Any, /) -> Any:

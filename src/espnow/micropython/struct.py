@@ -166,7 +166,8 @@ def pack(fmt: str, /, *values: Any) -> bytes:
     try:
         return form.form.pack(*values)
     except (host.error, TypeError, OverflowError):
-        return form.form.pack(*form.fitting(values))
+        pass
+    return form.form.pack(*form.fitting(values))
 
 
 def pack_into(fmt: str, buffer: Any, offset: int, /, *values: Any) -> None:
@@ -187,8 +188,10 @@ def pack_into(fmt: str, buffer: Any, offset: int, /, *values: Any) -> None:
     start = _start(form, len(view), offset)
     try:
         form.form.pack_into(view, start, *values)
+        return
     except (host.error, TypeError, OverflowError):
-        form.form.pack_into(view, start, *form.fitting(values))
+        pass
+    form.form.pack_into(view, start, *form.fitting(values))
 
 
 def unpack_from(fmt: str, data: Any, offset: int = 0, /) -> tuple[Any, ...]:

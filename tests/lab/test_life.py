@@ -47,7 +47,7 @@ def test_nothing_of_the_program_is_left_after_deep_sleep(lab):
         "print(e.peer_count(), sta.config('channel'))\nleft = json.left = 1\n"
         "e.add_peer(b'\\x30\\xaa\\xaa\\xaa\\xaa\\xaa')\nsta.config(channel=6)\nmachine.deepsleep(1000)"
     )
-    lab.run(for_ms=3_000)
+    lab.run(for_ms=2_500)
     assert board.lines == ["None None", "(0, 0) 1"] * 2
 
 
@@ -73,7 +73,7 @@ def test_the_ticks_begin_anew_and_the_flash_stays(lab):
     assert board.lines == ["0 False", "0 True"]
 
 
-@pytest.mark.parametrize("ms", ["", "0", "None"])
+@pytest.mark.parametrize("ms", ["", "None", "-1"])
 def test_without_a_time_it_sleeps_until_a_pin_wakes_it(lab, ms):
     board = lab.board(
         code="import machine, esp32\nprint(machine.wake_reason(), machine.reset_cause())\n"
@@ -309,7 +309,7 @@ def test_power_can_go_at_any_time(lab, when):
     lab.at(when, board.power_off)
     lab.run(for_ms=5_000)
     assert (board.power_state, board.finished) == (PowerState.OFF, True)
-    assert board.lines == (["boot"] if when else [])
+    assert board.lines == ["boot"]
 
 
 def test_a_board_that_starts_later(lab):

@@ -448,6 +448,7 @@ class LabBoard(Outside):
             deepsleep=self._sleep_from_inside,
             start_thread=self._start_thread,
             network=self.network,
+            wdt_reset=self._bark,
         )
         self._flash.boot()
         self._importer = Importer(hardware, self._services)

@@ -119,7 +119,8 @@ class Report(Sequence[Loss]):
         if not self.total:
             lines = [f"Every message was delivered and read ({self.sent} sent)."]
         else:
-            lines = [f"{_many(self.total, 'message')} not delivered ({self.sent} sent):", ""]
+            what = "message was" if self.total == 1 else "messages were"
+            lines = [f"{self.total} {what} not delivered ({self.sent} sent):", ""]
             lines += self._count_lines(width)
             lines.append("")
             lines += self._loss_lines(width)
@@ -150,7 +151,7 @@ class Report(Sequence[Loss]):
         lines = []
         hidden = self.total - sum(len(group) for group in shown)
         if hidden:
-            lines.append(f"  {_many(hidden, 'earlier one')} not listed.")
+            lines.append(f"  ({hidden} more, earlier)")
         for group in shown:
             first = group[0]
             more = ""
@@ -286,7 +287,3 @@ def _wrap(text: str, width: int, first: str, rest: str) -> list[str]:
 
 def _seconds(us: int) -> str:
     return f"{us / 1e6:.3f} s"
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun} was" if number == 1 else f"{number} {noun}s were"

@@ -120,7 +120,7 @@ class _Open:
         peer: its address.
         message: its bytes.
         group: whether the address is a group's.
-        delivered: how many rings it entered.
+        delivered: whether it entered a ring.
         missed: how many boards are told to have missed it (a group's).
         near: a board in range that was not to hear it (a group's).
         troubles: why the attempts failed (one board's).
@@ -134,7 +134,7 @@ class _Open:
         self.peer = peer
         self.message = message
         self.group = is_group(peer)
-        self.delivered = 0
+        self.delivered = False
         self.missed = 0
         self.near: _Trouble | None = None
         self.troubles: list[_Trouble] | None = None
@@ -196,9 +196,14 @@ class Witness:
 
     def received(self, message: ReceivedMessage) -> None:
         """Note that a message entered the ring of this board."""
-        found = self._explainer.spoken()
+        explainer = self._explainer
+        speaking = explainer.air.speaking
+        if message[3] == explainer.heard_us and speaking is explainer.heard_from:
+            return  # another board got it already: one is enough to know
+        explainer.heard_us, explainer.heard_from = message[3], speaking
+        found = explainer.spoken()
         if found is not None:
-            found.delivered += 1
+            found.delivered = True
 
     def dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
         """Note why a frame that this board heard did not become a message."""
@@ -275,6 +280,8 @@ class Explainer:
         addresses: who has which address.
         counts: losses by reason.
         cases: the last losses.
+        heard_from: whose message entered a ring last.
+        heard_us: and when.
     """
 
     def __init__(self, air: Air, *, range_m: float | None, lifetime_us: int) -> None:
@@ -291,6 +298,8 @@ class Explainer:
         self.addresses = AddressBook(self.witnesses, air.clock)
         self.counts: defaultdict[LossReason, int] = defaultdict(int)
         self.cases: deque[Case] = deque(maxlen=KEPT)
+        self.heard_from: AirLink | None = None
+        self.heard_us = -1
         self._lifetime_us = lifetime_us
         self._number = 0
         self._closed = False
@@ -337,7 +346,7 @@ class Explainer:
         if found.group:
             if missing is None:
                 return
-            if not missing.node.active:
+            if not missing.node.active or receiver.config.absence is Absence.NO_POWER:
                 found.near = _name(sender, receiver, missing, reason)
                 return
         if reason is MissReason.OUT_OF_RANGE:

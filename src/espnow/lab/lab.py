@@ -43,6 +43,7 @@ class Lab:
         air: the medium.
         clock: the virtual clock.
         wifi: figures of the boards' Wi-Fi, or None for the usual ones.
+        network: the boards' IP networks, and their way to this computer's.
         explainer: who watches for messages that are not delivered, or None.
     """
 
@@ -92,7 +93,7 @@ class Lab:
         self.transmissions: list[Transmission] = []
         self.chance = Chance(seed)
         self.clock = VirtualClock()
-        self.network = LabNetwork(self.clock, expose=expose)
+        self.network = LabNetwork(self.clock, self.routers, expose=expose)
         self.wifi = wifi
         self._profile = profile
         self._folder = None if folder is None else Path(folder)

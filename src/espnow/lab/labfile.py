@@ -22,8 +22,9 @@ from typing import Any
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.lab.lab import Lab
-from espnow.lab.labfile_parts import BoardPart, LabPart, LinkPart, RouterPart
+from espnow.lab.labfile_parts import BoardPart, LabPart, LinkPart, RouterEvent, RouterPart
 from espnow.lab.labfile_schema import check
+from espnow.lab.router import Router
 from espnow.lab.stimuli import Surroundings
 
 __all__ = ["LabFile", "read"]
@@ -59,6 +60,7 @@ class LabFile:
             "range_m": air.range_m,
             "path_loss_exponent": air.path_loss_exponent,
             "loss": air.loss,
+            "expose": content.expose,
         }
         lab = Lab(**(said | options))
         try:
@@ -103,7 +105,33 @@ class LabFile:
                 stimulus.schedule(around, partial(self._telling, stimulus.where))
 
     def _add_router(self, lab: Lab, part: RouterPart) -> None:
-        raise UserError("routers are not there yet")
+        router = lab.router(
+            part.ssid,
+            part.key,
+            channel=part.channel,
+            at=part.at,
+            name=part.name,
+            mac=part.mac,
+            hidden=part.hidden,
+            internet=part.internet,
+        )
+        for event in part.events:
+            change = partial(self._change, router, event)
+            if event.at_us:
+                lab.at(event.at_us / 1000, change)
+            else:
+                change()
+
+    def _change(self, router: Router, event: RouterEvent) -> None:
+        with self._telling(event.where):
+            if isinstance(event.action, int):
+                router.set_channel(event.action)
+            elif isinstance(event.action, tuple):
+                router.position = event.action
+            elif event.action == "off":
+                router.down()
+            else:
+                router.up()
 
     @contextmanager
     def _telling(self, where: str) -> Iterator[None]:

@@ -229,7 +229,7 @@ def _ssid(value: object, folder: Path) -> str:
 
 def _key(value: object, folder: Path) -> str:
     text = _text(value, folder)
-    if text and not 8 <= len(text.encode()) <= 63:
+    if text and not 8 <= len(text.encode()) <= 64:
         raise ValueError
     return text
 
@@ -334,7 +334,7 @@ PROGRAM = Kind("the name of a file or folder", _program)
 FILE = Kind("the name of a file", _path)
 FOLDER = Kind("the name of a folder", _path)
 SSID = Kind("a text of 1 to 32 bytes", _ssid)
-KEY = Kind('a text of 8 to 63 bytes, or ""', _key, secret=True)
+KEY = Kind('a text of 8 to 64 bytes, or ""', _key, secret=True)
 PIN = Kind("the number of a pin", _pin)
 LEVEL = Kind('0, 1 or "open"', _level)
 HEX = Kind('bytes in hex, as in "01 ff"', _hex)

@@ -31,10 +31,10 @@ class BoardPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterEvent:
-    """Something that happens to a router (``[[router.event]]``): ``"off"``, ``"on"``, or a channel."""
+    """Something that happens to a router (``[[router.event]]``): ``"off"``, ``"on"``, a channel, or another place."""
 
     where: str
-    action: str | int
+    action: str | int | Position
     at_us: int = 0
 
 
@@ -50,6 +50,7 @@ class RouterPart:
     mac: bytes | None = None
     at: Position = (0.0, 0.0)
     hidden: bool = False
+    internet: bool = True
     events: tuple[RouterEvent, ...] = ()
 
 
@@ -89,6 +90,7 @@ class LabPart:
     log: bool = False
     explain: bool = False
     quiet: bool = False
+    expose: bool = False
     air: AirPart = field(default_factory=AirPart)
     routers: tuple[RouterPart, ...] = ()
     boards: tuple[BoardPart, ...] = ()

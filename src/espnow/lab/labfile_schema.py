@@ -63,6 +63,12 @@ class Key:
     many: bool = False
 
 
+def _itself(**only: Any) -> Any:
+    """Return the value of the only key."""
+    (value,) = only.values()
+    return value
+
+
 def _target(name: str, make: Callable[..., Any], *keys: Key, some_of: tuple[str, ...] = ()) -> tuple[str, Table]:
     return name, Table(name, make, keys, some_of=some_of)
 
@@ -134,7 +140,12 @@ _STIMULUS = Table(
             _target(
                 "uart",
                 stimuli.UartStimulus,
-                Key("uart", kinds.whole("the number of a UART, 0 to 2", 0, 2), "something arrives at this UART", "number"),
+                Key(
+                    "uart",
+                    kinds.whole("the number of a UART, 0 to 2", 0, 2),
+                    "something arrives at this UART",
+                    "number",
+                ),
                 Key("text", kinds.TEXT, "a text"),
                 Key("hex", kinds.HEX, "bytes", "content"),
                 some_of=("text", "hex"),
@@ -191,10 +202,11 @@ _ROUTER = Table(
         Key("ssid", kinds.SSID, "the name of its network", required=True),
         Key("key", kinds.KEY, "its key; without it, an open network"),
         Key("channel", kinds.CHANNEL, "1 without it"),
-        Key("name", kinds.TEXT, "unique in the lab; without it, from the SSID"),
+        Key("name", kinds.TEXT, 'unique in the lab; without it, "router", numbered from the second on'),
         Key("mac", kinds.MAC, "its address; without it, numbered"),
         Key("at", kinds.POSITION, "where it stands; without it, [0, 0]"),
         Key("hidden", kinds.FLAG, "it does not tell its SSID"),
+        Key("internet", kinds.FLAG, "false: the computer's network is not reached through it"),
         Key(
             "event",
             Table(
@@ -203,8 +215,9 @@ _ROUTER = Table(
                 (Key("at", kinds.TIME, "when; without it, at once", "at_us"),),
                 one_of=dict(
                     (
-                        _target("power", str, Key("power", kinds.choice("off", "on"), "it vanishes; it is back")),
-                        _target("channel", int, Key("channel", kinds.CHANNEL, "it goes to this channel")),
+                        _target("power", _itself, Key("power", kinds.choice("off", "on"), "it vanishes; it is back")),
+                        _target("channel", _itself, Key("channel", kinds.CHANNEL, "it goes to this channel")),
+                        _target("move", _itself, Key("move", kinds.POSITION, "it stands here from now on")),
                     )
                 ),
             ),
@@ -255,6 +268,7 @@ LAB = Table(
         Key("log", kinds.FLAG, "print every message on the air, as `--log`"),
         Key("explain", kinds.FLAG, "tell why messages were not delivered, as `--explain`"),
         Key("quiet", kinds.FLAG, "no summary, as `--quiet`"),
+        Key("expose", kinds.FLAG, "what boards listen on is reached from this computer, at its loopback"),
         Key("air", _AIR, "how frames travel"),
         Key("router", _ROUTER, "the access points", "routers", many=True),
         Key("board", _BOARD, "the boards, in the order in which they begin", "boards", many=True),
@@ -302,8 +316,7 @@ class _Check:
         self._complete(table, value, where)
         if target is not None:
             self._complete(target, value, where)
-            action = list(of_action.values())
-            made["action"] = target.make(*action) if target.make in (str, int) else target.make(**of_action)
+            made["action"] = target.make(**of_action)
         try:
             return table.make(where=where, **made)
         except ValueError as error:  # keys that do not go together

@@ -132,7 +132,7 @@ class Life:
     def sleep_light(self, ms: int | None) -> None:
         """Stop the processor for `ms` milliseconds or (None) until a pin wakes it; called by the program.
 
-        Timers stand still meanwhile, callbacks of pins run afterwards. The radio is off, and its configuration lost.
+        Callbacks that come due meanwhile run afterwards. The radio is off, and its configuration lost.
         """
         hardware = self._hardware
         clock, power, watchers = hardware.clock, hardware.power, hardware.ports.watchers
@@ -146,7 +146,6 @@ class Life:
             if reason is not None:
                 hardware.cpu.wake()
 
-        hardware.ports.hold()
         watchers.append(look)
         try:
             look()
@@ -154,7 +153,6 @@ class Life:
                 hardware.cpu.pause(until_us)
         finally:
             watchers.remove(look)
-            hardware.ports.go_on()
         power.wake_reason = reason or WakeReason.TIMER
         hardware.wifi.lose_configuration()
         self._set(PowerState.ON)

@@ -28,6 +28,7 @@ from espnow.micropython.transport import Address, Stream
 if TYPE_CHECKING:
     from espnow.lab.host import HostWaiter
     from espnow.lab.host_sockets import HostPlace, HostStream, Lookup
+    from espnow.lab.router import Router
 
 __all__ = ["BoardNetwork", "LabNetwork", "Site"]
 
@@ -65,19 +66,20 @@ class LabNetwork:
         expose: whether what boards listen on can be reached at the computer's loopback.
         hosts: names and addresses that programs use -> which of the computer's they mean, each ``"host"`` or
             ``"host:port"``: ``{"broker.example": "127.0.0.1:1884"}``.
-        internet: address of a router -> whether it leads to the computer's network, rather than to its loopback only.
+        routers: of the lab; each says whether it leads to the computer's network, or to its loopback only.
         boards: those that have used a socket.
     """
 
-    def __init__(self, clock: Clock, *, expose: bool = False) -> None:
+    def __init__(self, clock: Clock, routers: list[Router], *, expose: bool = False) -> None:
         """Make networks without boards.
 
         Args:
             clock: of the lab.
+            routers: of the lab, also those that will be added.
             expose: whether boards can be reached from the computer.
         """
         self.clock = clock
-        self.internet: dict[bytes, bool] = {}
+        self.routers = routers
         self.expose = expose
         self.hosts: dict[str, str] = {}
         self.boards: list[BoardNetwork] = []
@@ -99,7 +101,8 @@ class LabNetwork:
         bssid = wifi.bssid if wifi.connected else None
         if bssid is not None:
             ip, netmask, _ = wifi.addresses[Interface.STA]
-            found.append(Site(bssid, ip, netmask, self.internet.get(bssid)))
+            internet = next((router.internet for router in self.routers if router.mac == bssid), None)
+            found.append(Site(bssid, ip, netmask, internet))
         if wifi.interface_active(Interface.AP):
             ip, netmask, _ = wifi.addresses[Interface.AP]
             found.append(Site(wifi.mac(Interface.AP), ip, netmask, None))

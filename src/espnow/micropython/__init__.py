@@ -28,6 +28,7 @@ Builder = Callable[[Board, Services], ModuleType]
 
 #: Modules of a board: name -> the file here that builds it.
 _OWN = {
+    "_onewire": "onewire_bits",
     "_thread": "thread",
     "array": "array",
     "asyncio": "aio",
@@ -36,6 +37,8 @@ _OWN = {
     "cryptolib": "cryptolib",
     "deflate": "deflate",
     "errno": "errno",
+    "esp": "esp",
+    "esp32": "esp32",
     "framebuf": "framebuf",
     "gc": "gc",
     "hashlib": "hashlib",

@@ -13,13 +13,16 @@ from espnow.board import Board
 from espnow.board.buses import buses_of
 from espnow.errors import ETIMEDOUT, BoardOSError
 from espnow.micropython.machine.pin import find_pin
+from espnow.micropython.machine.wires import view_of
 from espnow.micropython.services import Services
 
-__all__ = ["DHT11", "DHT22", "DHTBase", "build", "read_frame"]
+__all__ = ["DHT11", "DHT22", "DHTBase", "build", "read_frame", "readinto"]
 
 #: How long a measurement takes, and one that nothing answers.
 _MEASURE_US = 23_000
 _SILENCE_US = 18_200
+
+_FRAME_LENGTH = 5
 
 #: ETIMEDOUT of an ESP8266 is Linux'.
 _ETIMEDOUT_ESP8266 = 110
@@ -40,6 +43,19 @@ def read_frame(board: Board, pin: Any, *, dht11: bool | None = None) -> bytes:
     return frame
 
 
+def readinto(board: Board, pin: Any, buffer: Any) -> None:
+    """Fill a buffer of five bytes from the sensor at a pin, for a program with a driver of its own.
+
+    Raises:
+        ValueError: the buffer is too small.
+        OSError: ETIMEDOUT, nothing answers.
+    """
+    view = view_of(buffer)
+    if len(view) < _FRAME_LENGTH:
+        raise ValueError("buffer too small")
+    view[:_FRAME_LENGTH] = read_frame(board, pin)
+
+
 class DHTBase:
     """A sensor of either kind.
 
@@ -53,7 +69,7 @@ class DHTBase:
 
     def __init__(self, pin: Any) -> None:
         self.pin = pin
-        self.buf = bytearray(5)
+        self.buf = bytearray(_FRAME_LENGTH)
 
     def measure(self) -> None:
         """Measure.

@@ -1,7 +1,7 @@
 """`neopixel` and `apa106`: chains of addressable LEDs.
 
-They follow https://docs.micropython.org/en/latest/library/neopixel.html. What was written is kept at the board, `espnow.board.buses.Pixels`. A write takes as long as its bits on the wire, and
-the pause after them.
+They follow https://docs.micropython.org/en/latest/library/neopixel.html. What was written is kept at the board,
+`espnow.board.buses.Pixels`. A write takes as long as its bits on the wire, and the pause after them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from espnow.board import Board
 from espnow.board.buses import buses_of
 from espnow.micropython.machine.pin import find_pin
+from espnow.micropython.machine.pulses import bitstream
 from espnow.micropython.services import Services
 
 __all__ = ["APA106", "NeoPixel", "build", "build_apa106"]
@@ -82,15 +83,11 @@ class NeoPixel:
     def write(self) -> None:
         """Send all colours to the LEDs."""
         board = self._board
-        pin = find_pin(board, self.pin)
-        chain = buses_of(board).pixels(pin.number)
+        chain = buses_of(board).pixels(find_pin(board, self.pin).number)
         chain.order = tuple(self.ORDER)
         chain.bytes_per_pixel = self.bpp
-        data = bytes(self.buf)
-        bit_ns = max(sum(self.timing[:2]), sum(self.timing[2:]))
-        board.cpu.spend(len(data) * 8 * bit_ns // 1000 + _LATCH_US)
-        pin.stream = data
-        chain.write(board.clock.now_us, data)
+        bitstream(board, self.pin, 0, self.timing, self.buf)
+        board.cpu.spend(_LATCH_US)
 
     def _start(self, i: int) -> int:
         i = operator.index(i)

@@ -66,8 +66,10 @@ class _Machine(ModuleType):
         """Make what is made on demand: classes, and the views of memory."""
         where = self._CLASSES.get(name)
         if where is not None:
-            base = getattr(importlib.import_module(f"espnow.micropython.machine.{where[0]}"), where[1])
-            found: Any = bind(self._board, name, base)
+            found: Any = self._board.ports.classes.get(name)
+            if found is None:
+                base = getattr(importlib.import_module(f"espnow.micropython.machine.{where[0]}"), where[1])
+                found = bind(self._board, name, base)
             if name == "WDT":
                 found._bite = self._services.wdt_reset
         elif name in _BUSES:
@@ -125,6 +127,12 @@ class _Machine(ModuleType):
         board.cpu.pause(board.clock.now_us + _IDLE_US)
         if board.has_callbacks:
             board.run_callbacks()
+
+    def dht_readinto(self, pin: Any, buffer: Any, /) -> None:
+        """Fill five bytes from the DHT sensor at a pin: what `dht` drivers are built on."""
+        from espnow.micropython.dht import readinto
+
+        readinto(self._board, pin, buffer)
 
     def disable_irq(self) -> int:
         """Return the state for `enable_irq`; a callback is scheduled, so no program can be in the middle of one."""

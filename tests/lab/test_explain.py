@@ -2,17 +2,19 @@
 
 import enum
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from espnow.air import AirTiming
+from espnow.board import WifiTiming
 from espnow.errors import EspNowCode, LinkFull, NodeError, UserError
 from espnow.frame import build, with_retry
 from espnow.lab import Lab, explain_witness
 from espnow.lab.explain import LossReason
-from espnow.lab.explain_text import words
+from espnow.lab.explain_text import describe_error, words
 from espnow.link import Absence, Interface, PowerSave, RadioConfig
 from espnow.node.node import DropReason
 
@@ -164,8 +166,10 @@ def no_long_range(pair):
 
 
 def receiver_sending(pair):
-    frame = build(ALL, pair.peer, b"y", seq=0, random_value=0)
-    pair.gateway.hardware.link.transmit(frame, 999)  # both draw no backoff, and begin at one instant
+    pair.rx_wlan.config(txpower=2)  # sensor does not hear that gateway sends
+    frame = build(ALL, pair.peer, bytes(250), seq=0, random_value=0)
+    pair.gateway.hardware.link.transmit(frame, 999)
+    pair.lab.run(for_ms=1)
     pair.broadcast()
     return "the receiver was sending itself: a radio cannot hear while it sends"
 
@@ -466,6 +470,7 @@ def internal(pair):
 
 R = LossReason
 FAR = {"at": (340, 0), "path_loss_exponent": 3.15}
+WEAK = {"at": (100, 0), "path_loss_exponent": 3.25}
 CASES = [
     (R.OTHER_CHANNEL, other_channel, {}),
     (R.OTHER_CHANNEL, other_channel_of_a_broadcast, {}),
@@ -487,7 +492,7 @@ CASES = [
     (R.OUT_OF_RANGE, out_of_range, FAR),
     (R.BEYOND_RANGE, beyond_range, {"at": (30, 0), "range_m": 20}),
     (R.NO_LONG_RANGE, no_long_range, {}),
-    (R.RECEIVER_SENDING, receiver_sending, {"timing": AirTiming(cw_min=0)}),
+    (R.RECEIVER_SENDING, receiver_sending, WEAK),
     (R.LOST, lost, {}),
     (R.NOBODY, unknown, {}),
     (R.NOBODY, one_digit, {}),
@@ -512,7 +517,7 @@ CASES = [
     (R.DISCARDED, switched_off, {}),
     (R.DISCARDED, small_buffer, {}),
     (R.ACK_LOST, ack_lost, {}),
-    (R.ACK_LOST, weak_ack, {"at": (100, 0), "path_loss_exponent": 3.25}),
+    (R.ACK_LOST, weak_ack, WEAK),
     (R.BUSY, busy, {"timing": AirTiming(lifetime_us=2_000)}),
     (R.SENDER_OFF, sender_off, {}),
     (R.SENDER_OFF, sender_off_before_a_broadcast, {}),
@@ -560,4 +565,287 @@ def test_every_drop_of_a_node_is_a_reason():
 
 
 def test_every_absence_is_a_reason():
-    assert {absence for absence in Absence} == set(explain_witness._ABSENCES)
+    assert set(Absence) == set(explain_witness._ABSENCES)
+
+
+# What is no loss, and several attempts.
+
+
+def test_a_message_that_a_retry_brings_is_no_loss():
+    pair = Pair()
+    pair.set_receiver(channel=6)
+    pair.later(5, lambda: pair.set_receiver(channel=1))
+    assert pair.send()
+    assert pair.sensor.sent[-1].attempts > 1
+    pair.rx.recv()
+    assert pair.losses() == []
+    assert pair.lab.explain().format() == "Every message was delivered and read (1 sent)."
+
+
+def test_the_last_attempt_decides_and_the_others_are_counted():
+    pair = Pair()
+    pair.set_receiver(channel=6)
+    pair.later(5, lambda: pair.set_receiver(channel=1, receiver_on=False))
+    assert not pair.send()
+    ((reason, sentence),) = pair.losses()
+    assert reason == "wifi_off"
+    before = int(sentence.partition("; 7 attempts, before ")[2].partition(" x on another channel")[0])
+    assert 1 <= before <= 6
+
+
+def test_a_ring_that_was_full_decides_though_the_retry_was_a_duplicate():
+    pair = Pair()
+    for _ in range(2):
+        pair.send(bytes(250))
+    pair.lab.set_loss("gateway", "sensor", 1.0)
+    pair.later(10, lambda: pair.lab.set_loss("gateway", "sensor", 0.0))
+    assert pair.send(bytes(250))
+    assert pair.sensor.sent[-1].attempts > 1
+    assert pair.lab.explain().counts == {"ring_full": 1, "unread": 2}
+
+
+def test_messages_of_lossy_air_add_up():
+    pair = Pair(loss=0.4, seed=3, wifi=WifiTiming(attempts=2))
+    pair.rx.active(False)
+    pair.rx.config(rxbuf=100_000)
+    pair.rx.active(True)
+    answers = [pair.send(str(number)) for number in range(300)]
+    arrived = {message.message for message in pair.gateway.received}
+    counts = pair.lab.explain().counts
+    assert counts["lost"] == 300 - len(arrived) > 0
+    assert counts["ack_lost"] == sum(
+        not answered and str(number).encode() in arrived for number, answered in enumerate(answers)
+    )
+    assert counts["unread"] == len(arrived)
+
+
+def test_a_broadcast_is_lost_once_for_each_board_that_was_to_hear_it():
+    pair = Pair()
+    others = [pair.lab.board(name=f"other{number}") for number in range(4)]
+    for other in others[:3]:
+        pair.start(other)
+    for other, channel in zip(others[:2], (6, 11), strict=True):
+        other.module("network").WLAN(0).config(channel=channel)
+    pair.broadcast("hello")
+    pair.rx.recv()
+    others[2].module("espnow").ESPNow().recv()
+    report = pair.lab.explain()
+    assert report.counts == {"other_channel": 2}
+    assert {loss.receiver for loss in report} == {"other0", "other1"}
+    assert len(others[3].explain()) == len(others[2].explain()) == 0
+
+
+def test_a_send_to_all_names_the_peer_that_failed():
+    pair = Pair()
+    absent = pair_address(pair, "aaaaaaaaaaaa")
+    assert not pair.tx.send("to all")
+    pair.rx.recv()
+    (loss,) = pair.lab.explain()
+    assert (loss.address, loss.message, loss.reason) == (absent, b"to all", "nobody")
+    pair.tx.mod_peer(absent, None, None, 1)
+    with pytest.raises(OSError):
+        pair.tx.send("again")
+    assert [loss.address for loss in pair.lab.explain() if loss.reason == "if"] == [absent]
+
+
+def test_a_message_that_was_under_way_when_esp_now_stopped_is_judged():
+    pair = Pair()
+    pair.rx_wlan.config(channel=6)
+    pair.tx.send(pair.peer, "x", False)
+    pair.tx.active(False)
+    pair.lab.run(for_ms=200)
+    assert [reason for reason, _ in pair.losses()] == ["other_channel"]
+
+
+def test_addresses_that_programs_give_are_known():
+    pair = Pair()
+    pair.rx_wlan.config(mac=b"\x30\xaa\xaa\xaa\xaa\xaa")
+    pair.rx_wlan.active(False)
+    pair.lab.run(for_ms=200)
+    pair.send(to=pair_address(pair, "30aaaaaaaaaa"))
+    assert pair.losses() == [("wifi_off", "Wi-Fi is off: no interface of gateway is active; 7 attempts")]
+
+
+# Real boards' lives, by programs.
+
+RADIO = """
+import network, espnow, machine, time
+wlan = network.WLAN(0)
+wlan.active(True)
+e = espnow.ESPNow()
+e.active(True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "sentence"),
+    [
+        ("machine.deepsleep(10_000)", "in deep sleep: the radio of gateway was off; 7 attempts"),
+        ("wlan.active(False)\nmachine.lightsleep(10_000)", "in light sleep: the radio of gateway was off; 7 attempts"),
+        ("time.sleep_ms(790)\nmachine.reset()", "restarting: gateway was not up yet; 7 attempts"),
+    ],
+)
+def test_a_board_that_is_away(lab, program, sentence):
+    gateway = lab.board(code=RADIO + program, name="gateway")
+    lab.board(
+        code=f"{RADIO}e.add_peer({gateway.mac!r})\ntime.sleep_ms(800)\nassert not e.send({gateway.mac!r}, 'x')",
+        name="sensor",
+    )
+    lab.run(for_ms=1_200)
+    assert [loss.sentence for loss in gateway.explain()] == [sentence]
+
+
+def test_a_board_without_power_is_no_listener():
+    pair = Pair()
+    pair.gateway.power_off()
+    pair.broadcast()
+    pair.send()
+    assert [reason for reason, _ in pair.losses()] == ["nobody_heard", "no_power"]
+
+
+def test_a_program_that_died_is_noted(lab):
+    lab.board(code="raise ValueError('a \x1b[31m b')", name="sensor")
+    lab.run()
+    assert lab.explain().notes == ("The program of sensor has died: ValueError: a \\x1b[31m b",)
+    assert "has died" in str(lab.explain())
+
+
+@pytest.mark.parametrize(("profile", "number"), [("esp32", "-12395, 'ESP_ERR_ESPNOW_EXIST'"), ("esp8266", "875")])
+def test_an_error_of_esp_now_is_explained(lab, profile, number):
+    lab.board(code=RADIO + "for _ in range(2):\n    e.add_peer(b'123456')", name="sensor", profile=profile)
+    lab.run()
+    shown = f"({number})" if "," in number else number
+    meaning = "the peer is registered already: get_peers() tells, mod_peer changes it"
+    assert lab.explain().notes == (f"The program of sensor has died: OSError: {shown}: {meaning}",)
+
+
+def test_every_error_of_esp_now_has_its_words():
+    for code in EspNowCode:
+        assert describe_error(-code)
+        assert describe_error(code - EspNowCode.NOT_INIT + 869) == describe_error(-code)
+    for number in (1, 116, 868, 878, 12389, None, "x"):
+        assert describe_error(number) is None
+
+
+def test_what_is_done_when_a_lab_ends_is_no_loss(lab):
+    gateway = lab.board(code=RADIO + "try:\n    time.sleep(100)\nfinally:\n    e.active(False)", name="gateway")
+    lab.board(code=f"{RADIO}e.add_peer({gateway.mac!r})\ne.send({gateway.mac!r}, 'x')", name="sensor")
+    lab.run(for_ms=1_000)
+    lab.interrupt()
+    lab.close()
+    (loss,) = lab.explain()
+    assert loss.sentence == "never read: it waits in the ring of gateway, whose program runs"
+
+
+# What is kept.
+
+
+def test_without_explain_nothing_watches():
+    pair = Pair(record=False)
+    pair.send()
+    assert pair.lab.air.on_miss is None
+    assert pair.sensor.hardware.node.observer is None
+    for asked in (pair.lab, pair.sensor):
+        with pytest.raises(UserError, match=r"Lab\(explain=True\)"):
+            asked.explain()
+
+
+def test_memory_is_bounded_and_counts_are_exact(monkeypatch):
+    monkeypatch.setattr(explain_witness, "KEPT", 10)
+    monkeypatch.setattr(explain_witness, "KEPT_OF_BOARD", 4)
+    pair = Pair(record=False, explain=True)
+    pair.rx_wlan.config(channel=6)
+    for number in range(15):
+        pair.broadcast(str(number))
+    report = pair.lab.explain()
+    assert report.counts == {"other_channel": 15} == pair.gateway.explain().counts
+    assert report.total == report.sent == 15
+    assert [loss.message for loss in report] == [str(number).encode() for number in range(5, 15)]
+    assert len(pair.gateway.explain()) == 10
+    assert len(pair.gateway._witness.cases) == 4
+    assert not pair.sensor._witness._open
+    assert "(5 more, earlier)" in str(report)
+
+
+def test_the_same_lab_tells_the_same():
+    def tell():
+        pair = Pair(loss=0.5, seed=9)
+        for number in range(30):
+            pair.broadcast(str(number))
+            pair.send(str(number))
+        return str(pair.lab.explain())
+
+    assert tell() == tell()
+
+
+# What is printed.
+
+
+def test_a_page_fits():
+    pair = Pair()
+    for act in (ap_address, one_digit, unread, chan):
+        act(pair)
+    for columns in (60, 80, 200):
+        page = pair.lab.explain().format(columns)
+        assert max(map(len, page.splitlines())) <= min(columns, 110)
+    assert pair.lab.explain().format(20) == pair.lab.explain().format(60)
+
+
+def test_a_page():
+    pair = Pair()
+    pair.rx_wlan.config(channel=6)
+    for number in range(3):
+        pair.send(f"temperature {number}")
+    pair.broadcast(bytes(range(100)))
+    refused(pair, to=b"\xaa" * 6)
+    page = re.sub(r"\d\.\d{3} s", "9.999 s", pair.lab.explain().format(80))
+    assert (
+        page
+        == """\
+5 messages were not delivered (4 sent):
+
+  4  on another channel
+     -> bring both to one channel; a board that has joined a router is on the
+        router's channel
+  1  send refused, ESP_ERR_ESPNOW_NOT_FOUND
+     -> add_peer(mac) before send, the broadcast address included; active(False)
+        and resets forget peers
+
+  9.999 s  sensor -> gateway: "temperature 0", and 2 more until 9.999 s
+      on another channel: sensor sends on 1, gateway listens on 6; 7 attempts
+  9.999 s  sensor -> gateway (to all): 00 01 02 03 04 05 06 07 08 09 0a 0b ...
+        (100 bytes)
+      on another channel: sensor sends on 1, gateway listens on 6
+  9.999 s  sensor -> aa:aa:aa:aa:aa:aa: "x"
+      send refused, ESP_ERR_ESPNOW_NOT_FOUND: sensor has not registered
+        aa:aa:aa:aa:aa:aa"""
+    )
+
+
+def test_a_long_report_is_cut():
+    pair = Pair()
+    for number in range(30):
+        pair.send("x" * 200, to=pair_address(pair, f"aaaaaaaaaa{number:02x}"))
+        pair.tx.del_peer(bytes.fromhex(f"aaaaaaaaaa{number:02x}"))
+    lines = pair.lab.explain().format(80).splitlines()
+    assert "  (10 more, earlier)" in lines
+    assert len(lines) < 80
+    assert not any("x" * 50 in line for line in lines)
+
+
+def test_nothing_of_a_message_reaches_the_terminal_as_it_is():
+    pair = Pair()
+    pair.broadcast("\x1b[31m")
+    page = str(pair.lab.explain())
+    assert "\x1b" not in page
+    assert "1b 5b 33 31 6d" in page
+
+
+def test_a_report_is_a_sequence():
+    pair = Pair()
+    pair.send()
+    report = pair.lab.explain()
+    assert repr(report) == "<Report of 1 messages that were not delivered>"
+    assert report[0] is next(iter(report)) is report[-1]
+    assert report[0:1] == (report[0],)
+    assert json.dumps(report.counts) == '{"unread": 1}'

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import overload
 
 from espnow.air.propagation import sensitivity_dbm
+from espnow.errors import BoardOSError
 from espnow.frame import format_mac, is_group
 from espnow.frame.text import message_text, printable
-from espnow.lab.explain_text import LossReason, words
+from espnow.lab.explain_text import LossReason, describe_error, words
 from espnow.lab.explain_witness import KEPT, Case, Explainer, Witness, program_state, show_dbm
 
 __all__ = ["Loss", "LossReason", "Report", "explain"]
@@ -207,7 +208,9 @@ def _notes(witness: Witness) -> list[str]:
     error = witness.board.error
     if error is None or isinstance(error, KeyboardInterrupt):
         return []
-    return [printable(f"The program of {witness.board.name} has died: {type(error).__name__}: {error}")]
+    note = f"The program of {witness.board.name} has died: {type(error).__name__}: {error}"
+    meaning = describe_error(error.errno) if isinstance(error, BoardOSError) else None
+    return [printable(note if meaning is None else f"{note}: {meaning}")]
 
 
 def _loss(explainer: Explainer, case: Case) -> Loss:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-__all__ = ["LossReason", "Words", "words"]
+from espnow.errors import EspNowCode
+
+__all__ = ["LossReason", "Words", "describe_error", "words"]
 
 
 class LossReason(enum.StrEnum):
@@ -297,3 +299,30 @@ _WORDS: dict[LossReason, Words] = {
 def words(reason: LossReason) -> Words:
     """Return what is said of a reason."""
     return _WORDS[reason]
+
+
+#: What ESP-NOW's errors mean, and what to do.
+_ERRORS: dict[EspNowCode, str] = {
+    EspNowCode.NOT_INIT: "ESP-NOW is not active: ESPNow().active(True) first, after a soft reset, too",
+    EspNowCode.ARG: "an argument that cannot be: no message or one that is too long, a key for a group address",
+    EspNowCode.NO_MEM: "the radio's queue had no room for 2 s: send less, or wait for the answers",
+    EspNowCode.FULL: "20 peers, 6 of them encrypted, are all that fit: del_peer those that are not needed",
+    EspNowCode.NOT_FOUND: "the peer is not registered: add_peer first, the broadcast address included",
+    EspNowCode.INTERNAL: "the library failed, and does not say why",
+    EspNowCode.EXIST: "the peer is registered already: get_peers() tells, mod_peer changes it",
+    EspNowCode.IF: "the interface of the peer is off: WLAN.active(True), or add_peer(mac, ifidx=...)",
+    EspNowCode.CHAN: "the channel of the peer is not the radio's: add_peer without a channel, or change the radio's",
+}
+
+#: An ESP8266 has numbers of its own for the same errors, which begin with NOT_INIT. Assumed but for that one.
+_ESP8266_OFFSET = EspNowCode.NOT_INIT - 869
+
+
+def describe_error(number: object) -> str | None:
+    """Return what an error of ESP-NOW means and what to do, by the number in its exception; None for others."""
+    if not isinstance(number, int):
+        return None
+    for code, text in _ERRORS.items():
+        if -number == code or number == code - _ESP8266_OFFSET:
+            return text
+    return None

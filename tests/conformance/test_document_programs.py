@@ -1,8 +1,15 @@
-"""The document's own programs, as they stand. Those of its Wi-Fi and sleep sections need routers and sleep."""
+"""The document's own programs, as they stand, each read out of the document.
+
+Those of its Wi-Fi and sleep sections call a function that another of its programs defines: that one is the board's
+boot.py, and they are its main.py.
+"""
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
+
+import pytest
 
 from espnow.lab import Lab
 from espnow.testing import Bench
@@ -147,3 +154,120 @@ def _listen(board):
     e = board.module("espnow").ESPNow()
     e.active(True)
     return e.recv(1000)[1]
+
+
+PROXY = "30:aa:aa:aa:aa:aa"  # b'0\\xaa\\xaa\\xaa\\xaa\\xaa' in the document
+
+
+@pytest.fixture
+def folder_with(document, tmp_path):
+    """Return a function that makes a board's folder: the document's wifi_reset in boot.py, a program in main.py."""
+
+    def make(name: str, source: str, boot: str = "") -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "boot.py").write_text(document.program("def wifi_reset():") + boot)
+        (folder / "main.py").write_text(source)
+        return folder
+
+    return make
+
+
+def test_a_station_that_is_active_and_not_connected(document):
+    bench = Bench()
+    names = bench.run(document.program("sta.disconnect()    # For ESP8266"))
+    assert names["sta"].active()
+    assert not names["sta"].isconnected()
+
+
+@pytest.mark.parametrize("profile", ["esp32", "esp8266"])
+def test_wifi_is_set_to_a_known_state_after_a_soft_reset(document, tmp_path, profile):
+    source = document.program("def wifi_reset():") + "print(sta.active(), ap.active(), sta.isconnected())\n"
+    source += "if len(seen()) == 1:\n    ap.active(True)\n    import machine\n    machine.soft_reset()\n"
+    with Lab(profile=profile) as lab:
+        board = board_of(
+            lab,
+            tmp_path,
+            "main",
+            "def seen():\n    open('seen', 'a').write('x')\n    return open('seen').read()\n" + source,
+        )
+        lab.run()
+    assert board.lines == ["True False False"] * 2
+
+
+def test_proxy_and_sensor(document, folder_with):
+    proxy_source = document.program("Proxy running on channel")
+    sensor_source = document.program("msg = read_sensor()")
+    boot = "count = 0\ndef read_sensor():\n    global count\n    count += 1\n    return 'reading %d' % count\n"
+    with Lab() as lab:
+        lab.router("myssid", "mypassword", channel=6)
+        # The body of its loop is a comment alone, which is no Python; the document leaves it to the reader.
+        proxy = lab.board(folder_with("proxy", proxy_source + "      print(peer, msg)\n"), mac=PROXY)
+        sensor = lab.board(folder_with("sensor", sensor_source, boot), start_ms=5_000)
+        lab.run(for_ms=15_000)
+        assert (proxy.error, sensor.error) == (None, None)
+        received = [line for line in proxy.lines if "reading" in line]
+        assert proxy.lines[0] == "Proxy running on channel: 6"
+        assert received == [f"{sensor.mac} bytearray(b'reading {number}')" for number in range(1, len(received) + 1)]
+        assert 8 <= len(received) <= 10
+        assert all(sent.acknowledged for sent in sensor.sent[:-1])
+
+
+def test_deep_sleep(document, folder_with):
+    with Lab() as lab:
+        peer = lab.board(code=LISTEN, mac=PROXY)
+        sleeper = lab.board(folder_with("sleeper", document.program("machine.deepsleep(10000)")))
+        lab.run(for_ms=25_000)
+        peer.power_off()
+        lab.run(for_ms=10_000)
+    assert sleeper.lines == [
+        *["Sending ping...", "Going to sleep..."] * 3,
+        "Sending ping...",
+        "Ping failed!",
+        "Going to sleep...",
+    ]
+    assert peer.lines == ["b'ping'"] * 3
+    assert sleeper.power_ms("deep sleep") > 30_000
+
+
+def test_light_sleep(document, folder_with):
+    with Lab() as lab:
+        peer = lab.board(code=LISTEN.replace("sta.active(True)", "sta.active(True); sta.config(channel=6)"), mac=PROXY)
+        sleeper = lab.board(folder_with("sleeper", document.program("machine.lightsleep(10000)")))
+        lab.run(for_ms=25_000)
+        assert sleeper.error is None
+        peer.power_off()
+        lab.run(for_ms=10_000)
+    assert sleeper.lines == [
+        *["Sending ping...", "Going to sleep..."] * 3,
+        "Sending ping...",
+        "Ping failed!",
+        "Going to sleep...",
+    ]
+    assert peer.lines == ["b'ping'"] * 3
+
+
+LISTEN = """
+import espnow, network
+sta = network.WLAN(0)
+sta.active(True)
+e = espnow.ESPNow()
+e.active(True)
+while True:
+    print(e.recv(-1)[1])
+"""
+
+
+def test_every_program_of_the_document_is_run_here(document):
+    """A program that a later version of the document adds fails here until it has a test."""
+    calls = [node for node in ast.walk(ast.parse(Path(__file__).read_text())) if isinstance(node, ast.Call)]
+    marks = [
+        [argument.value for argument in call.args]
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr == "program"
+        and all(isinstance(argument, ast.Constant) for argument in call.args)
+    ]
+    run = {document.program(*some) for some in marks}
+    not_programs = {"{peer: [rssi, time_ms], ...}", "ESPNOW: Peer channel is not equal to the home channel, send fail!"}
+    assert [block for block in document.blocks if block not in run and block.strip() not in not_programs] == []

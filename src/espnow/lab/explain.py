@@ -10,7 +10,7 @@ import shutil
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import overload
 
 from espnow.air.propagation import sensitivity_dbm
@@ -29,6 +29,9 @@ _LISTED = 20
 _SHOWN_CHARACTERS = 40
 _SHOWN_BYTES = 12
 
+#: Reasons whose figures change all the time.
+_AWAY = (LossReason.SCANNING, LossReason.SEARCHING)
+
 #: Narrowest and widest page.
 _NARROW, _WIDE = 60, 110
 
@@ -46,6 +49,7 @@ class Loss:
         reason: why, as a `LossReason`, which is a str.
         sentence: why, in a sentence with figures.
         attempts: how often it was on the air.
+        gist: the sentence without what differs from message to message; equal for losses that are alike.
     """
 
     at_us: int
@@ -56,6 +60,7 @@ class Loss:
     reason: LossReason
     sentence: str
     attempts: int
+    gist: str = field(repr=False)
 
 
 class Report(Sequence[Loss]):
@@ -117,7 +122,9 @@ class Report(Sequence[Loss]):
             columns: width of the page; kept from 60 to 110.
         """
         width = min(max(columns, _NARROW), _WIDE)
-        if not self.total:
+        if not self.total and not self.sent:
+            lines = ["No message was sent."]
+        elif not self.total:
             lines = [f"Every message was delivered and read ({self.sent} sent)."]
         else:
             what = "message was" if self.total == 1 else "messages were"
@@ -142,10 +149,10 @@ class Report(Sequence[Loss]):
         return lines
 
     def _loss_lines(self, width: int) -> list[str]:
-        """Return the last losses, those of one pair and one sentence together."""
+        """Return the last losses, those of one pair that are alike together."""
         groups: dict[tuple[object, ...], list[Loss]] = {}
         for loss in self._losses:
-            groups.setdefault((loss.sender, loss.receiver, loss.address, loss.sentence), []).append(loss)
+            groups.setdefault((loss.sender, loss.receiver, loss.address, loss.gist), []).append(loss)
         # Those whose last message is the youngest, in the order of their first.
         shown = sorted(groups.values(), key=lambda group: group[-1].at_us)[-_LISTED:]
         shown.sort(key=lambda group: group[0].at_us)
@@ -215,6 +222,7 @@ def _notes(witness: Witness) -> list[str]:
 
 def _loss(explainer: Explainer, case: Case) -> Loss:
     sender, receiver = case.sender, case.receiver
+    gist = words(case.reason).title if case.reason in _AWAY else _main_clause(explainer, case)
     return Loss(
         case.at_us,
         None if sender is None else sender.board.name,
@@ -222,12 +230,13 @@ def _loss(explainer: Explainer, case: Case) -> Loss:
         case.address,
         case.message,
         case.reason,
-        _sentence(explainer, case),
+        _main_clause(explainer, case) + _attempts(case),
         case.attempts,
+        gist,
     )
 
 
-def _sentence(explainer: Explainer, case: Case) -> str:
+def _main_clause(explainer: Explainer, case: Case) -> str:
     title, detail, _ = words(case.reason)
     facts = case.facts
     if case.reason is LossReason.NOBODY_HEARD and not facts:
@@ -241,10 +250,16 @@ def _sentence(explainer: Explainer, case: Case) -> str:
             receiver=address if case.receiver is None else case.receiver.name,
             address=address,
         )
+    return text
+
+
+def _attempts(case: Case) -> str:
+    """Return what is to say of the attempts, as the end of a sentence."""
+    text = ""
     if 0 < case.attempts < case.limit:
-        text += f"; given up after {case.attempts} of {case.limit} attempts, for the channel was busy"
+        text = f"; given up after {case.attempts} of {case.limit} attempts, for the channel was busy"
     elif case.attempts > 1:
-        text += f"; {case.attempts} attempts"
+        text = f"; {case.attempts} attempts"
     if case.others:
         text += ", before " + ", ".join(f"{count} x {words(reason).title}" for reason, count in case.others)
     return text

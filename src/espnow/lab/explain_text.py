@@ -188,8 +188,8 @@ _WORDS: dict[LossReason, Words] = {
     ),
     _R.NO_ESPNOW: Words(
         "acknowledged is not delivered",
-        "{address} answered, and runs no ESP-NOW",
-        "send to the address of a board; this one is a router's or a stranger's",
+        "{0} answered, and runs no ESP-NOW",
+        "send to the address of a board",
     ),
     _R.GROUP_UNHEARD: Words(
         "an ESP8266 hears no broadcasts",

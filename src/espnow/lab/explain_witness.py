@@ -278,6 +278,7 @@ class Explainer:
         range_m: the lab's limit of range, or None.
         witnesses: of each board, by its radio.
         addresses: who has which address.
+        routers: names of the lab's routers, by their addresses.
         counts: losses by reason.
         cases: the last losses.
         heard_from: whose message entered a ring last.
@@ -296,6 +297,7 @@ class Explainer:
         self.range_m = range_m
         self.witnesses: dict[AirLink, Witness] = {}
         self.addresses = AddressBook(self.witnesses, air.clock)
+        self.routers: dict[bytes, str] = {}
         self.counts: defaultdict[LossReason, int] = defaultdict(int)
         self.cases: deque[Case] = deque(maxlen=KEPT)
         self.heard_from: AirLink | None = None
@@ -351,6 +353,8 @@ class Explainer:
                 return
         if reason is MissReason.OUT_OF_RANGE:
             trouble = self._too_far(sender, receiver, missing)
+        elif reason is MissReason.OTHER_CHANNEL and receiver.config.absence is None:
+            trouble = _Trouble(LossReason.OTHER_CHANNEL, missing, (_where(witness, sender), _where(missing, receiver)))
         else:
             trouble = _name(sender, receiver, missing, reason)
         self.note(found, trouble)
@@ -458,7 +462,7 @@ class Explainer:
         if found.troubles and found.troubles[-1].reason is LossReason.DUPLICATE:
             return found.troubles[-1]
         if found.troubles or outcome is Outcome.ACKNOWLEDGED:
-            return _Trouble(LossReason.NO_ESPNOW)
+            return _Trouble(LossReason.NO_ESPNOW, None, (self._router(found.peer),))
         if not attempts:
             if not sender.link.config.addresses:
                 return _Trouble(LossReason.SENDER_OFF, receiver)
@@ -469,6 +473,8 @@ class Explainer:
         """Say why no radio in the lab has an address."""
         entry = self.addresses.find(address)
         if entry is None:
+            if address in self.routers:
+                return _Trouble(LossReason.NOBODY, None, (f"{self._router(address)} is down",))
             return _Trouble(LossReason.NOBODY, None, (self.addresses.describe(address),))
         receiver, interface = entry
         config = receiver.link.config
@@ -481,6 +487,10 @@ class Explainer:
             f"interface is off; its {other.name} address is {format_mac(receiver.board.hardware.wifi.mac(other))}"
         )
         return _Trouble(LossReason.INTERFACE_OFF, receiver, (text,))
+
+    def _router(self, address: bytes) -> str:
+        name = self.routers.get(address)
+        return format_mac(address) if name is None else f"the router {printable(name)} ({format_mac(address)})"
 
     def _too_far(self, sender: AirLink, receiver: AirLink, missing: Witness | None) -> _Trouble:
         needed_dbm = sensitivity_dbm(sender.config.rate)
@@ -497,13 +507,21 @@ def _name(sender: AirLink, receiver: AirLink, missing: Witness | None, reason: M
     if reason in _BY_ABSENCE and config.absence is not None:
         return _Trouble(_ABSENCES[config.absence], missing, (sender.config.channel, config.channel))
     facts: Facts = _NO_FACTS
-    if reason is MissReason.OTHER_CHANNEL:
-        facts = sender.config.channel, config.channel
-    elif reason is MissReason.RETUNED:
+    if reason is MissReason.RETUNED:
         facts = (config.channel,)
     elif reason is MissReason.ASLEEP and config.power_save is not None:
         facts = config.power_save.on_us // 1000, config.power_save.period_us // 1000
     return _Trouble(_MISSES[reason], missing, facts)
+
+
+def _where(witness: Witness | None, link: AirLink) -> str:
+    """Return the channel of a radio, and why it is there if the program did not choose it."""
+    config = link.config
+    if config.absence is not None:
+        return f"{config.channel} ({config.absence.value})"
+    if witness is not None and witness.board.hardware.wifi.bssid is not None:
+        return f"{config.channel} (its router's)"
+    return str(config.channel)
 
 
 def _state(reason: LossReason) -> str:

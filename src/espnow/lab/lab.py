@@ -267,6 +267,8 @@ class Lab:
             move=self.air.move,
         )
         self.routers.append(router)
+        if self.explainer is not None:
+            self.explainer.routers[address] = name
         return router
 
     def run(self, for_ms: float | None = None) -> None:

@@ -551,7 +551,7 @@ def test_reason(reason, act, options, record):
 
 
 def test_every_reason_has_its_test_and_its_words():
-    assert {reason for reason, *_ in CASES} >= set(LossReason) - {LossReason.OTHER_BSSID}
+    assert {reason for reason, *_ in CASES} >= set(LossReason) - {LossReason.OTHER_BSSID}  # which needs a router
     for reason in LossReason:
         title, detail, advice = words(reason)
         assert title

@@ -116,7 +116,7 @@ def loads(text: Any, /) -> Any:
     raw = buffer_bytes(text)
     try:
         return _DECODE(text if isinstance(text, str) else raw.decode())
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return _Reader(raw).read()  # out here: its errors have no other error behind them
 
@@ -233,9 +233,11 @@ class _Reader:
             raise _syntax_error() from None
         self._at += 1
         try:
-            return found.decode("utf-8")
+            text = found.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             raise UnicodeError("a string in JSON is no UTF-8") from None
+        # The halves of one character that two escapes stand for.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 class _Open:

@@ -133,7 +133,7 @@ def _float(code: str, value: Any) -> float:
     if not isinstance(value, int | float):
         raise TypeError(f"can't convert {type(value).__name__} to float")
     try:
-        host.pack(code, value)
+        host.pack("<" + code, value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
     return float(value)

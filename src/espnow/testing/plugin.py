@@ -24,7 +24,7 @@ _LABS = pytest.StashKey[list[Any]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--lab-seed``."""
     group = parser.getgroup("espnow", "labs of emulated ESP-NOW boards")
-    group.addoption("--lab-seed", type=int, default=0, metavar="SEED", help="seed of the labs of the fixture `lab`")
+    group.addoption("--lab-seed", type=int, metavar="SEED", help="seed of the labs of the fixture `lab`")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,7 +48,9 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     marker = request.node.get_closest_marker("lab")
     arguments = marker.args if marker is not None else ()
     options = dict(marker.kwargs) if marker is not None else {}
-    options.setdefault("seed", request.config.getoption("--lab-seed"))
+    seed = request.config.getoption("--lab-seed")
+    if seed is not None:  # otherwise the lab file's, or the usual one
+        options.setdefault("seed", seed)
     folder = Path(request.path).parent
     if arguments:
         made = Lab.from_file(folder / arguments[0], **options)

@@ -144,6 +144,8 @@ class Oled:
             self.on = bool(command & 1)
         elif command & 0xF0 == 0xC0:
             self.flipped = bool(command & 0x08)
+        elif not arguments:
+            pass  # no command of this chip
         elif command == 0x81:
             self.contrast = arguments[0]
         elif command == 0xA8:
@@ -162,13 +164,15 @@ class Oled:
         self._shifted = self._either and self._low == 2
         if by_page:
             row = self._memory[self._page]
-            kept = data[: self._columns - self._column]
+            kept = data[: max(0, self._columns - self._column)]
             row[self._column : self._column + len(kept)] = kept
             self._column = self._after_page(self._column + len(data))
-        elif self._mode == _HORIZONTAL:
-            self._draw_rows(data)
         else:
-            self._draw_columns(data)
+            self._column &= 0x7F
+            if self._mode == _HORIZONTAL:
+                self._draw_rows(data)
+            else:
+                self._draw_columns(data)
 
     def _after_page(self, column: int) -> int:
         """Return the column after the last that was written within a page."""

@@ -102,8 +102,9 @@ class RadioConfig:
         channel: 1 to 14, one for all interfaces.
         protocols: what the receiver decodes.
         receiver_on: False while the receiver sleeps: nothing is heard and nothing is acknowledged.
-        rate: the ``wifi_phy_rate_t`` number that unicast frames leave with.
-        group_rate: the same for broadcast and multicast frames.
+        rate: the ``wifi_phy_rate_t`` number that unicast action frames leave with, as ESP-NOW's are; Wi-Fi's own leave
+            with 1 Mb/s.
+        group_rate: the same for broadcast and multicast ones.
         tx_power_dbm: transmit power.
         attempts: how often a unicast frame is tried in all before it counts as not acknowledged.
         power_save: the receiver, while on, is so at these times only; None for always. A radio that cannot sleep in

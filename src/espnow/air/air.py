@@ -23,6 +23,7 @@ from espnow.errors import LinkFull
 from espnow.frame import (
     ACK_LENGTH,
     LR_RATES,
+    RATE_1M,
     SIFS_US,
     ack,
     airtime_us,
@@ -34,6 +35,8 @@ from espnow.link import Clock, Outcome, ProtocolBit, RadioConfig, Station
 __all__ = ["Air", "AirLink", "AirTiming", "MissReason", "Reception", "Transmission"]
 
 _FCS_LENGTH = 4
+#: First byte of an action frame, which ESP-NOW's are.
+_ACTION = 0xD0
 _NEVER_US = 1 << 60
 _UNHEARD: tuple[Reception, ...] = ()
 
@@ -318,7 +321,8 @@ class AirLink:
         mpdu = self._queue[0][0]
         self._deadline_us = _NEVER_US
         if not mpdu[4] & 1:
-            on_air_us = airtime_us(len(mpdu) + _FCS_LENGTH, self.config.rate)
+            rate = self.config.rate if mpdu[0] == _ACTION else RATE_1M
+            on_air_us = airtime_us(len(mpdu) + _FCS_LENGTH, rate)
             self._deadline_us = self._air.clock.now_us + timing.lifetime_us - on_air_us
         self._contend()
 
@@ -362,6 +366,8 @@ class AirLink:
         mpdu = self._queue[0][0]
         group = mpdu[4] & 1
         rate = config.group_rate if group else config.rate
+        if mpdu[0] != _ACTION:
+            rate = RATE_1M
         end_us = now_us + airtime_us(len(mpdu) + _FCS_LENGTH, rate)
         # Others keep off until the acknowledgement is over, as the Duration field tells them.
         busy_us = end_us

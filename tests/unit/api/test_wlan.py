@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,35 +13,9 @@ from espnow.api.wlan import build_network_module
 from espnow.board import PROFILES, Board
 from espnow.errors import BoardOSError
 from espnow.link import ProtocolBit, RadioConfig
+from espnow.testing.bench import ManualClock
 
 MAC = bytes.fromhex("30aea4000001")
-
-
-class ManualClock:
-    """A clock that stands still until somebody moves it."""
-
-    def __init__(self) -> None:
-        self.now_us = 0
-
-    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> Any:
-        raise AssertionError("no timer is needed")
-
-
-class LeapingCpu:
-    """A cpu whose pauses and computations move the clock at once."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        self.clock = clock
-
-    def pause(self, until_us: int | None) -> None:
-        assert until_us is not None
-        self.clock.now_us = max(self.clock.now_us, until_us)
-
-    def wake(self) -> None:
-        pass
-
-    def spend(self, us: int) -> None:
-        self.clock.now_us += us
 
 
 class RecordingLink:
@@ -50,11 +23,14 @@ class RecordingLink:
 
     last = RadioConfig()
 
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+
     def configure(self, config: RadioConfig) -> None:
         self.last = config
 
     def transmit(self, mpdu: bytes, token: int) -> None:
-        raise AssertionError("nothing is sent")
+        self.frames.append(mpdu)
 
 
 class Bench:
@@ -68,7 +44,7 @@ class Bench:
             "bench",
             mac=MAC,
             clock=self.clock,
-            cpu=LeapingCpu(self.clock),
+            cpu=self.clock,
             link=self.link,
             console=None,  # type: ignore[arg-type]
             random_u32=lambda: 1,
@@ -427,7 +403,7 @@ RADIO = [
     ("sta", "sta.config(protocol=network.MODE_LR)", "protocols", ProtocolBit.LR),
     ("sta", "sta.config(txpower=2)", "tx_power_dbm", 2.0),
     ("sta", "sta.config(pm=WLAN.PM_POWERSAVE)", "receiver_on", True),
-    ("sta", "sta.connect('home')", "receiver_on", True),
+    ("sta", "(sta.connect('home'), sta.disconnect())", "receiver_on", True),
     ("sta", "sta.scan()", "receiver_on", True),
     ("sta", "sta.active(False)", "receiver_on", False),
 ]

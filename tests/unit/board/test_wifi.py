@@ -4,44 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
 from espnow.board import PROFILES, Board, Wifi, WifiTiming
-from espnow.board.wifi import AccessPoint, Joining, WifiCode, WifiError, channels_of
-from espnow.link import Interface, ProtocolBit, RadioConfig
+from espnow.board.accesspoint import AccessPoint
+from espnow.board.station import Joining
+from espnow.board.wifi import WifiCode, WifiError, channels_of
+from espnow.link import Absence, Interface, ProtocolBit, RadioConfig
+from espnow.testing.bench import ManualClock
 
 MAC = bytes.fromhex("30aea4000001")
 STA, AP = Interface.STA, Interface.AP
 BGN = ProtocolBit.B | ProtocolBit.G | ProtocolBit.N
-
-
-class ManualClock:
-    """A clock that stands still until somebody moves it."""
-
-    def __init__(self) -> None:
-        self.now_us = 0
-
-    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> Any:
-        raise AssertionError("Wi-Fi sets no timer")
-
-
-class LeapingCpu:
-    """A cpu whose pauses and computations move the clock at once."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        self.clock = clock
-
-    def pause(self, until_us: int | None) -> None:
-        assert until_us is not None
-        self.clock.now_us = max(self.clock.now_us, until_us)
-
-    def wake(self) -> None:
-        pass
-
-    def spend(self, us: int) -> None:
-        self.clock.now_us += us
 
 
 class RecordingLink:
@@ -50,12 +25,13 @@ class RecordingLink:
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
         self.configs: list[tuple[int, RadioConfig]] = []
+        self.frames: list[bytes] = []
 
     def configure(self, config: RadioConfig) -> None:
         self.configs.append((self.clock.now_us, config))
 
     def transmit(self, mpdu: bytes, token: int) -> None:
-        raise AssertionError("Wi-Fi sends nothing")
+        self.frames.append(mpdu)
 
     @property
     def last(self) -> RadioConfig:
@@ -73,7 +49,7 @@ class Bench:
             "bench",
             mac=mac,
             clock=self.clock,
-            cpu=LeapingCpu(self.clock),
+            cpu=self.clock,
             link=self.link,
             console=None,  # type: ignore[arg-type]
             random_u32=lambda: 1,
@@ -81,7 +57,7 @@ class Bench:
         self.wifi = self.board.wifi
 
     def after(self, us: int) -> None:
-        self.clock.now_us += us
+        self.clock.advance(us)
 
 
 @pytest.fixture
@@ -369,9 +345,11 @@ def test_an_esp8266_begins_anew() -> None:
 
 def test_a_scan_is_deaf_for_its_time(station: Bench) -> None:
     assert station.wifi.scan() == []
-    began, ended = station.link.configs[-2:]
-    assert (began[0], began[1].receiver_on) == (100_000, False)
-    assert (ended[0], ended[1].receiver_on) == (100_000 + 11 * 120_000, True)
+    visits = station.link.configs[-12:-1]
+    assert [(at, config.channel) for at, config in visits] == [(100_000 + n * 120_000, n + 1) for n in range(11)]
+    assert {config.absence for _, config in visits} == {Absence.SCANNING}
+    assert station.link.configs[-1] == (100_000 + 11 * 120_000, station.wifi.home_config())
+    assert len(station.link.frames) == 11
 
 
 def test_a_scan_while_searching_finds_nothing_at_once(station: Bench) -> None:

@@ -225,8 +225,8 @@ def test_own_traffic_keeps_the_receiver_on_for_a_while(make_lab):
 
 
 # "An ESP32 connected to a wifi network will receive messages sent to the STA_IF MAC address from another ESP32, but
-# will reject messages from an ESP8266. To receive them, the AP_IF interface must be active and messages must be sent to the
-# AP_IF MAC address."
+# will reject messages from an ESP8266. To receive them, the AP_IF interface must be active and messages must be sent to
+# the AP_IF MAC address."
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ class _Sender:
             OSError: no network, no such host, no connection, or no answer in time.
             ValueError: neither http nor https, or no HTTP.
         """
-        asked = {str(name): value for name, value in (headers or {}).items()}
+        asked = {_as_bytes(name).decode(): value for name, value in (headers or {}).items()}
         for _ in range(_MAX_REDIRECTIONS):
             response = self._once(method, url, data, json, dict(asked), auth, timeout, parse_headers)
             location = response._location

@@ -108,7 +108,7 @@ class Socket:
             group = bytes(value)
             if len(group) != 8:
                 raise ValueError
-            self._refusing(self._udp).join(".".join(str(byte) for byte in group[:4]))
+            self._udp().join(".".join(str(byte) for byte in group[:4]))
         elif option not in (_SO_REUSEADDR, _SO_KEEPALIVE, _SO_BROADCAST, 1):
             self._board.console.write("Warning: lwip.setsockopt() option not implemented\n")
 
@@ -247,10 +247,11 @@ class Socket:
         """Do as `recv` does, and tell where it came from."""
         size = operator.index(bufsize)
         if self._type == SOCK_DGRAM:
-            datagram, source = self._wait(self._refusing(self._udp).receive)
+            datagram, source = self._wait(self._udp().receive)
             return datagram[:size], source
         stream = self._connected()
-        return self._wait(lambda: stream.receive(size)), self._peer or ("0.0.0.0", 0)
+        part = self._wait(lambda: stream.receive(size)) if size else b""
+        return part, self._peer or ("0.0.0.0", 0)
 
     def recv_into(self, buffer: Any, nbytes: int = 0, /) -> int:
         """Do as `recv` does, into a buffer; return how many bytes came."""
@@ -403,8 +404,8 @@ class Socket:
         if self._datagrams is None:
             network = self._network
             if network is None:
-                raise NetworkError("EHOSTUNREACH")
-            self._datagrams = network.datagrams(("0.0.0.0", 0))
+                raise self._error("EHOSTUNREACH")
+            self._datagrams = self._refusing(network.datagrams, ("0.0.0.0", 0))
         return self._datagrams
 
     def _resolve(self, address: Any) -> Address:

@@ -2,11 +2,14 @@
 
 import heapq
 import random
+import textwrap
+import threading
 from collections import deque
 
 import pytest
 
 from espnow.board import PROFILES, Board
+from espnow.lab import Lab
 from espnow.micropython import BUILDERS, STDLIB_ALLOWED, Services, make_builtins
 
 
@@ -194,3 +197,78 @@ def make_rig():
 @pytest.fixture
 def rig(make_rig):
     return make_rig()
+
+
+JOIN = """
+import network, time
+sta = network.WLAN(network.WLAN.IF_STA)
+sta.active(True)
+sta.connect("home", "password")
+while not sta.isconnected():
+    time.sleep_ms(20)
+"""
+
+
+class WiredLab:
+    """A lab with one router, that most of its boards join before they do anything else."""
+
+    def __init__(self, **options):
+        self.lab = Lab(**options)
+        self.router = self.lab.router("home", "password")
+
+    def board(self, code, *, join=True, **options):
+        """Add a board that joins the router and then runs a program."""
+        name = options.pop("name", f"board{len(self.lab.boards) + 1}")
+        source = (JOIN if join else "") + textwrap.dedent(code)
+        # One after the other, so that they get their addresses in this order.
+        return self.lab.board(code=source, name=name, start_ms=100 * len(self.lab.boards), **options)
+
+    def run(self, *boards, timeout_ms=60_000):
+        """Run until these boards have ended, and check that none of them died."""
+        ended = self.lab.run_until(lambda: all(board.finished for board in boards), timeout_ms=timeout_ms)
+        outputs = "\n".join(f"{board.name}: {board.output}" for board in self.lab.boards)
+        assert ended, outputs
+        for board in boards:
+            assert board.error is None, outputs
+
+    def outcome(self, code, **options):
+        """Run a program on a board that joins, and return the lines that it printed."""
+        board = self.board(code, **options)
+        self.run(board)
+        return board.lines
+
+
+@pytest.fixture
+def make_wired():
+    labs = []
+
+    def make(**options):
+        labs.append(WiredLab(**options))
+        return labs[-1]
+
+    yield make
+    for wired in labs:
+        wired.lab.close()
+
+
+@pytest.fixture
+def wired(make_wired):
+    return make_wired()
+
+
+@pytest.fixture
+def serve():
+    """Return a function that runs a server of the computer in a thread, and returns it with its port."""
+    servers = []
+
+    def start(server):
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
+        thread.start()
+        servers.append((server, thread))
+        return server
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join(5)
+        server.server_close()

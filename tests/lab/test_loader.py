@@ -1,5 +1,6 @@
 """What the loader makes of a program: checks in what repeats, MicroPython's language, text that it compiles."""
 
+import signal
 import subprocess
 import sys
 
@@ -93,10 +94,25 @@ def test_ctrl_c_ends_the_command(tmp_path, name):
     command = [sys.executable, "-m", "espnow", "run", "--quiet", "busy.py"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=40)
     assert process.returncode == 130
     assert "espnow" not in err
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Python alone handles signals")
+def test_a_second_ctrl_c_ends_the_command_inside_a_call_of_c(tmp_path):
+    (tmp_path / "busy.py").write_text("print('ready')\nsum(range(10**12))")
+    command = [sys.executable, "-m", "espnow", "run", "--quiet", "busy.py"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(2):
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.3)  # it computes
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGINT
 
 
 def test_callbacks_run_in_comprehensions_and_text_that_is_executed():

@@ -24,6 +24,7 @@ from espnow.frame.text import message_text, printable
 from espnow.lab import Lab, LabBoard, labfile
 from espnow.lab.console import for_terminal
 from espnow.lab.host import HostInput, Pacer
+from espnow.lab.interrupts import forget_after_first
 from espnow.lab.labfile_parts import LabPart
 from espnow.lab.times import parse_time_us
 
@@ -176,7 +177,7 @@ def _override(arguments: argparse.Namespace, content: LabPart, programs: int) ->
     count = len(content.boards) + programs
     for option, values in (("--mac", arguments.mac), ("--at", arguments.at)):
         if len(values) > count:
-            raise UserError(f"{option} was given {len(values)} times for {count} program(s)")
+            raise UserError(f"{option} was given {len(values)} times for {count} board(s)")
     boards = []
     for number, board in enumerate(content.boards):
         mac, at = _nth(arguments.mac, number), _nth(arguments.at, number)
@@ -417,9 +418,12 @@ def _on_interrupt(lab: Lab) -> Any:
 
     def end_run(_number: int, _frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        forget_after_first(signal.SIGINT)
         lab.clock.interrupt()
 
-    return signal.signal(signal.SIGINT, end_run)
+    before = signal.signal(signal.SIGINT, end_run)
+    forget_after_first(signal.SIGINT)
+    return before
 
 
 def _exit_code(lab: Lab, interrupted: bool) -> int:

@@ -60,8 +60,8 @@ _OWN = {
     "zlib": "zlib",
 }
 
-#: Modules that a board's firmware has as frozen files, dotted names of a package's too: a program's own file of the name
-#: wins.
+#: Modules that a board's firmware has as frozen files, the names of a package's with dots: a program's own file of the
+#: name wins.
 _FROZEN = {
     "apa106": "apa106",
     "dht": "dht",

@@ -40,6 +40,9 @@ class Threading(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
+    def handle_error(self, request, client_address):
+        pass
+
 
 @pytest.fixture
 def echo(serve):
@@ -189,7 +192,7 @@ def fixed_sites(board):
 
 def test_the_window_is_finite_and_opens_again(wired):
     wired.board(
-        f"""
+        """
         import socket, time
         port = socket.socket()
         port.bind(("", 80))
@@ -592,6 +595,38 @@ def test_names_of_a_program_may_mean_others(wired, echo):
     assert lines == ["b'x'", "b'x'"]
 
 
+def test_the_computer_is_asked_for_names_and_the_board_waits(wired, echo, monkeypatch):
+    answered = threading.Event()
+
+    def look_up(host, *_):
+        answered.wait(5)
+        return [(2, 1, 6, "", ("127.0.0.1", 0))] if host == "known.example" else []
+
+    monkeypatch.setattr(host_socket, "getaddrinfo", look_up)
+    board = wired.board(
+        f"""
+        import socket
+        print("asking")
+        s = socket.socket()
+        s.connect(("known.example", {echo}))
+        s.send("x")
+        print(s.recv(1))
+        try:
+            socket.getaddrinfo("unknown.example", 1)
+        except OSError as error:
+            print(error.errno)
+        """
+    )
+    other = wired.board("while True:\n    time.sleep_ms(10)\n    print('on')")
+    assert wired.lab.run_until(lambda: "asking" in board.output and other.lines)
+    wired.lab.run(for_ms=50)
+    assert board.lines == ["asking"]
+    assert len(other.lines) >= 5
+    answered.set()
+    wired.run(board)
+    assert board.lines == ["asking", "b'x'", "-202"]
+
+
 def test_boards_have_names_of_their_own(wired):
     wired.board("network.hostname('lamp')\nimport socket\nsocket.socket().bind(('', 1))")
     lines = wired.outcome("import socket\ntime.sleep(1)\nprint(socket.getaddrinfo('lamp.local', 1)[0][-1])")
@@ -775,11 +810,7 @@ def tls_echo(serve, certificate):
         def finish(self):
             self.request.close()
 
-    class Quiet(Threading):
-        def handle_error(self, request, client_address):
-            pass
-
-    return serve(Quiet(("127.0.0.1", 0), TlsEcho)).server_address[1]
+    return serve(Threading(("127.0.0.1", 0), TlsEcho)).server_address[1]
 
 
 def test_tls_to_the_computer(wired, tls_echo, certificate):

@@ -58,6 +58,7 @@ _ERRNO_NAMES = {
     ETIMEDOUT: "ETIMEDOUT",
     9: "EBADF",
     11: "EAGAIN",
+    19: "ENODEV",
     17: "EEXIST",
     21: "EISDIR",
     22: "EINVAL",

@@ -230,6 +230,13 @@ def nobody_awake(pair):
     return "nobody to hear it: gateway is in range, but in deep sleep"
 
 
+def nobody_on_the_channel(pair):
+    pair.rx.active(False)
+    pair.rx_wlan.config(channel=6)
+    pair.broadcast()
+    return "nobody to hear it: gateway is in range, but on another channel"
+
+
 def to_itself(pair):
     pair.tx.add_peer(pair.sensor.mac)
     pair.send(to=pair.sensor.mac)
@@ -501,6 +508,7 @@ CASES = [
     (R.NOBODY_HEARD, nobody_in_range, FAR),
     (R.NOBODY_HEARD, nobody_active, {}),
     (R.NOBODY_HEARD, nobody_awake, {}),
+    (R.NOBODY_HEARD, nobody_on_the_channel, {}),
     (R.TO_ITSELF, to_itself, {}),
     (R.NOT_ACTIVE, not_active, {}),
     (R.NO_ESPNOW, no_espnow, {}),

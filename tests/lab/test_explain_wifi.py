@@ -139,3 +139,24 @@ def test_a_router_that_is_down(lab):
     assert losses == [
         ("nobody", "nobody has this address: the router home (02:6e:65:74:00:01) is down; 7 attempts"),
     ]
+
+
+def test_a_peer_on_a_channel_that_the_router_does_not_have(lab):
+    sensor = (
+        JOIN
+        + """
+peer = bytes.fromhex('30aaaaaaaaaa')
+e.add_peer(peer)
+wlan.disconnect()
+wlan.config(channel=1)
+e.mod_peer(peer, None, 1)
+wlan.connect('home', 'password')
+time.sleep(5)
+try:
+    e.send(peer, 'x')
+except OSError:
+    pass
+"""
+    )
+    why = "the peer is registered on channel 1, the radio of sensor is on 6 (its router's)"
+    assert beside_a_router(lab, "", sensor) == [("chan", f"send refused, ESP_ERR_ESPNOW_CHAN: {why}")]

@@ -7,7 +7,19 @@ same output and the same frames, to the byte.
 
 from espnow.air import LogDistance, Reception, Transmission
 from espnow.lab.board import LabBoard, Sent
+from espnow.lab.explain import Loss, LossReason, Report
 from espnow.lab.lab import Lab
 from espnow.node import ReceivedMessage
 
-__all__ = ["Lab", "LabBoard", "LogDistance", "ReceivedMessage", "Reception", "Sent", "Transmission"]
+__all__ = [
+    "Lab",
+    "LabBoard",
+    "LogDistance",
+    "Loss",
+    "LossReason",
+    "ReceivedMessage",
+    "Reception",
+    "Report",
+    "Sent",
+    "Transmission",
+]

@@ -256,7 +256,7 @@ class Witness:
         if code is EspNowCode.NOT_FOUND:
             return LossReason.NOT_FOUND, ("any unicast peer" if peer is None else format_mac(peer),)
         if code is EspNowCode.CHAN and known is not None:
-            return LossReason.CHAN, (known.channel, node.radio.channel)
+            return LossReason.CHAN, (known.channel, _where(self, self.link))
         if code is EspNowCode.IF:
             return LossReason.IF, (Interface.STA.name if known is None else Interface(known.interface).name,)
         if code is EspNowCode.NO_MEM:
@@ -467,7 +467,9 @@ class Explainer:
             if not sender.link.config.addresses:
                 return _Trouble(LossReason.SENDER_OFF, receiver)
             return _Trouble(LossReason.BUSY, receiver, (self._lifetime_us // 1000,))
-        return _Trouble(LossReason.TO_ITSELF if receiver is sender else LossReason.LOST, receiver)
+        return _Trouble(
+            LossReason.TO_ITSELF, sender
+        )  # of all radios that have the address, only its own is not told of
 
     def _unowned(self, address: bytes) -> _Trouble:
         """Say why no radio in the lab has an address."""

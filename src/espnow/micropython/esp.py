@@ -18,10 +18,10 @@ from espnow.board import Board
 from espnow.errors import BoardOSError
 from espnow.micropython.services import Services
 
-__all__ = ["build"]
+__all__ = ["FLASH_BYTES", "build"]
 
 #: Size of the flash and of one of its sectors, in bytes. The size is assumed.
-_FLASH = 4 * 1024 * 1024
+FLASH_BYTES = 4 * 1024 * 1024
 _SECTOR = 4096
 
 _EIO = 5
@@ -45,7 +45,7 @@ class _Esp(ModuleType):
 
     def flash_size(self) -> int:
         """Return the size of the flash in bytes."""
-        return _FLASH
+        return FLASH_BYTES
 
     def flash_user_start(self) -> int:
         """Return where the flash for files begins."""
@@ -83,7 +83,7 @@ class _Esp(ModuleType):
 
     @staticmethod
     def _check(offset: int, length: int) -> None:
-        if not 0 <= operator.index(offset) <= offset + length <= _FLASH:
+        if not 0 <= operator.index(offset) <= offset + length <= FLASH_BYTES:
             raise BoardOSError(_EIO)
 
 

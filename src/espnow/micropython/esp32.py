@@ -19,7 +19,7 @@ from espnow.board.ports import TOUCH
 from espnow.errors import ENOENT, BoardOSError
 from espnow.micropython.services import Services
 
-__all__ = ["build"]
+__all__ = ["CELSIUS", "build"]
 
 #: Numbers of ESP-IDF's ``nvs.h``.
 _NVS_NOT_FOUND = (-0x1102, "ESP_ERR_NVS_NOT_FOUND")
@@ -30,7 +30,7 @@ _NVS_INVALID_LENGTH = (-0x110C, "ESP_ERR_NVS_INVALID_LENGTH")
 _NVS_LONGEST = 15
 
 #: The temperature of the chip, in degrees Celsius. Assumed.
-_CELSIUS = 40
+CELSIUS = 40
 
 
 class _Esp32(ModuleType):
@@ -134,12 +134,12 @@ class _Esp32(ModuleType):
     def raw_temperature(self) -> int:
         """Return the temperature of the chip in degrees Fahrenheit."""
         self._board.look()
-        return round(_CELSIUS * 9 / 5 + 32)
+        return round(CELSIUS * 9 / 5 + 32)
 
     def mcu_temperature(self) -> int:
         """Return the temperature of the chip in degrees Celsius."""
         self._board.look()
-        return _CELSIUS
+        return CELSIUS
 
     def hall_sensor(self) -> int:
         """Return the magnetic field around the chip: none."""

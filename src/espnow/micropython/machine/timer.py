@@ -16,13 +16,13 @@ from typing import Any
 from espnow.board.ports import PortTimer
 from espnow.micropython.machine.binding import Bound
 
-__all__ = ["WDT", "Timer", "TimerEsp8266", "WdtEsp8266"]
+__all__ = ["SHORTEST_US", "WDT", "WDT_ESP8266_US", "Timer", "TimerEsp8266", "WdtEsp8266"]
 
 #: The shortest period, in microseconds; shorter ones would only fill the queue. Assumed.
-_SHORTEST_US = 50
+SHORTEST_US = 50
 
 #: How long an ESP8266's watchdog waits, in microseconds. Assumed.
-_WDT_ESP8266_US = 3_200_000
+WDT_ESP8266_US = 3_200_000
 
 _HARDWARE_TIMERS = 4
 
@@ -81,7 +81,7 @@ class Timer(Bound):
 
     def _start(self, mode: int, callback: Callable[[Any], object] | None, period_us: int) -> None:
         call = None if callback is None else (callback, self)
-        self._timer.start(max(period_us, _SHORTEST_US), repeats=bool(mode), callback=call)
+        self._timer.start(max(period_us, SHORTEST_US), repeats=bool(mode), callback=call)
 
     def _period_us(self, period: int, tick_hz: int, freq: float | None) -> int:
         if freq is not None:
@@ -142,4 +142,4 @@ class WdtEsp8266(WDT):
     def __init__(self, id: int = 0, /) -> None:
         if id != 0:
             raise ValueError(f"WDT({id}) doesn't exist")
-        self._board.ports.watchdog.start(_WDT_ESP8266_US, type(self)._bite)
+        self._board.ports.watchdog.start(WDT_ESP8266_US, type(self)._bite)

@@ -11,6 +11,7 @@ import operator
 from typing import Any
 
 from espnow.board import Board
+from espnow.board.buses import buses_of
 from espnow.micropython.machine.pin import find_pin
 
 __all__ = ["Memory", "bitstream", "time_pulse_us"]
@@ -64,8 +65,10 @@ def bitstream(board: Board, pin: object, encoding: int, timing: Any, content: An
     stream = bytes(memoryview(content))
     ones = int.from_bytes(stream, "big").bit_count()
     zeros = len(stream) * 8 - ones
-    find_pin(board, pin).stream = stream
+    port_pin = find_pin(board, pin)
+    port_pin.stream = stream
     board.cpu.spend((zeros * (high_0 + low_0) + ones * (high_1 + low_1)) // 1000)
+    buses_of(board).pixels(port_pin.number).write(board.clock.now_us, stream)
 
 
 class Memory:

@@ -1,12 +1,20 @@
 """machine itself: names, identity, sleeps and their wake sources, pulses, memory."""
 
+import ast
 import dataclasses
+import importlib
+import re
+from pathlib import Path
 
 import pytest
 
 from espnow.board import PowerState, ResetCause, WakePins, WakeReason
 from espnow.board.ports import TOUCH
 from espnow.micropython import BUILDERS
+
+
+#: The page about pins.
+HARDWARE = Path(__file__).parents[3] / "docs" / "hardware.md"
 
 
 class Slept(Exception):
@@ -47,8 +55,8 @@ def machine(rig):
 COMMON = {
     "ADC", "DEEPSLEEP", "DEEPSLEEP_RESET", "HARD_RESET", "I2C", "IDLE", "PWM", "PWRON_RESET", "Pin", "RTC", "SLEEP",
     "SOFT_RESET", "SPI", "Signal", "SoftI2C", "SoftSPI", "Timer", "UART", "WDT", "WDT_RESET", "bitstream", "deepsleep",
-    "dht_readinto", "disable_irq", "enable_irq", "freq", "idle", "lightsleep", "mem16", "mem32", "mem8", "reset", "reset_cause",
-    "sleep", "soft_reset", "time_pulse_us", "unique_id",
+    "dht_readinto", "disable_irq", "enable_irq", "freq", "idle", "lightsleep", "mem16", "mem32", "mem8", "reset",
+    "reset_cause", "sleep", "soft_reset", "time_pulse_us", "unique_id",
 }  # fmt: skip
 ESP32 = {
     "ADCBlock", "DAC", "EXT0_WAKE", "EXT1_WAKE", "PIN_WAKE", "TIMER_WAKE", "TOUCHPAD_WAKE", "TouchPad", "ULP_WAKE",
@@ -103,6 +111,46 @@ def test_classes_are_made_once_for_a_board(rig):
 
 def test_umachine_is_machine(rig):
     assert rig.module("umachine") is rig.module("machine")
+
+
+# The page
+
+
+def rows(first_header):
+    """Return the rows of the page's table with this first header."""
+    table = HARDWARE.read_text().partition(f"\n| {first_header} |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+@pytest.mark.parametrize("row", rows("module"), ids=lambda row: row[0])
+def test_what_the_page_says_that_a_module_has(rig, row):
+    module = rig.module(row[0].strip("`"))
+    for cell, there in ((row[1], True), (row[2], False)):
+        for name in re.findall(r"`([A-Za-z]\w*)`", cell):
+            if name not in ("deepsleep", "sleep_type"):  # an ESP8266's
+                assert hasattr(module, name) == there, name
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        ("the range of the ADC of an ESP32", (1.1, 1.5, 2.2, 3.3)),
+        ("the range of the ADC of an ESP8266", 1.0),
+        ("the count of a touch pad", 600),
+        ("a call that reads a pin or the ADC", 5),
+        ("the shortest period of a timer", 50),
+        ("the watchdog of an ESP8266", 3_200_000),
+        ("the temperature of the chip", 40),
+        ("the flash", 4 << 20),
+    ],
+)
+def test_what_the_page_assumes_is_what_the_code_says(what, value):
+    text, where = next(row[1:] for row in rows("what") if row[0] == what)
+    module, _, name = where.split("`")[1].rpartition(".")
+    assert getattr(importlib.import_module(module), name) == value
+    first = ast.literal_eval(re.match(r"[\d.]+", text)[0])
+    scale = {"3.2 s": 1_000_000, "4 MiB": 1 << 20}.get(text, 1)
+    assert first * scale == (value[0] if isinstance(value, tuple) else value)
 
 
 # Identity and causes

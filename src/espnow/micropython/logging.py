@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from espnow.board import Board
+from espnow.micropython.files import make_open
 from espnow.micropython.services import Services
 
 __all__ = ["build"]
@@ -28,6 +29,7 @@ def build(board: Board, services: Services) -> ModuleType:
 
     time = BUILDERS["time"](board, services)
     stderr = BUILDERS["sys"](board, services).stderr
+    open_file = make_open(services.flash)
     level_names = {number: name for name, number in _LEVELS.items()}
     loggers: dict[str, Logger] = {}
 
@@ -107,6 +109,16 @@ def build(board: Board, services: Services) -> ModuleType:
             """Write a record of sufficient level."""
             if record.levelno >= self.level:
                 self.stream.write(self.format(record) + self.terminator)
+
+    class FileHandler(StreamHandler):
+        """Writes records into a file of the board."""
+
+        def __init__(self, filename: str, mode: str = "a", encoding: str = "UTF-8") -> None:
+            super().__init__(open_file(filename, mode, encoding=encoding))
+
+        def close(self) -> None:
+            """Close the file."""
+            self.stream.close()
 
     class Logger:
         """What a program logs with."""
@@ -199,31 +211,43 @@ def build(board: Board, services: Services) -> ModuleType:
 
     def basicConfig(
         *,
+        filename: str | None = None,
+        filemode: str = "a",
         format: str | None = None,
         datefmt: str | None = None,
         level: int = _LEVELS["WARNING"],
         stream: Any = None,
+        encoding: str = "UTF-8",
         force: bool = False,
         handlers: Any = None,
     ) -> None:
         """Give the root logger its level and handlers, if it has none yet or `force` is true.
 
         Raises:
-            ValueError: both `stream` and `handlers`.
+            ValueError: more than one of `filename`, `stream` and `handlers`.
         """
-        if stream is not None and handlers is not None:
-            raise ValueError("can only set one of 'stream' or 'handlers'")
+        if (filename is not None) + (stream is not None) + (handlers is not None) > 1:
+            raise ValueError("can only set one of 'filename', 'stream' or 'handlers'")
         logger = root()
         if force:
             for handler in tuple(logger.handlers):
                 logger.removeHandler(handler)
         if logger.handlers:
             return
-        for handler in [StreamHandler(stream)] if handlers is None else handlers:
+        if handlers is None:
+            handlers = [FileHandler(filename, filemode, encoding) if filename is not None else StreamHandler(stream)]
+        for handler in handlers:
             if handler.formatter is None:
                 handler.setFormatter(Formatter(format, datefmt))
             logger.addHandler(handler)
         logger.setLevel(level)
+
+    def shutdown() -> None:
+        """Close the handlers, and forget the loggers."""
+        for logger in loggers.values():
+            for handler in logger.handlers:
+                handler.close()
+        loggers.clear()
 
     def addLevelName(level: int, name: str) -> None:
         """Name a level."""
@@ -235,6 +259,7 @@ def build(board: Board, services: Services) -> ModuleType:
         names[name] = _of_root(getLogger, name)
     names.update(
         _LEVELS,
+        FileHandler=FileHandler,
         Formatter=Formatter,
         Handler=Handler,
         LogRecord=LogRecord,
@@ -243,6 +268,7 @@ def build(board: Board, services: Services) -> ModuleType:
         addLevelName=addLevelName,
         basicConfig=basicConfig,
         getLogger=getLogger,
+        shutdown=shutdown,
     )
     return module
 

@@ -541,3 +541,31 @@ def test_aes_refuses_lengths(cryptolib):
     with pytest.raises(TypeError):
         cryptolib.aes(KEY, 1).encrypt(bytes(16), bytes(16))
     assert cryptolib.aes("k" * 16, 1).encrypt("p" * 16) == cryptolib.aes(b"k" * 16, 1).encrypt(b"p" * 16)
+
+
+# logging into a file
+
+
+def test_logging_into_a_file(rig):
+    rig.run(
+        """
+import logging
+logging.basicConfig(filename="log.txt", level=logging.INFO, format="%(levelname)s %(message)s")
+logging.info("started")
+log = logging.getLogger("net")
+log.addHandler(logging.FileHandler("net.txt", "w"))
+log.warning("lost %d", 3)
+logging.shutdown()
+print(open("log.txt").read(), open("net.txt").read(), logging.getLogger("net") is log)
+try:
+    logging.basicConfig(filename="a", stream=1)
+except ValueError as error:
+    print(error)
+"""
+    )
+    assert rig.lines == [
+        "INFO started",
+        " WARNING:net:lost 3",
+        " False",
+        "can only set one of 'filename', 'stream' or 'handlers'",
+    ]

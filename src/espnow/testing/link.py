@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from espnow.errors import LinkFull
 from espnow.frame import Frame, ProtectedFrame, build, build_protected, parse
+from espnow.frame.management import is_wifi
 from espnow.link import Clock, Outcome, RadioConfig, Station
 
 __all__ = ["ScriptedLink"]
@@ -23,13 +24,13 @@ class ScriptedLink:
     """A link (`espnow.link.Link`) on which a test injects frames and decides what becomes of those sent.
 
     Until told otherwise it acknowledges every unicast frame, 3 ms after it was handed over; broadcast and multicast
-    frames are always answered so.
+    frames are always answered so, and so is what is not ESP-NOW's but Wi-Fi's own, such as a beacon.
 
     Attributes:
         station: the board above.
         config: what the board asked of its radio last.
         configs: all that it ever asked.
-        frames: every MPDU that was handed over, in order.
+        frames: every MPDU that was handed over, in order, Wi-Fi's own too.
         answer_after_us: how long an answer takes.
     """
 
@@ -60,11 +61,12 @@ class ScriptedLink:
         Raises:
             LinkFull: as `run_out_of_memory` said.
         """
-        if self._full_for > 0:
+        wifi = is_wifi(mpdu)
+        if self._full_for > 0 and not wifi:
             self._full_for -= 1
             raise LinkFull
         self.frames.append(mpdu)
-        if mpdu[4] & 1:
+        if mpdu[4] & 1 or wifi:
             answer: Outcome | None = Outcome.ACKNOWLEDGED
         else:
             answer = self._script.popleft() if self._script else self._answer
@@ -166,8 +168,8 @@ class ScriptedLink:
 
     @property
     def sent(self) -> list[Frame | ProtectedFrame]:
-        """The frames that were handed over, parsed."""
-        return [parse(mpdu) for mpdu in self.frames]
+        """The frames of ESP-NOW that were handed over, parsed."""
+        return [parse(mpdu) for mpdu in self.frames if not is_wifi(mpdu)]
 
     @property
     def messages(self) -> list[tuple[bytes, bytes]]:

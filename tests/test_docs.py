@@ -26,7 +26,7 @@ from espnow.cli.decode import _columns, _pair_json
 from espnow.cli.main import main
 from espnow.errors import EspNowCode
 from espnow.lab import Lab
-from espnow.micropython import BUILDERS, STDLIB_ALLOWED
+from espnow.micropython import BUILDERS, FALLBACKS, STDLIB_ALLOWED
 from espnow.testing import Bench
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +35,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What the line before a block may say of it.
 NOT_RUN = "<!-- not run -->"
 ON_A_BOARD = "<!-- on a board -->"
+ALONE = "<!-- alone on a board, prints what follows -->"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_block_runs(block: Block, folder: Path) -> None:
     if block.mark == ON_A_BOARD:
         run_on_a_board(block)
+    elif block.mark == ALONE:
+        run_alone(block)
     elif re.search(r"^def test_", block.text, re.MULTILINE):
         run_with_pytest(block, folder)
     else:
@@ -112,6 +115,18 @@ for number in range(3):
         lab.run(for_ms=1_000)
         assert board.error is None, board.output
         assert other.error is None, other.output
+
+
+def run_alone(block: Block) -> None:
+    """Run a program on a board, and compare what it prints with the block that follows it."""
+    lines = block.page.read_text().splitlines()
+    after = lines[block.line - 1 + block.text.count("\n") + 1 :]
+    assert after[:2] == ["", "```text"]
+    with Lab() as lab:
+        board = lab.board(code=block.text)
+        lab.run(for_ms=1_000)
+        assert board.error is None, board.output
+        assert board.lines == after[2 : after.index("```")]
 
 
 def test_every_page_is_in_the_navigation() -> None:
@@ -291,6 +306,13 @@ def test_codes() -> None:
 
 
 def test_modules_that_a_program_finds() -> None:
-    page = (ROOT / "docs" / "api.md").read_text()
-    section = page.partition("## Modules that a program finds\n")[2].partition("\nWhat is in")[0]
-    assert set(re.findall(r"`(\w+)`", section)) == API_MODULES | BUILDERS.keys() | STDLIB_ALLOWED
+    page = (ROOT / "docs" / "modules.md").read_text()
+    section = page.partition("## Which there are\n")[2].partition("\nOf CPython's")[0]
+    found = API_MODULES | BUILDERS.keys() | FALLBACKS.keys() | STDLIB_ALLOWED
+    assert set(re.findall(r"`([\w.]+)`", section)) == found
+
+
+@pytest.mark.parametrize("row", table("modules.md", "module of data"), ids=lambda row: row[0].strip("`"))
+def test_names_of_a_module_of_data(row: list[str]) -> None:
+    names = vars(Bench().module(row[0].strip("`")))
+    assert set(re.findall(r"`(\w+)`", row[1])) == {name for name in names if not name.startswith("_")}

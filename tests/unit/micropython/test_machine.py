@@ -12,7 +12,6 @@ from espnow.board import PowerState, ResetCause, WakePins, WakeReason
 from espnow.board.ports import TOUCH
 from espnow.micropython import BUILDERS
 
-
 #: The page about pins.
 HARDWARE = Path(__file__).parents[3] / "docs" / "hardware.md"
 

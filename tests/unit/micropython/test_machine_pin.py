@@ -34,7 +34,7 @@ def test_the_ways_to_name_a_pin(machine):
     assert isinstance(pin, Pin)
 
 
-@pytest.mark.parametrize("wanted", [24, 40, -1, "4", "D4", "GPIO24", None, 4.0])
+@pytest.mark.parametrize("wanted", [24, 49, -1, "4", "D4", "GPIO24", None, 4.0])
 def test_what_is_no_pin(machine, wanted):
     with pytest.raises(ValueError, match="invalid pin"):
         machine.Pin(wanted)
@@ -148,10 +148,20 @@ def test_some_pins_are_only_inputs(machine, number):
             machine.Pin(number, mode)
 
 
-def test_the_chip_can_be_another(rig, machine):
-    rig.board.ports.chip = CHIPS["esp32s3"]
+def test_a_pin_above_39_makes_it_an_esp32_s3(rig, machine):
     assert machine.Pin(48, machine.Pin.OUT, value=1)() == 1
+    assert rig.board.ports.chip is CHIPS["esp32s3"]
     assert machine.Pin(38, machine.Pin.OUT).value() == 0
+    with pytest.raises(ValueError, match="invalid pin"):
+        machine.Pin(49)
+
+
+def test_the_chip_can_be_another(rig, machine):
+    rig.board.ports.chip = CHIPS["esp32c3"]
+    assert machine.ADC(3).read() == 0
+    for number in (22, 40):
+        with pytest.raises(ValueError, match="invalid pin"):
+            machine.Pin(number)
 
 
 def test_an_esp8266_sets_up_all_at_once(esp8266):

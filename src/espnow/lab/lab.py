@@ -434,5 +434,5 @@ def _make_program(
         return Program(getattr(program, "__name__", "program"), function=program, argv=("", *argv))
     path = Path(program)
     files = source_files(path)
-    folder = path if path.is_dir() else path.parent
+    folder = path.parent if path.is_file() else path
     return Program(str(path) if path.stem else path.resolve().name, files, folder=folder, argv=(str(path), *argv))

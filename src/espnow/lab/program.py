@@ -87,7 +87,7 @@ def program_from_folder(folder: Path) -> tuple[SourceFile, ...]:
     """
     files = tuple(_read(folder / name, needed=False) for name in _BOOT_FILES)
     if all(file.source is None for file in files):
-        raise UserError(f"{folder}: a folder that a board runs has a main.py or a boot.py, and this has neither")
+        raise UserError(f"{folder}: a directory that a board runs has a main.py or a boot.py, and this has neither")
     return files
 
 
@@ -97,7 +97,7 @@ def source_files(path: Path) -> tuple[SourceFile, ...]:
     Raises:
         UserError: it cannot be read or compiled.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - which never raises, whatever the name
         return program_from_folder(path)
     main = _read(path)
     if path.name != _BOOT_FILES[1]:

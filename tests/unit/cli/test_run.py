@@ -355,7 +355,7 @@ def test_exit_codes(run, codes, expected):
         ([], "FILE"),
         (["-c"], "-c"),
         (["nosuch.py"], "nosuch.py: No such file"),
-        (["."], "Is a directory"),
+        (["."], "main.py or a boot.py"),
         (["x" * 300 + ".py"], "too long"),
         (["good.py/inner.py"], "good.py/inner.py"),
         (["bad.py"], "bad.py, line 2: "),

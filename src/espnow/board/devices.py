@@ -113,7 +113,12 @@ def crc8(data: bytes) -> int:
 
 
 def dht_frame(temperature: float, humidity: float, *, dht11: bool) -> bytes:
-    """Return the five bytes that a DHT11, or a DHT22, sends for a temperature in °C and a humidity in percent."""
+    """Return the five bytes that a DHT11, or a DHT22, sends for a temperature in °C and a humidity in percent.
+
+    What is beyond its range it sends as the end of the range.
+    """
+    humidity = min(max(humidity, 0.0), 100.0)
+    temperature = min(max(temperature, 0.0 if dht11 else -40.0), 125.0)
     if dht11:
         frame = bytes([round(humidity) & 0xFF, 0, round(temperature) & 0xFF, 0])
     else:

@@ -13,7 +13,7 @@ from espnow.board import Board
 from espnow.board.buses import buses_of
 from espnow.errors import ETIMEDOUT, BoardOSError
 from espnow.micropython.machine.pin import find_pin
-from espnow.micropython.machine.wires import view_of
+from espnow.micropython.machine.wires import on_board, view_of
 from espnow.micropython.services import Services
 
 __all__ = ["DHT11", "DHT22", "DHTBase", "build", "read_frame", "readinto"]
@@ -112,11 +112,10 @@ class DHT22(DHTBase):
 def build(board: Board, _services: Services) -> ModuleType:
     """Return the module `dht` of `board`."""
     module = ModuleType("dht", "DHT sensors of this board.")
-    base = type("DHTBase", (DHTBase,), {"_board": board, "__module__": "dht"})
-    names = {"_board": board, "__module__": "dht"}
+    base = on_board(board, "dht", DHTBase)
     vars(module).update(
         DHTBase=base,
-        DHT11=type("DHT11", (DHT11, base), dict(names)),
-        DHT22=type("DHT22", (DHT22, base), dict(names)),
+        DHT11=on_board(board, "dht", DHT11, base),
+        DHT22=on_board(board, "dht", DHT22, base),
     )
     return module

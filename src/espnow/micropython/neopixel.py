@@ -15,6 +15,7 @@ from espnow.board import Board
 from espnow.board.buses import buses_of
 from espnow.micropython.machine.pin import find_pin
 from espnow.micropython.machine.pulses import bitstream
+from espnow.micropython.machine.wires import on_board
 from espnow.micropython.services import Services
 
 __all__ = ["APA106", "NeoPixel", "build", "build_apa106"]
@@ -121,7 +122,7 @@ class APA106(NeoPixel):
 
 def _module(board: Board, name: str, cls: type[NeoPixel]) -> ModuleType:
     module = ModuleType(name, "Addressable LEDs of this board.")
-    setattr(module, cls.__name__, type(cls.__name__, (cls,), {"_board": board, "__module__": name}))
+    setattr(module, cls.__name__, on_board(board, name, cls))
     return module
 
 

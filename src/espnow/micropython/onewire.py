@@ -12,7 +12,7 @@ from espnow.board import Board
 from espnow.board.buses import OneWireBus, buses_of
 from espnow.board.devices import crc8
 from espnow.micropython.machine.pin import find_pin
-from espnow.micropython.machine.wires import buffer_bytes, view_of
+from espnow.micropython.machine.wires import buffer_bytes, on_board, view_of
 from espnow.micropython.services import Services
 
 __all__ = ["OneWire", "OneWireError", "build"]
@@ -136,7 +136,5 @@ class OneWire:
 def build(board: Board, _services: Services) -> ModuleType:
     """Return the module `onewire` of `board`."""
     module = ModuleType("onewire", "The 1-Wire bus of this board.")
-    vars(module).update(
-        OneWire=type("OneWire", (OneWire,), {"_board": board, "__module__": "onewire"}), OneWireError=OneWireError
-    )
+    vars(module).update(OneWire=on_board(board, "onewire", OneWire), OneWireError=OneWireError)
     return module

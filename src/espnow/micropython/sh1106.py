@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from espnow.board import Board
 from espnow.micropython.framebuf import MONO_HMSB, MONO_VLSB, FrameBuffer
+from espnow.micropython.machine.wires import on_board
 from espnow.micropython.services import Services
 from espnow.micropython.ssd1306 import OnI2C, OnSPI, reset_chip, set_up
 
@@ -182,10 +183,9 @@ class SH1106_SPI(OnSPI, _WithReset):
 def build(board: Board, _services: Services) -> ModuleType:
     """Return the module `sh1106` of `board`."""
     module = ModuleType("sh1106", "Displays with an SH1106.")
-    names = {"_board": board, "__module__": "sh1106"}
     vars(module).update(
         SH1106=SH1106,
-        SH1106_I2C=type("SH1106_I2C", (SH1106_I2C,), dict(names)),
-        SH1106_SPI=type("SH1106_SPI", (SH1106_SPI,), dict(names)),
+        SH1106_I2C=on_board(board, "sh1106", SH1106_I2C),
+        SH1106_SPI=on_board(board, "sh1106", SH1106_SPI),
     )
     return module

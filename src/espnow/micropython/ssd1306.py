@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from espnow.board import Board
 from espnow.micropython.framebuf import MONO_VLSB, FrameBuffer
-from espnow.micropython.machine.wires import buffer_bytes
+from espnow.micropython.machine.wires import buffer_bytes, on_board
 from espnow.micropython.services import Services
 
 __all__ = ["SSD1306", "SSD1306_I2C", "SSD1306_SPI", "build"]
@@ -205,6 +205,6 @@ def build(board: Board, _services: Services) -> ModuleType:
         _COMMANDS,
         SSD1306=SSD1306,
         SSD1306_I2C=SSD1306_I2C,
-        SSD1306_SPI=type("SSD1306_SPI", (SSD1306_SPI,), {"_board": board, "__module__": "ssd1306"}),
+        SSD1306_SPI=on_board(board, "ssd1306", SSD1306_SPI),
     )
     return module

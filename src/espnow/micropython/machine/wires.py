@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
+from espnow.board import Board
 from espnow.micropython.machine.binding import Bound
 from espnow.micropython.machine.pin import find_pin
 
-__all__ = ["Wired", "buffer_bytes", "view_of"]
+__all__ = ["Wired", "buffer_bytes", "on_board", "view_of"]
+
+C = TypeVar("C")
 
 #: What a transfer costs besides its bits, in microseconds. Assumed.
 _CALL_US = 20
@@ -52,3 +55,21 @@ class Wired(Bound):
     def _pin(self, pin: Any, default: int) -> int:
         """Return the number of a pin, or the default for None."""
         return default if pin is None else find_pin(self._board, pin).number
+
+
+def on_board(board: Board, module: str, cls: type[C], *bases: type) -> type[C]:
+    """Return `cls` as the class of a board, with `_board`: made once for the board, not once for each start.
+
+    Args:
+        board: whose it is.
+        module: of which module it says that it is.
+        cls: what it derives from.
+        bases: what it derives from besides.
+    """
+    classes = board.ports.classes
+    key = f"{module}.{cls.__name__}"
+    found: type[C] | None = classes.get(key)
+    if found is None:
+        names = {"__doc__": cls.__doc__, "__module__": module, "_board": board}
+        found = classes[key] = type(cls.__name__, (cls, *bases), names)
+    return found

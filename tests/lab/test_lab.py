@@ -28,7 +28,7 @@ def test_a_file_is_a_program(lab, tmp_path):
     for given in (path, str(path)):
         lab.board(given, argv=("x", "y"))
     lab.run()
-    assert [board.output for board in lab.boards] == [f"__main__ {[str(path), 'x', 'y']} {path}\n"] * 2
+    assert [board.output for board in lab.boards] == [f"__main__ {[str(path), 'x', 'y']} sensor.py\n"] * 2
     assert [board.name for board in lab.boards] == ["sensor", "sensor-2"]
 
 

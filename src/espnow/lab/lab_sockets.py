@@ -376,7 +376,7 @@ class LabDatagrams:
     def send(self, datagram: bytes, address: Address) -> None:
         """Send to a board, to all boards, to a multicast group, or to the computer's network."""
         net = self._net
-        ip, port = net.lab.alias(*address)
+        ip, port = address
         sites = net.sites
         if ip == _BROADCAST or any(ip == _broadcast_of(site.ip, site.netmask) for site in sites):
             self._send_to_all(datagram, port, None)

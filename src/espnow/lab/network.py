@@ -273,7 +273,7 @@ class BoardNetwork:
     def connect(self, address: Address) -> Stream:
         """Begin a connection."""
         self._appear()
-        ip, port = self.lab.alias(*address)
+        ip, port = address
         way = self.way_to(ip)
         if way is not None and (way[0] is not self or port in self._listeners or not ip.startswith(_LOOPBACK)):
             return self._begin(way[0], (way[1], self.free_port()), (ip, port))

@@ -153,8 +153,10 @@ def test_addresses():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.binary(max_size=9_000), max_size=5), st.integers(1, 7_000))
-def test_a_stream_arrives_whole_and_in_order(parts, size):
+@given(st.lists(st.integers(0, 20_000), max_size=5), st.integers(1, 7_000))
+def test_a_stream_arrives_whole_and_in_order(lengths, size):
+    whole = bytes(n % 251 for n in range(sum(lengths)))
+    parts = [whole[sum(lengths[:n]) :][:length] for n, length in enumerate(lengths)]
     received = []
 
     def server():
@@ -181,7 +183,7 @@ def test_a_stream_arrives_whole_and_in_order(parts, size):
         boards = [lab.board(server, name="1"), lab.board(client, name="2")]
         lab.run()
         assert [board.error for board in boards] == [None, None], boards[1].output
-    assert b"".join(received) == b"".join(parts)
+    assert b"".join(received) == whole
     assert all(len(part) <= size for part in received)
 
 
@@ -367,8 +369,9 @@ def test_one_that_leaves_its_network_waits_and_goes_on(wired):
         port.bind(("", 80))
         port.listen(1)
         c, a = port.accept()
+        time.sleep(0.5)
+        c.send("sent meanwhile")
         print(c.recv(10))
-        c.send("late")
         """
     )
     client = wired.board(
@@ -382,16 +385,43 @@ def test_one_that_leaves_its_network_waits_and_goes_on(wired):
             s.send("x")
         except OSError as error:
             print(error)
-        time.sleep(1)
+        s.settimeout(2)
+        try:
+            print(s.recv(20))
+        except OSError as error:
+            print(error)
         sta.connect("home", "password")
         while not sta.isconnected():
             time.sleep_ms(20)
         s.send("again")
-        print(s.recv(10))
+        print(s.recv(20))
         """
     )
     wired.run(server, client)
-    assert client.lines == ["[Errno 118] EHOSTUNREACH", "b'late'"]
+    assert client.lines == ["[Errno 118] EHOSTUNREACH", "[Errno 116] ETIMEDOUT", "b'sent meanwhile'"]
+    assert server.lines == ["b'again'"]
+
+
+def test_one_that_stays_away_is_given_up(wired):
+    server = wired.board(
+        """
+        import socket
+        port = socket.socket()
+        port.bind(("", 80))
+        port.listen(1)
+        c, a = port.accept()
+        time.sleep(1)
+        start = time.time()
+        c.send("lost")
+        try:
+            c.recv(10)
+        except OSError as error:
+            print(error, 17 <= time.time() - start <= 20)
+        """
+    )
+    wired.board(f"import socket\ntime.sleep(1)\ns = socket.socket()\ns.connect(('{SERVER}', 80))\nsta.active(False)")
+    wired.run(server)
+    assert server.lines == ["[Errno 113] ECONNABORTED True"]
 
 
 @pytest.mark.parametrize("restart", ["soft_reset", "reset"])
@@ -830,10 +860,11 @@ def test_tls_to_the_computer(wired, tls_echo, certificate):
         print(len(s.read(50_000)))
         s.close()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        try:
-            context.wrap_socket(connect(), server_hostname="localhost")
-        except OSError as error:
-            print(error.errno)
+        for name in ("localhost", None):
+            try:
+                context.wrap_socket(connect(), server_hostname=name)
+            except OSError as error:
+                print(error.errno)
         context.load_verify_locations(cadata=CERTIFICATE)
         s = context.wrap_socket(connect(), server_hostname="localhost")
         s.write("x")
@@ -844,7 +875,7 @@ def test_tls_to_the_computer(wired, tls_echo, certificate):
             print(error.errno)
         """
     )
-    assert lines == [r"b'hello\n'", "50000", "-9984", "b'x'", "-9984"]
+    assert lines == [r"b'hello\n'", "50000", "-9984", "-9984", "b'x'", "-9984"]
 
 
 def test_tls_of_asyncio_among_boards(wired, certificate):

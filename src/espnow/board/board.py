@@ -18,7 +18,7 @@ from espnow.board.ports import Ports
 from espnow.board.power import Power, PowerState
 from espnow.board.profile import Profile
 from espnow.board.wifi import Wifi
-from espnow.frame.management import is_wifi
+from espnow.frame.management import WIFI_FRAMES
 from espnow.link import Absence, Clock, Cpu, Link, Outcome, RadioConfig
 from espnow.node import Node
 from espnow.node.node import DropReason
@@ -34,9 +34,6 @@ TICKS_PERIOD = 1 << 30
 #: What a call that only looks costs, in microseconds, so that a loop that polls lets time pass. Assumed.
 LOOK_COST_US = 5
 
-
-#: How an action frame begins, which ESP-NOW's are.
-_ACTION = b"\xd0"
 
 #: Why the radio of a board in this state is off.
 _SILENT = {
@@ -168,7 +165,7 @@ class Board:
 
     def received(self, mpdu: bytes, rssi_dbm: int, channel: int, rate: int, at_us: int) -> None:
         """Take a frame that the receiver decoded (`espnow.link.Station`)."""
-        if mpdu[:1] != _ACTION and is_wifi(mpdu):
+        if mpdu[:1] in WIFI_FRAMES:
             self.wifi.received(mpdu, rssi_dbm, channel, at_us)
             return
         if self.wifi.filter_bssid is not None and self.wifi.rejects(mpdu):

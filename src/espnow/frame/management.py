@@ -43,6 +43,7 @@ __all__ = [
     "ProbeRequest",
     "Reason",
     "Status",
+    "WIFI_FRAMES",
     "WifiFrame",
     "build_advertisement",
     "build_association_request",
@@ -74,8 +75,10 @@ _DEAUTHENTICATION = 0xC0
 _DATA = 0x08
 _NULL = 0x48
 
-_WIFI = frozenset(
-    (
+#: How the frames begin that `parse_wifi` reads, one byte each.
+WIFI_FRAMES = frozenset(
+    bytes((kind,))
+    for kind in (
         _ASSOCIATION_REQUEST,
         _ASSOCIATION_RESPONSE,
         _REASSOCIATION_REQUEST,
@@ -329,7 +332,7 @@ class PairwiseKeys(NamedTuple):
 
 def is_wifi(mpdu: bytes) -> bool:
     """Tell by its first byte whether a frame is of a kind that `parse_wifi` reads."""
-    return bool(mpdu) and mpdu[0] in _WIFI
+    return mpdu[:1] in WIFI_FRAMES
 
 
 # Building.

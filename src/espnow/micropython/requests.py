@@ -9,9 +9,8 @@ not checked, as on a board.
 from __future__ import annotations
 
 import base64
-import json as host_json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Self
 
@@ -109,6 +108,7 @@ class Response:
         self.headers: dict[str, str] = {}
         self._content: bytes | None = None
         self._location = ""
+        self._loads: Callable[[bytes], Any] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +141,8 @@ class Response:
 
     def json(self) -> Any:
         """Return the body's JSON as Python values."""
-        return host_json.loads(self.content)
+        assert self._loads is not None
+        return self._loads(self.content)
 
 
 def _split(url: str) -> tuple[bool, str, int, str]:
@@ -200,9 +201,11 @@ class _Sender:
             OSError: no network, no such host, no connection, or no answer in time.
             ValueError: neither http nor https, or no HTTP.
         """
+        if json is not None:
+            data = self.module("json").dumps(json)
         asked = {_as_bytes(name).decode(): value for name, value in (headers or {}).items()}
         for _ in range(_MAX_REDIRECTIONS):
-            response = self._once(method, url, data, json, dict(asked), auth, timeout, parse_headers)
+            response = self._once(method, url, data, json is not None, dict(asked), auth, timeout, parse_headers)
             location = response._location
             if response.status_code not in _REDIRECTIONS or not location:
                 return response
@@ -219,7 +222,7 @@ class _Sender:
         method: str,
         url: str,
         data: Any,
-        json: Any,
+        is_json: bool,
         headers: dict[str, Any],
         auth: tuple[str, str] | None,
         timeout: float | None,
@@ -235,9 +238,9 @@ class _Sender:
             if secure:
                 connection = self.module("ssl").wrap_socket(connection, server_hostname=host)
             connection.write(
-                _head(method, host if port in (80, 443) else f"{host}:{port}", path, headers, auth, json, data)
+                _head(method, host if port in (80, 443) else f"{host}:{port}", path, headers, auth, is_json, data)
             )
-            for part in _body(json, data, headers):
+            for part in _body(data, headers):
                 connection.write(part)
             return self._read(connection, method, parse_headers)
         except BaseException:
@@ -266,6 +269,7 @@ class _Sender:
         response.status_code = status
         response.reason = words[2].strip() if len(words) > 2 else b""
         response.headers = shown
+        response._loads = self.module("json").loads
         response._location = known.get("location", "")
         return response
 
@@ -276,7 +280,7 @@ def _head(
     path: str,
     headers: dict[str, Any],
     auth: tuple[str, str] | None,
-    json: Any,
+    is_json: bool,
     data: Any,
 ) -> bytes:
     """Return the head of a request; completes `headers`."""
@@ -286,7 +290,7 @@ def _head(
     if auth is not None:
         name, password = auth
         headers["Authorization"] = b"Basic " + base64.b64encode(f"{name}:{password}".encode())
-    if json is not None and "content-type" not in given:
+    if is_json and "content-type" not in given:
         headers["Content-Type"] = "application/json"
     if "connection" not in given:
         headers["Connection"] = "close"
@@ -294,7 +298,7 @@ def _head(
         if hasattr(data, "__next__"):
             headers["Transfer-Encoding"] = "chunked"
         else:
-            length = sum(len(part) for part in _body(json, data, headers))
+            length = sum(len(part) for part in _body(data, headers))
             if length or method in ("POST", "PUT", "PATCH"):
                 headers["Content-Length"] = length
     lines = [f"{method} {path} HTTP/1.1".encode()]
@@ -302,11 +306,9 @@ def _head(
     return b"\r\n".join([*lines, b"", b""])
 
 
-def _body(json: Any, data: Any, headers: dict[str, Any]) -> Iterator[bytes]:
+def _body(data: Any, headers: dict[str, Any]) -> Iterator[bytes]:
     """Return the parts of a request's body."""
-    if json is not None:
-        yield host_json.dumps(json).encode()
-    elif hasattr(data, "__next__"):
+    if hasattr(data, "__next__"):
         chunked = headers.get("Transfer-Encoding") == "chunked"
         for part in data:
             raw = part.encode() if isinstance(part, str) else bytes(part)

@@ -100,7 +100,7 @@ BODIES = [
     ("data=b'bytes'", "bytes", {"content-length": "5"}),
     ("data=bytearray(b'x')", "x", {"content-length": "1"}),
     ("data=iter(['one', b'two'])", "onetwo", {"transfer-encoding": "chunked"}),
-    ("json={'a': [1, None]}", '{"a": [1, null]}', {"content-type": "application/json"}),
+    ("json={'a': [1, None, b'b']}", '{"a": [1, null, "b"]}', {"content-type": "application/json"}),
     ("json=[], headers={'content-type': 'x/y'}", "[]", {"content-type": "x/y"}),
     ("headers={'X-A': 'b', 'Host': 'c', b'X-D': b'e'}", "", {"x-a": "b", "host": "c", "x-d": "e"}),
     ("auth=('me', 'secret')", "", {"authorization": "Basic bWU6c2VjcmV0"}),

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import io as host_io
 import json as host
-import math
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -32,37 +32,37 @@ _ESCAPES = {code: f"\\u{code:04x}" for code in range(32)}
 _ESCAPES.update({10: "\\n", 13: "\\r", 9: "\\t", 34: '\\"', 92: "\\\\"})
 
 
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "replace")
-
-
 def _quoted(value: str | bytes) -> str:
-    return f'"{_text(value).translate(_ESCAPES)}"'
+    text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return f'"{text.translate(_ESCAPES)}"'
 
 
-def _number(value: float) -> str:
-    return repr(value) if math.isfinite(value) else str(value)
+#: What most values are; the rest of `_form` is for derived classes and what holds other values.
+_PLAIN: dict[type, Callable[[Any], str]] = {
+    str: _quoted,
+    int: repr,
+    float: repr,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda _value: "null",
+    bytes: _quoted,
+}
 
 
 def _form(value: Any, comma: str, colon: str) -> str:
     """Return the JSON of a value."""
-    if isinstance(value, str | bytes):
-        return _quoted(value)
-    if value is None:
-        return "null"
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    if isinstance(value, int):
-        return int.__repr__(value)
-    if isinstance(value, float):
-        return _number(value)
+    plain = _PLAIN.get(type(value))
+    if plain is not None:
+        return plain(value)
     if isinstance(value, dict):
         pairs = [f"{_key(key, comma, colon)}{colon}{_form(item, comma, colon)}" for key, item in value.items()]
         return "{" + comma.join(pairs) + "}"
     if isinstance(value, list) or (isinstance(value, tuple) and not hasattr(value, "_fields")):
         return "[" + comma.join([_form(item, comma, colon) for item in value]) + "]"
+    for kind, form in _PLAIN.items():
+        if isinstance(value, kind):
+            return form(value)
     return repr(value)
 
 

@@ -82,6 +82,14 @@ class Point(NamedTuple):
     y: int
 
 
+class Text(str):
+    pass
+
+
+class Number(int):
+    pass
+
+
 class Odd:
     def __repr__(self):
         return "<odd>"
@@ -110,6 +118,7 @@ class Odd:
         (Point(1, 2), "Point(x=1, y=2)"),
         ({"a": Odd()}, '{"a": <odd>}'),
         ({1}, "{1}"),
+        ([Text('"'), Number(3), True], '["\\"", 3, true]'),
     ],
     ids=repr,
 )

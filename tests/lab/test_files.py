@@ -140,7 +140,14 @@ def test_two_boards_of_one_folder_have_files_of_their_own(lab, tmp_path):
 
 
 def test_a_folder_of_its_own_keeps_files_over_labs(tmp_path):
-    write(tmp_path, {"node/main.py": COUNT, "flash/count.json": '{"n": 7}'})
+    write(
+        tmp_path,
+        {
+            "node/main.py": "from lib.helper import *\n" + COUNT,
+            "node/lib/helper.py": "import json",
+            "flash/count.json": '{"n": 7}',
+        },
+    )
     printed = []
     for _ in range(2):
         with Lab() as lab:

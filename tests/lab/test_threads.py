@@ -179,15 +179,14 @@ def f():
     finally:
         print("dies")
     print("never")
-if not runs:
-    runs.append(1)
+if first:
     _thread.start_new_thread(f, ())
     {main}
 """
     (tmp_path / "flash").mkdir()
     board = lab.board(
         flash=tmp_path / "flash",
-        code="import _thread, time, os\nruns = os.listdir('/')\nif not runs: open('ran', 'w')\n" + code,
+        code="import _thread, time, os\nfirst = 'ran' not in os.listdir('/')\nopen('ran', 'w')\n" + code,
     )
     other = lab.board(code="import time\ntime.sleep(1)\nprint('other')")
     lab.run(for_ms=10)

@@ -177,8 +177,8 @@ class Lab:
             profile: another kind of board than the lab's.
             stdin: what the program reads, to its end; None: what `LabBoard.type` types.
             argv: ``sys.argv[1:]``.
-            flash: a folder that is its flash: files that it writes are written there. Without one it begins with the
-                files beside its program, and what it writes is gone with the lab.
+            flash: a folder in which its flash is kept: what it writes is written there, and what is there lies above
+                the files beside its program. Without one, what it writes is gone with the lab.
             start_ms: virtual time, since the lab began, at which it is switched on.
 
         Raises:
@@ -193,7 +193,7 @@ class Lab:
         name = self._take_name(name, made)
         address = self._check_mac(name, mac)
         _check_ms("start_ms", start_ms)
-        files = None if flash is None else Flash(folder=Path(flash))
+        files = None if flash is None else Flash(made.folder if made is not None else None, folder=Path(flash))
         link = self.air.attach(name, check_position(name, at))
         self._names.add(name)
         self._macs[address] = name

@@ -4,7 +4,8 @@ Rules:
 
 - A path of the board is absolute once `Flash.resolve` has seen it; ``..`` ends at the root, and there is no way out: a
   link of the computer that leads out of the folder is not there.
-- What is written stays in memory, above a folder that is only read; with `Flash.folder` it is written there at once.
+- What is written stays in memory, above a folder that is only read; with `Flash.folder` it is written there at once,
+  and what was in that folder lies above the other. What is removed of the other is removed for this flash only.
 - A flash outlives its board's programs, resets and sleep. Errors are those of littlefs as MicroPython's ESP32 port
   raises them. Writing takes no virtual time; times of files are zero, so that runs repeat.
 - Only what the program wrote fills the flash: `SIZE` for all of it, in blocks. Assumed: 2 MB, as on an ESP32 with 4 MB.
@@ -67,8 +68,7 @@ class Flash:
         self.folder = folder
         self.cwd = "/"
         self.blocks = size // BLOCK
-        root = folder if folder is not None else base
-        self._root = None if root is None else os.path.realpath(root)
+        self._roots = [(str(each), os.path.realpath(each)) for each in (folder, base) if each is not None]
         self._files: dict[str, bytearray] = {}
         self._folders: set[str] = set()
         self._gone: set[str] = set()
@@ -146,10 +146,11 @@ class Flash:
         for own in (*self._files, *self._folders):
             if own.startswith(prefix):
                 found.add(own[len(prefix) :].partition("/")[0])
-        look = self._look(path)
-        if look is not None:
-            with _host_errors():
-                found.update(each.name for each in Path(look[0]).iterdir() if self.kind(prefix + each.name))
+        for _, root in () if path in self._gone else self._roots:
+            look = _look_below(root, path)
+            if look is not None and stat.S_ISDIR(look[1].st_mode):
+                with _host_errors():
+                    found.update(each.name for each in Path(look[0]).iterdir() if self.kind(prefix + each.name))
         return sorted(found)
 
     def changed(self, path: str) -> bool:
@@ -158,8 +159,11 @@ class Flash:
 
     def filename(self, path: str) -> str:
         """Return what tracebacks call a file: the computer's name of it, if it is as it was there."""
-        found = None if self.changed(path) else self._look(path)
-        return path if found is None else self._shown(path)
+        if not self.changed(path):
+            for shown, root in self._roots:
+                if _look_below(root, path) is not None:
+                    return f"{shown}{path}" if shown != "." else path[1:]
+        return path
 
     @property
     def used_blocks(self) -> int:
@@ -229,7 +233,7 @@ class Flash:
         self._check_space(1)
         if self.folder is not None:
             with _host_errors():
-                Path(self._shown(path)).mkdir()
+                Path(self._target(path)).mkdir(parents=True, exist_ok=True)
         self._folders.add(path)
 
     def remove(self, path: str) -> None:
@@ -247,7 +251,9 @@ class Flash:
             _refuse(_ENOTEMPTY)
         if self.folder is not None:
             with _host_errors():
-                (os.rmdir if kind == "dir" else os.unlink)(self._shown(path))
+                target = self._target(path)
+                if os.path.lexists(target):
+                    (os.rmdir if kind == "dir" else os.unlink)(target)
         self._forget(path)
 
     def rename(self, old: str, new: str) -> None:
@@ -288,28 +294,16 @@ class Flash:
 
     def _look(self, path: str) -> tuple[str, os.stat_result] | None:
         """Return where the computer has a path that no program changed, and its status; None if it is not there."""
-        if self._root is None or path in self._gone:
-            return None
-        here = self._root
-        try:
-            found = os.lstat(here)
-            for name in path.split("/")[1:]:
-                if not name:
-                    continue
-                here = f"{here}/{name}"
-                found = os.lstat(here)
-                if stat.S_ISLNK(found.st_mode):
-                    here = os.path.realpath(here)
-                    if os.path.commonpath((here, self._root)) != self._root:
-                        return None
-                    found = os.lstat(here)
-        except (OSError, ValueError):
-            return None
-        return (here, found) if stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode) else None
+        if path not in self._gone:
+            for _, root in self._roots:
+                found = _look_below(root, path)
+                if found is not None:
+                    return found
+        return None
 
-    def _shown(self, path: str) -> str:
-        root = self.folder if self.folder is not None else self.base
-        return str(root) + path if str(root) != "." else path[1:]
+    def _target(self, path: str) -> str:
+        """Return where in the folder a file of this flash is written."""
+        return f"{self.folder}{path}"
 
     def _check_parent(self, path: str) -> None:
         kind = self.kind(posixpath.dirname(path))
@@ -323,22 +317,43 @@ class Flash:
     def _forget(self, path: str) -> None:
         self._files.pop(path, None)
         self._folders.discard(path)
-        if self._root is not None:
+        if self._roots:
             self._gone.add(path)
 
     def _store(self, path: str, content: bytearray, more: bytes | None = None) -> None:
         """Write a file to the folder, if there is one: all of it, or only what is new at its end."""
         if self.folder is None or self._files.get(path) is not content:
             return
-        target = Path(self._shown(path))
+        target = Path(self._target(path))
         with _host_errors():
+            target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_symlink() and self._look(path) is None:
                 target.unlink()  # it leads out of the folder: the file takes its place
-            if more is None:
+            if more is None or not target.exists():
                 target.write_bytes(content)
             else:
                 with target.open("ab") as file:
                     file.write(more)
+
+
+def _look_below(root: str, path: str) -> tuple[str, os.stat_result] | None:
+    """Return where a path is below a folder of the computer, and its status; None if it is not there, or leads out."""
+    here = root
+    try:
+        found = os.lstat(here)
+        for name in path.split("/")[1:]:
+            if not name:
+                continue
+            here = f"{here}/{name}"
+            found = os.lstat(here)
+            if stat.S_ISLNK(found.st_mode):
+                here = os.path.realpath(here)
+                if os.path.commonpath((here, root)) != root:
+                    return None
+                found = os.lstat(here)
+    except (OSError, ValueError):
+        return None
+    return (here, found) if stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode) else None
 
 
 def _blocks(size: int) -> int:

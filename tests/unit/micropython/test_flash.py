@@ -227,9 +227,10 @@ def test_in_memory_above_a_folder_or_in_a_folder_is_the_same(tmp_path_factory, p
     folder = tmp_path_factory.mktemp("flash")
     read_only, written = fill(folder / "base"), fill(folder / "folder")
     in_memory, in_folder = Flash(read_only), Flash(folder=written)
+    above = Flash(read_only, folder=folder / "new" / "state")
     for operation in plan:
-        assert do(in_memory, operation) == do(in_folder, operation), operation
-        assert tree(in_memory) == tree(in_folder) == on_disk(written), operation
+        assert do(in_memory, operation) == do(in_folder, operation) == do(above, operation), operation
+        assert tree(in_memory) == tree(in_folder) == tree(above) == on_disk(written), operation
     assert on_disk(read_only) == {
         **{f"/{path}": content for path, content in FILES.items()},
         "/lib": None,

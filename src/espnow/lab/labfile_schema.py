@@ -128,14 +128,20 @@ _STIMULUS = Table(
             _target(
                 "i2c",
                 stimuli.I2cStimulus,
-                Key("i2c", kinds.I2C_BUS, "a device of registers on this bus", "bus"),
+                Key(
+                    "i2c",
+                    kinds.I2C_BUS,
+                    "a device on this bus; the bus then has what the lab file connects, and no other",
+                    "bus",
+                ),
                 Key("address", kinds.I2C_ADDRESS, "its address", required=True),
                 Key(
                     "registers",
                     kinds.REGISTERS,
                     "what its registers hold from now on: a byte, or bytes from that register on",
-                    required=True,
                 ),
+                Key("display", kinds.FLAG, "it is a display instead, with an SSD1306 or SH1106"),
+                some_of=("registers", "display"),
             ),
             _target(
                 "uart",
@@ -316,8 +322,9 @@ class _Check:
         self._complete(table, value, where)
         if target is not None:
             self._complete(target, value, where)
-            made["action"] = target.make(**of_action)
         try:
+            if target is not None:
+                made["action"] = target.make(**of_action)
             return table.make(where=where, **made)
         except ValueError as error:  # keys that do not go together
             raise self.refuse(where, str(error)) from None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from espnow.air import Position
-from espnow.board.devices import RegisterDevice
+from espnow.board.devices import Oled, RegisterDevice
 from espnow.errors import UserError
 from espnow.lab.board import LabBoard
 from espnow.lab.lab import Lab
@@ -331,26 +331,35 @@ class Ds18x20Stimulus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class I2cStimulus:
-    """What the registers of an I2C device hold, which is connected if it was not.
+    """A device on an I2C bus, which is connected if it was not: what its registers hold, or a display.
 
     Attributes:
         bus: its number, or its pins (scl, sda).
         address: of the device.
         registers: number -> the bytes from there on.
+        display: it is a display instead.
     """
 
     bus: int | tuple[int, int]
     address: int
-    registers: dict[int, bytes]
+    registers: dict[int, bytes] | None = None
+    display: bool = False
+
+    def __post_init__(self) -> None:
+        if self.display is (self.registers is not None):
+            raise ValueError("a device has registers, or it is a display: write one of both")
 
     def happen(self, around: Surroundings) -> None:
-        """Let them hold it."""
+        """Connect it, or let it hold that."""
         bus = around.board.ports.i2c(self.bus)
+        if self.display:
+            bus.attach(self.address, Oled())
+            return
         device = bus.at(self.address)
         if not isinstance(device, RegisterDevice):
             device = RegisterDevice()
             bus.attach(self.address, device)
-        for register, content in self.registers.items():
+        for register, content in (self.registers or {}).items():
             device.put(register, content)
 
 

@@ -184,6 +184,11 @@ MISTAKES = [
     (STIMULUS + "i2c = 0\naddress = 9\nregisters = {0 = 256}", "register 0 holds 256: write a byte, 0 to 255, or"),
     (STIMULUS + "i2c = 0\naddress = 9\nregisters = {x = 1}", "x is no register: write 0x10 or 16"),
     (STIMULUS + "i2c = 0\naddress = 9\nregisters = {1 = 'zz'}", "board[0].stimulus[0].registers: "),
+    (STIMULUS + "i2c = 0\naddress = 9", "board[0].stimulus[0]: it has neither registers nor display"),
+    (
+        STIMULUS + "i2c = 0\naddress = 9\nregisters = {}\ndisplay = true",
+        "board[0].stimulus[0]: a device has registers, or it is a display: write one of both",
+    ),
     (STIMULUS + "uart = 1\nhex = 'a'", 'board[0].stimulus[0].hex: "a" is not bytes in hex, as in "01 ff"'),
     # what the lab says
     (BOARD + "mac = '02:00:00:00:00:01'\n" + BOARD + "mac = '02:00:00:00:00:01'", "board[1]: boards 'code1' and "),
@@ -583,6 +588,14 @@ def test_buses_over_time(make):
     device = ports.i2c(0).at(0x23)
     assert over_time(lab, lambda: (device[0], device[16], device[17]), 500, 1_500) == [(17, 1, 0xF4), (17, 1, 0xFF)]
     assert ports.i2c((22, 21)).at(0x40)[1] == 2
+
+
+def test_a_display_beside_a_sensor(make):
+    _, ports = stimulated(
+        make, "i2c = 0\naddress = 0x40\nregisters = {1 = 2}", "i2c = 0\naddress = 0x3c\ndisplay = true"
+    )
+    assert ports.i2c(0).scan() == [0x3C, 0x40]
+    assert ports.i2c(0).display is ports.i2c(0).at(0x3C)
 
 
 def test_a_uart_receives(make):

@@ -75,15 +75,15 @@ class Session(socketserver.StreamRequestHandler):
     def publish(self, flags, body):
         length = int.from_bytes(body[:2], "big")
         topic, message, qos = body[2 : 2 + length], body[2 + length :], flags >> 1 & 3
-        if qos:
-            self.wfile.write(b"\x40\x02" + message[:2])
-            message = message[2:]
+        number, message = (message[:2], message[2:]) if qos else (b"", message)
         self.server.published.put((topic, message, qos, flags & 1))
         if flags & 1:
             self.server.retained[topic] = message
         for wanted, session in self.server.subscribers:
             if wanted == topic:
                 session.forward(topic, message)
+        if qos:
+            self.wfile.write(b"\x40\x02\xff\xff" + b"\x40\x02" + number)
 
     def forward(self, topic, message):
         body = len(topic).to_bytes(2, "big") + topic + b"\x00\x07" + message
@@ -205,6 +205,26 @@ except Exception as e:
         )
     )
     assert lines == ["None", "50 2 (b'news', b'kept') 200", "None", "MQTTException 128"]
+    seen = [broker.seen.get(timeout=5) for _ in range(5)]
+    assert (PUBACK, 0, b"\x00\x07") in seen
+
+
+def test_publishing_for_sure_waits_until_the_broker_has_it(wired, broker):
+    lines = wired.outcome(
+        start(
+            broker,
+            """
+got = []
+c.set_callback(lambda topic, message: got.append(message))
+c.connect()
+c.subscribe("news")
+for n in range(3):
+    c.publish("news", str(n), qos=1)
+    print(got)
+""",
+        )
+    )
+    assert lines == ["[b'0']", "[b'0', b'1']", "[b'0', b'1', b'2']"]
 
 
 def test_a_last_will(wired, broker):

@@ -18,9 +18,9 @@ from espnow.board.ports import Ports
 from espnow.board.power import Power, PowerState
 from espnow.board.profile import Profile
 from espnow.board.wifi import Wifi
-from espnow.frame.management import WIFI_FRAMES
+from espnow.frame.kinds import WIFI_FRAMES
 from espnow.link import Absence, Clock, Cpu, Link, Outcome, RadioConfig
-from espnow.node import Node
+from espnow.node import Node, Stats
 from espnow.node.node import DropReason
 
 __all__ = ["SCHEDULE_DEPTH", "TICKS_PERIOD", "Board", "Console"]
@@ -35,12 +35,12 @@ TICKS_PERIOD = 1 << 30
 LOOK_COST_US = 5
 
 
-#: Why the radio of a board in this state is off.
+#: The radio of a board in these states.
 _SILENT = {
-    PowerState.LIGHT_SLEEP: Absence.LIGHT_SLEEP,
-    PowerState.DEEP_SLEEP: Absence.DEEP_SLEEP,
-    PowerState.RESTARTING: Absence.RESTARTING,
-    PowerState.OFF: Absence.NO_POWER,
+    PowerState.LIGHT_SLEEP: RadioConfig(absence=Absence.LIGHT_SLEEP),
+    PowerState.DEEP_SLEEP: RadioConfig(absence=Absence.DEEP_SLEEP),
+    PowerState.RESTARTING: RadioConfig(absence=Absence.RESTARTING),
+    PowerState.OFF: RadioConfig(absence=Absence.NO_POWER),
 }
 
 
@@ -85,6 +85,7 @@ class Board:
 
     __slots__ = (
         "_callbacks",
+        "_counted",
         "_in_callback",
         "_next_token",
         "_random_u32",
@@ -131,13 +132,20 @@ class Board:
         self.mac = mac
         self._next_token = itertools.count(1).__next__
         self.node = Node(profile.node, link, random_u32, next_token=self._next_token)
+        self._counted = Stats()
         self.power = Power(clock.now_us)
         self.ports = Ports(self)
         self.wifi = Wifi(self, mac)
 
+    @property
+    def counted(self) -> Stats:
+        """What ESP-NOW counted over all starts of the board; ``node.stats`` begins anew with each."""
+        return self._counted + self.node.stats
+
     def soft_reset(self) -> None:
         """Restart MicroPython, not the chip: ESP-NOW and callbacks are gone, Wi-Fi is as it was."""
         self.node.stop()
+        self._counted += self.node.stats
         self.node = Node(self.profile.node, self.link, self._random_u32, next_token=self._next_token, after=self.node)
         self.irq = None
         self.watchers.clear()
@@ -155,11 +163,14 @@ class Board:
         self.boot_us = self.clock.now_us
 
     def configure_radio(self) -> None:
-        """Tell link and node what `wifi` says now."""
+        """Tell link and node what `wifi` says now, or the link alone that the radio is off: the board sleeps."""
+        silent = _SILENT.get(self.power.state)
+        if silent is not None:
+            self.link.configure(silent)
+            return
         radio = self.wifi.radio_config()
         self.node.configure(radio if radio.absence is None else self.wifi.home_config())
-        absence = _SILENT.get(self.power.state)
-        self.link.configure(radio if absence is None else RadioConfig(absence=absence))
+        self.link.configure(radio)
 
     # From the link.
 

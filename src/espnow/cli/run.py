@@ -526,7 +526,7 @@ class _Printer:
             return
         rows = []
         for board in boards:
-            stats = board.hardware.node.stats
+            stats = board.hardware.counted
             rows.append(
                 {
                     "board": board.name if self._json else for_terminal(board.name),

@@ -81,6 +81,10 @@ class Stats:
     rx_unencrypted: int = 0
     rx_too_long: int = 0
 
+    def __add__(self, other: Stats) -> Stats:
+        """Return the sums of both."""
+        return Stats(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
 
 class DropReason(Enum):
     """Why a frame that reached the node did not become a message."""

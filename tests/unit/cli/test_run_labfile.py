@@ -200,6 +200,16 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, write, text, arguments, says
     assert says in err[0]
 
 
+def test_the_summary_counts_over_sleeps_and_restarts(run, write):
+    sensor = RADIO + "import machine\nb = b'\\xff' * 6\ne.add_peer(b)\ne.send(b, 'x')\nmachine.deepsleep(1000)"
+    hear = RADIO + "import machine\nfor _ in range(2): e.recv()\nmachine.soft_reset()"
+    write("lab.toml", boards(sensor=sensor, hear=hear))
+    _, out, _ = run("--for", "15s", "--json", "lab.toml")
+    rows = {row["board"]: row for row in json.loads(out[-1])["summary"]}
+    assert rows["sensor"]["sent"] >= 8
+    assert rows["hear"]["received"] == rows["sensor"]["sent"]
+
+
 # Examples.
 
 

@@ -9,7 +9,7 @@ nothing when it restarts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from espnow.board.ports_analog import AnalogInput, AnalogOutput, TouchPin
 from espnow.board.ports_chips import CHIPS, Chip
@@ -49,7 +49,6 @@ class Ports:
     """Pins and buses of one board.
 
     Attributes:
-        chip: which pins there are, and what each can do. Can be set before the program begins.
         watchers: called, in order, whenever the level at any pin changes.
         pins: those that something uses, by number.
         timers: those that run, in the order in which they began.
@@ -66,7 +65,8 @@ class Ports:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self.chip: Chip = CHIPS["esp8266" if board.profile.esp8266 else "esp32"]
+        self._chip = CHIPS["esp8266" if board.profile.esp8266 else "esp32"]
+        self._chip_is_sure = board.profile.esp8266
         self._analog: dict[int, AnalogInput] = {}
         self._dacs: dict[int, AnalogOutput] = {}
         self._touches: dict[int, TouchPin] = {}
@@ -86,6 +86,30 @@ class Ports:
 
     # For whoever stands outside.
 
+    @property
+    def chip(self) -> Chip:
+        """Which pins there are, and what each can do; set it if it is not the profile's usual one."""
+        return self._chip
+
+    @chip.setter
+    def chip(self, chip: Chip) -> None:
+        self._chip = chip
+        self._chip_is_sure = True
+
+    def has(self, part: Literal["pins", "analog", "touch"], pin: int) -> bool:
+        """Return whether the chip has a pin, or one for the ADC or for touch.
+
+        An ESP32 that lacks it becomes an ``other`` chip that has it, unless somebody said which chip this is: the
+        program was written for another one.
+        """
+        if pin in getattr(self._chip, part):
+            return True
+        other = CHIPS["other"]
+        if self._chip_is_sure or pin not in getattr(other, part):
+            return False
+        self._chip = other
+        return True
+
     def pin(self, number: int) -> PortPin:
         """Return a pin.
 
@@ -94,7 +118,7 @@ class Ports:
         """
         found = self.pins.get(number)
         if found is None:
-            if number not in self.chip.pins:
+            if not self.has("pins", number):
                 raise ValueError(f"board {self._board.name!r} has no pin {number!r}")
             found = self.pins[number] = PortPin(self, number)
         return found
@@ -108,7 +132,7 @@ class Ports:
         found = self._analog.get(pin)
         if found is None:
             esp8266 = self._board.profile.esp8266
-            if pin not in ((0, 1) if esp8266 else self.chip.pins):
+            if not (pin in (0, 1) if esp8266 else self.has("pins", pin)):
                 raise ValueError(f"board {self._board.name!r} has no analogue input {pin!r}")
             found = self._analog[pin] = AnalogInput(self, _SUPPLY_VOLTS if esp8266 and pin == 1 else 0.0)
         return found

@@ -2,7 +2,8 @@
 
 The tables are those of MicroPython's ports: ``ports/esp32/machine_adc.c``, ``machine_touchpad.c``, ``machine_dac.c``,
 ``machine_pin.c``, ``ports/esp8266/machine_pin.c``, and for the pins that the RTC watches and holds ESP-IDF's
-``soc/*/rtc_io_channel.h``.
+``soc/*/rtc_io_channel.h``. ``other`` is no chip: it has what any ESP32 of a later kind has, for a program whose chip
+nobody named.
 """
 
 from __future__ import annotations
@@ -63,6 +64,14 @@ CHIPS: dict[str, Chip] = {
         ),
         Chip("esp32c3", pins=frozenset(range(22)), analog=_blocks(range(5), (5,)), rtc=frozenset(range(6))),
         Chip("esp32c6", pins=frozenset(range(31)), analog=_blocks(range(7), ()), rtc=frozenset(range(8))),
+        Chip(
+            "other",
+            pins=frozenset(range(49)),
+            analog=dict.fromkeys((*range(21), 25, 26, 27, *range(32, 40)), 1),
+            touch=frozenset({*range(16), 27, 32, 33}),
+            dac=frozenset({17, 18, 25, 26}),
+            rtc=frozenset(range(49)),
+        ),
         Chip("esp8266", pins=frozenset({0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16})),
     )
 }

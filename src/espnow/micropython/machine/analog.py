@@ -54,11 +54,10 @@ class ADC(Bound):
         """
         board = cls._board
         number = find_pin(board, pin).number
-        block = board.ports.chip.analog.get(number)
-        if block is None:
+        if not board.ports.has("analog", number):
             raise ValueError("invalid pin")
         adc = cls._one(number)
-        adc._block, adc._input, adc._number = block, board.ports.adc(number), number
+        adc._block, adc._input, adc._number = board.ports.chip.analog[number], board.ports.adc(number), number
         return adc
 
     def __init__(self, _pin: object, *, atten: int = -1) -> None:
@@ -255,7 +254,7 @@ class TouchPad(Bound):
             ValueError: the pin has none.
         """
         number = find_pin(cls._board, pin).number
-        if number not in cls._board.ports.chip.touch:
+        if not cls._board.ports.has("touch", number):
             raise ValueError("invalid pin for touchpad")
         pad = cls._one(number)
         pad._pad = cls._board.ports.touch(number)

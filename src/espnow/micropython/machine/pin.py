@@ -4,7 +4,7 @@ They follow https://docs.micropython.org/en/latest/library/machine.Pin.html and 
 ``ports/esp32/machine_pin.c``, ``ports/esp8266/machine_pin.c`` and ``extmod/machine_signal.c``, whose numbers and
 refusals these are. `toggle`, `mode` and `pull` exist on every chip. A callback is scheduled, one asked for as hard as
 well. A level as trigger calls back once, when it begins; a board would do so without end. Assumed: an ESP32's pins also
-have names such as ``"GPIO4"``. A program that names a pin above 39 was written for an ESP32-S3, and gets its pins.
+have names such as ``"GPIO4"``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from espnow.board import Board, WakePins
-from espnow.board.ports import CHIPS, Edge, Mode, PortPin, Pull
+from espnow.board.ports import Edge, Mode, PortPin, Pull
 from espnow.micropython.machine.binding import UNSET, Bound, bind
 
 __all__ = ["BoardPin", "Pin", "PinEsp8266", "Signal", "find_pin"]
@@ -25,9 +25,6 @@ SLEEP, DEEPSLEEP = 2, 4
 
 #: The triggers that are levels (``gpio_int_type_t``).
 _LOW_LEVEL, _HIGH_LEVEL = 4, 5
-
-#: Pins of an ESP32-S3 beyond the last one of an ESP32: who names one has written for the S3.
-_ONLY_S3 = range(40, 49)
 
 _NAME = re.compile(r"GPIO(\d+)")
 
@@ -44,12 +41,8 @@ def find_pin(board: Board, wanted: object) -> PortPin:
         named = _NAME.fullmatch(wanted)
         if named is not None:
             wanted = int(named[1])
-    if isinstance(wanted, int):
-        ports = board.ports
-        if ports.chip.name == "esp32" and wanted in _ONLY_S3:
-            ports.chip = CHIPS["esp32s3"]
-        if wanted in ports.chip.pins:
-            return ports.pin(wanted)
+    if isinstance(wanted, int) and board.ports.has("pins", wanted):
+        return board.ports.pin(wanted)
     raise ValueError("invalid pin")
 
 

@@ -20,9 +20,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from espnow.api.base import buffer_bytes, exact_bytes, integer
-from espnow.board.accesspoint import AccessPoint
-from espnow.board.station import Joining
-from espnow.board.wifi import ScanResult, WifiCode, WifiError
+from espnow.board.wifi_values import AccessPoint, Joining, ScanResult, WifiCode, WifiError
 from espnow.errors import BoardOSError
 from espnow.link import Interface, ProtocolBit
 

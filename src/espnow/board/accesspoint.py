@@ -15,22 +15,29 @@ How long it waits where, and that a station keeps its address, is assumed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
+from espnow.board.wifi_values import AccessPoint
+from espnow.frame.handshake import (
+    KeyFrame,
+    KeyMessage,
+    PairwiseKeys,
+    build_key_frame,
+    mic_is_right,
+    pairwise_keys,
+    primary_key,
+)
+from espnow.frame.kinds import PROTECTED_SECURITY
 from espnow.frame.mac80211 import BROADCAST, format_mac
 from espnow.frame.management import (
-    PROTECTED_SECURITY,
     Advertisement,
     AssociationRequest,
     AssociationResponse,
     Authentication,
     Farewell,
-    KeyFrame,
-    KeyMessage,
     Lease,
     NullData,
-    PairwiseKeys,
     ProbeRequest,
     Reason,
     Status,
@@ -39,43 +46,15 @@ from espnow.frame.management import (
     build_association_response,
     build_authentication,
     build_farewell,
-    build_key_frame,
-    mic_is_right,
-    pairwise_keys,
-    primary_key,
 )
 from espnow.link import Clock, Timer
 
-__all__ = ["AccessPoint", "ApTiming", "JoinedStation", "Radio", "ServiceSet"]
+__all__ = ["ApTiming", "JoinedStation", "Radio", "ServiceSet"]
 
 #: Addresses of a network that are given to stations: .2 and up.
 _FIRST_HOST = 2
 _LAST_HOST = 254
 _NOTHING = bytes(32)
-
-
-@dataclass(frozen=True, slots=True)
-class AccessPoint:
-    """The access point that the AP interface is while it is active.
-
-    Attributes:
-        ssid: its name, at most 32 bytes.
-        key: its password; not in the repr.
-        hidden: whether its beacons keep the name back.
-        security: ``wifi_auth_mode_t`` number.
-        max_clients: how many stations may join.
-    """
-
-    ssid: bytes
-    key: bytes = field(default=b"", repr=False)
-    hidden: bool = False
-    security: int = 0
-    max_clients: int = 4
-
-    @property
-    def protected(self) -> bool:
-        """Whether its security needs a key."""
-        return self.security in PROTECTED_SECURITY
 
 
 @dataclass(frozen=True, slots=True)

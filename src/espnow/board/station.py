@@ -18,38 +18,41 @@ import enum
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from espnow.board.wifi_values import Joining
 from espnow.errors import FrameError
+from espnow.frame.handshake import (
+    KeyFrame,
+    KeyMessage,
+    PairwiseKeys,
+    build_key_frame,
+    mic_is_right,
+    pairwise_keys,
+    primary_key,
+)
+from espnow.frame.kinds import PROTECTED_SECURITY
 from espnow.frame.management import (
-    PROTECTED_SECURITY,
     Advertisement,
     AssociationRequest,
     AssociationResponse,
     Authentication,
     Farewell,
-    KeyFrame,
-    KeyMessage,
     Lease,
     NullData,
-    PairwiseKeys,
     Reason,
     WifiFrame,
     build_association_request,
     build_authentication,
     build_farewell,
-    build_key_frame,
     build_null,
     build_probe_request,
-    mic_is_right,
-    pairwise_keys,
     parse_wifi,
-    primary_key,
 )
 from espnow.link import Absence, PowerSave, Timer
 
 if TYPE_CHECKING:
     from espnow.board.wifi import Wifi
 
-__all__ = ["JoiningStation", "Joining", "Phase"]
+__all__ = ["JoiningStation", "Phase"]
 
 #: Reasons with which an access point ends a handshake in which the key was wrong.
 _KEY_REASONS = (Reason.AUTHENTICATION_EXPIRED, Reason.MIC_FAILURE, Reason.HANDSHAKE_TIMEOUT)
@@ -62,20 +65,6 @@ _PARTING_US = 10_000
 
 #: How long before the announced beacon a station changes to the announced channel. Assumed.
 _SWITCH_EARLY_US = 10_000
-
-
-class Joining(enum.Enum):
-    """Where the station interface stands with its router, as a program is told."""
-
-    IDLE = "idle"
-    CONNECTING = "connecting"
-    JOINED = "joined, with an address"
-    BEACON_TIMEOUT = "its router is not heard any more"
-    NO_AP_FOUND = "no access point found"
-    WRONG_PASSWORD = "wrong password"
-    CONNECT_FAIL = "refused"
-    HANDSHAKE_TIMEOUT = "no answer in the handshake"
-    DISMISSED = "sent away by its router"
 
 
 class Phase(enum.Enum):
@@ -171,6 +160,21 @@ class JoiningStation:
     def busy(self) -> bool:
         """Whether it is on its way to a router: searching, joining, or between two attempts."""
         return self.phase not in (Phase.OFF, Phase.JOINED)
+
+    @property
+    def searching(self) -> bool:
+        """Whether it listens for its network now."""
+        return self.phase is Phase.SEARCHING
+
+    @property
+    def joined(self) -> bool:
+        """Whether it has joined, and has an address."""
+        return self.phase is Phase.JOINED
+
+    @property
+    def off(self) -> bool:
+        """Whether it does nothing, and will do nothing by itself."""
+        return self.phase is Phase.OFF
 
     @property
     def bssid(self) -> bytes | None:

@@ -17,29 +17,36 @@ It follows ESP-IDF's ``esp_wifi.h`` and the documents of MicroPython's ``network
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from espnow.board.accesspoint import AccessPoint, ApTiming, ServiceSet
-from espnow.board.station import Joining, JoiningStation, Phase
-from espnow.errors import EspNowError, FrameError, LinkFull
-from espnow.frame.mac80211 import BROADCAST
-from espnow.frame.management import (
-    BEACON,
-    PROTECTED_SECURITY,
-    Advertisement,
-    Lease,
-    ProbeRequest,
-    build_probe_request,
-    parse_wifi,
+from espnow.board.wifi_values import (
+    ESP8266_MAX_TX_POWER,
+    MAX_TX_POWER_ASKED,
+    TX_POWER_STEPS,
+    AccessPoint,
+    Joining,
+    ScanResult,
+    WifiCode,
+    WifiError,
+    WifiTiming,
+    channels_of,
 )
+from espnow.errors import FrameError, LinkFull
+from espnow.frame.kinds import BEACON, PROTECTED_SECURITY
+from espnow.frame.mac80211 import BROADCAST
 from espnow.link import Absence, Clock, Interface, PowerSave, ProtocolBit, RadioConfig
 
 if TYPE_CHECKING:
+    from espnow.board.accesspoint import ServiceSet
     from espnow.board.board import Board
+    from espnow.board.scanning import Scan
+    from espnow.board.station import JoiningStation
+    from espnow.frame.management import Lease
 
 __all__ = [
+    "ESP8266_MAX_TX_POWER",
+    "TX_POWER_STEPS",
     "AccessPoint",
     "Joining",
     "ScanResult",
@@ -50,104 +57,8 @@ __all__ = [
     "channels_of",
 ]
 
-#: What a scan reports of a network: ssid, bssid, channel, rssi in dBm, security, hidden.
-ScanResult = tuple[bytes, bytes, int, int, int, bool]
-
 BGN = ProtocolBit.B | ProtocolBit.G | ProtocolBit.N
-
-#: ESP-IDF's table in ``esp_wifi_set_max_tx_power``: a power asked for, in 0.25 dBm, becomes the
-#: next lower of these.
-TX_POWER_STEPS = (8, 20, 28, 34, 44, 52, 56, 60, 66, 72, 80)
-MAX_TX_POWER_ASKED = 84
-
-#: The largest power of ``system_phy_set_max_tpw``, in 0.25 dBm.
-ESP8266_MAX_TX_POWER = 82
-
-#: Channels by country where they are not 1 to 13. "01" is ESP-IDF's name of the default, "XX"
-#: MicroPython's. Which country allows what is assumed, but for "01" (``esp_wifi_set_country``).
-_LAST_CHANNEL = {"01": 11, "XX": 11, "CA": 11, "MX": 11, "TW": 11, "US": 11, "JP": 14}
-_LAST_CHANNEL_ELSEWHERE = 13
-
-#: The tool kit of an ESP8266 begins with the rules of China.
-_LAST_CHANNEL_ESP8266 = 13
-
-
-class WifiCode(enum.IntEnum):
-    """The ESP_ERR_* codes of ESP-IDF that Wi-Fi refuses with."""
-
-    FAIL = 0xFFFF_FFFF
-    INVALID_ARG = 0x102
-    NOT_STARTED = 0x3002
-    MODE = 0x3005
-    CONN = 0x3007
-    MAC = 0x3009
-    SSID = 0x300A
-    PASSWORD = 0x300B
-    NOT_CONNECT = 0x300F
-
-
-class WifiError(EspNowError):
-    """Wi-Fi refused a call.
-
-    Attributes:
-        code: which ESP_ERR_* it is.
-    """
-
-    def __init__(self, code: WifiCode) -> None:
-        """Make one with the code's name as its text."""
-        prefix = {WifiCode.FAIL: "ESP_", WifiCode.INVALID_ARG: "ESP_ERR_"}.get(code, "ESP_ERR_WIFI_")
-        super().__init__(prefix + code.name)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class WifiTiming:
-    """How long Wi-Fi takes, and how often it tries. What is assumed awaits a measurement.
-
-    Attributes:
-        answer_timeout_us: how long a synchronous ``ESPNow.send`` waits for the next answer before it raises ETIMEDOUT
-            (MicroPython's firmware); a live radio may need another.
-        attempts: how often a unicast frame is sent in all before it counts as not acknowledged. Assumed.
-        start_us: switching an interface on. Assumed.
-        scan_channel_us: listening on one channel in a scan, or in a search for a router. Assumed.
-        no_ap_us: one search for a router that is not there, and from one search to the next. Assumed.
-        join_us: from ``connect`` until the address is there. Assumed.
-        wrong_key_us: from ``connect`` until a wrong key is told. Assumed.
-        answer_us: how long an access point may take to answer before it is asked again. Assumed.
-        answer_tries: how often it is asked in all. Assumed.
-        handshake_us: how long the handshake may take. Assumed.
-        beacon_us: from one beacon of the AP interface to the next. Assumed.
-        beacon_loss_us: without a beacon for so long the router is lost. Assumed.
-        keep_alive_us: how often a joined station tells that it is there. Assumed.
-        awake_us: in power save, how long the receiver is on around a beacon. Assumed.
-        linger_us: and after its own traffic. Assumed.
-        power_save_beacons: PM_POWERSAVE wakes for one of so many beacons. Assumed.
-        leave_us: how long ``active(False)`` waits at most until the other side was told. Assumed.
-        settle_us: what MicroPython waits after the channel of the station interface was changed.
-    """
-
-    attempts: int = 7
-    answer_timeout_us: int = 100_000
-    start_us: int = 100_000
-    scan_channel_us: int = 120_000
-    no_ap_us: int = 3_000_000
-    join_us: int = 1_500_000
-    wrong_key_us: int = 3_000_000
-    answer_us: int = 100_000
-    answer_tries: int = 3
-    handshake_us: int = 2_000_000
-    beacon_us: int = 102_400
-    beacon_loss_us: int = 6_000_000
-    keep_alive_us: int = 30_000_000
-    awake_us: int = 20_000
-    linger_us: int = 10_000
-    power_save_beacons: int = 3
-    leave_us: int = 100_000
-    settle_us: int = 1_000
-
-
 _DEFAULT_TIMING = WifiTiming()
-
 
 #: An access point of Espressif's cannot have WEP.
 _WEP = 1
@@ -161,13 +72,6 @@ _AP_NETWORK = bytes((192, 168, 4))
 _NETMASK = "255.255.255.0"
 _NO_ADDRESSES = ("0.0.0.0", "0.0.0.0", "0.0.0.0")
 _NO_NAME_SERVER = "0.0.0.0"
-
-
-def channels_of(country: str, *, esp8266: bool = False) -> range:
-    """Return the channels that `country` allows."""
-    if esp8266 and country in ("01", "XX"):
-        return range(1, _LAST_CHANNEL_ESP8266 + 1)
-    return range(1, _LAST_CHANNEL.get(country.upper(), _LAST_CHANNEL_ELSEWHERE) + 1)
 
 
 def _ap_mac(mac: bytes, esp8266: bool) -> bytes:
@@ -274,7 +178,7 @@ class Wifi:
         self._key = b""
         self._bssid: bytes | None = None
         self._away: tuple[int, Absence] | None = None
-        self._scan: dict[bytes, ScanResult] | None = None
+        self._scan: Scan | None = None
         self._station: JoiningStation | None = None
         self._service: ServiceSet | None = None
         self._awaited = 0
@@ -421,12 +325,14 @@ class Wifi:
             if station is not None:
                 if station.hears(mpdu):
                     station.beacon(mpdu, rssi_dbm, at_us)
-                elif station.phase is not Phase.SEARCHING and scan is None:
+                elif not station.searching and scan is None:
                     return
             elif scan is None:
                 return
         elif mpdu[4:10] == BROADCAST and station is None and service is None:
             return
+        from espnow.frame.management import Advertisement, ProbeRequest, parse_wifi
+
         try:
             frame = parse_wifi(mpdu)
         except FrameError:
@@ -436,7 +342,7 @@ class Wifi:
         if isinstance(frame, Advertisement):
             network = frame if frame.channel else frame._replace(channel=channel)
             if scan is not None:
-                self._note_network(scan, network, rssi_dbm)
+                scan.note(network, rssi_dbm)
             if station is not None:
                 station.sighted(network, rssi_dbm, at_us)
             return
@@ -541,6 +447,8 @@ class Wifi:
         """Let the AP interface be an access point, from the next beacon on."""
         if self._service is not None:
             self._service.stop()
+        from espnow.board.accesspoint import ApTiming, ServiceSet
+
         self._service = ServiceSet(
             self,
             self._macs[Interface.AP],
@@ -623,7 +531,7 @@ class Wifi:
         if channel == self.channel:
             return
         station, service = self._station, self._service
-        if (station is not None and station.phase is not Phase.OFF) or (service is not None and service.joined):
+        if (station is not None and not station.off) or (service is not None and service.joined):
             raise WifiError(WifiCode.FAIL)
         self.settle(channel)
         if interface == Interface.STA and self.timing.settle_us:
@@ -689,7 +597,7 @@ class Wifi:
     @property
     def connected(self) -> bool:
         """Whether the station interface is joined to a router and has an address."""
-        return self._station is not None and self._station.phase is Phase.JOINED
+        return self._station is not None and self._station.joined
 
     @property
     def bssid(self) -> bytes | None:
@@ -721,6 +629,8 @@ class Wifi:
             return
         self._scan = None  # a scan under way ends
         if self._station is None:
+            from espnow.board.station import JoiningStation
+
             self._station = JoiningStation(self)
         self._station.connect(self.ssid, self._key, self._bssid)
 
@@ -766,28 +676,20 @@ class Wifi:
             raise WifiError(WifiCode.NOT_STARTED)
         if self.searching or self._scan is not None:
             return []
-        found: dict[bytes, ScanResult] = {}
-        self._scan = found
+        from espnow.board.scanning import Scan
+
+        scan = self._scan = Scan(self)
         try:
             for channel in self.allowed_channels:
-                self.tune(channel, Absence.SCANNING)
-                self.send_frame(build_probe_request(self.station_mac, b"", seq=self.take_sequence()))
+                scan.visit(channel)
                 self._board.sleep(self.timing.scan_channel_us)
-                if self._scan is not found:  # a callback joins a router, or switched Wi-Fi off
+                if self._scan is not scan:  # a callback joins a router, or switched Wi-Fi off
                     break
         finally:
-            if self._scan is found:
+            if self._scan is scan:
                 self._scan = None
                 self.settle(self.channel)
-        return sorted(found.values(), key=lambda network: -network[3])
-
-    @staticmethod
-    def _note_network(scan: dict[bytes, ScanResult], network: Advertisement, rssi_dbm: int) -> None:
-        hidden = network.hidden
-        known = scan.get(network.bssid)
-        if known is None or (known[5] and not hidden):
-            ssid = b"" if hidden else network.ssid
-            scan[network.bssid] = ssid, network.bssid, network.channel, rssi_dbm, network.security, hidden
+        return scan.results()
 
     def rssi_dbm(self) -> int:
         """Return how strongly the router is heard.

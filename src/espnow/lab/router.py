@@ -14,10 +14,12 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from espnow.board.accesspoint import AccessPoint, ApTiming, JoinedStation, ServiceSet
+from espnow.board.accesspoint import ApTiming, JoinedStation, ServiceSet
+from espnow.board.wifi_values import AccessPoint
 from espnow.errors import FrameError, LinkFull, UserError
 from espnow.frame import format_mac, is_group, station_address
-from espnow.frame.management import ProbeRequest, is_wifi, parse_wifi
+from espnow.frame.kinds import is_wifi
+from espnow.frame.management import ProbeRequest, parse_wifi
 from espnow.lab.board import check_position
 from espnow.link import Clock, Interface, Outcome, ProtocolBit, RadioConfig
 

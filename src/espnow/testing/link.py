@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from espnow.errors import LinkFull
 from espnow.frame import Frame, ProtectedFrame, build, build_protected, parse
-from espnow.frame.management import is_wifi
+from espnow.frame.kinds import is_wifi
 from espnow.link import Clock, Outcome, RadioConfig, Station
 
 __all__ = ["ScriptedLink"]

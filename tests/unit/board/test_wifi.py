@@ -8,9 +8,7 @@ from functools import partial
 import pytest
 
 from espnow.board import PROFILES, Board, Wifi, WifiTiming
-from espnow.board.accesspoint import AccessPoint
-from espnow.board.station import Joining
-from espnow.board.wifi import WifiCode, WifiError, channels_of
+from espnow.board.wifi import AccessPoint, Joining, WifiCode, WifiError, channels_of
 from espnow.link import Absence, Interface, ProtocolBit, RadioConfig
 from espnow.testing.bench import ManualClock
 

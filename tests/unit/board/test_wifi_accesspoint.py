@@ -9,25 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from espnow.board.accesspoint import AccessPoint, ApTiming, ServiceSet
+from espnow.board.accesspoint import ApTiming, ServiceSet
+from espnow.board.wifi_values import AccessPoint
+from espnow.frame.handshake import KeyFrame, KeyMessage, build_key_frame, pairwise_keys, primary_key
 from espnow.frame.management import (
     Advertisement,
     AssociationRequest,
     AssociationResponse,
     Authentication,
     Farewell,
-    KeyFrame,
-    KeyMessage,
     Lease,
     NullData,
     ProbeRequest,
     Reason,
     Status,
     WifiFrame,
-    build_key_frame,
-    pairwise_keys,
     parse_wifi,
-    primary_key,
 )
 from espnow.testing.bench import ManualClock
 

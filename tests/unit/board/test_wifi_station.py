@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnow.board import Wifi
-from espnow.board.accesspoint import AccessPoint
-from espnow.board.station import Joining, Phase
+from espnow.board.station import Phase
+from espnow.board.wifi_values import AccessPoint, Joining
+from espnow.frame.handshake import KeyFrame, KeyMessage, build_key_frame, pairwise_keys, primary_key
+from espnow.frame.kinds import is_wifi
 from espnow.frame.management import (
     Advertisement,
     AssociationResponse,
     Authentication,
     Farewell,
-    KeyFrame,
-    KeyMessage,
     Lease,
     ProbeRequest,
     Reason,
@@ -28,11 +28,7 @@ from espnow.frame.management import (
     build_association_response,
     build_authentication,
     build_farewell,
-    build_key_frame,
-    is_wifi,
-    pairwise_keys,
     parse_wifi,
-    primary_key,
 )
 from espnow.link import Absence
 from espnow.testing import Bench

@@ -14,18 +14,24 @@ from hypothesis import strategies as st
 
 from espnow.capture import PcapngWriter
 from espnow.errors import FrameError
+from espnow.frame.handshake import (
+    KeyFrame,
+    KeyMessage,
+    PairwiseKeys,
+    build_key_frame,
+    mic_is_right,
+    pairwise_keys,
+    primary_key,
+)
+from espnow.frame.kinds import PROTECTED_SECURITY, is_wifi
 from espnow.frame.management import (
-    PROTECTED_SECURITY,
     Advertisement,
     AssociationRequest,
     AssociationResponse,
     Authentication,
     Farewell,
-    KeyFrame,
-    KeyMessage,
     Lease,
     NullData,
-    PairwiseKeys,
     ProbeRequest,
     Reason,
     Status,
@@ -35,14 +41,9 @@ from espnow.frame.management import (
     build_association_response,
     build_authentication,
     build_farewell,
-    build_key_frame,
     build_null,
     build_probe_request,
-    is_wifi,
-    mic_is_right,
-    pairwise_keys,
     parse_wifi,
-    primary_key,
 )
 
 AP = bytes.fromhex("026e65740001")

@@ -162,9 +162,13 @@ class Life:
     def _restart(self, start: Callable[[], None]) -> None:
         hardware = self._hardware
         self._forget_timer()
-        hardware.cpu = _NO_CPU
-        hardware.power.state = PowerState.RESTARTING
-        hardware.reset()
+        slept, hardware.power.state = hardware.power.state is PowerState.DEEP_SLEEP, PowerState.RESTARTING
+        if slept:  # of a chip in deep sleep only the pins are left
+            hardware.ports.reset()
+            hardware.configure_radio()
+        else:
+            hardware.cpu = _NO_CPU
+            hardware.reset()
         self._note()
         self._timer = hardware.clock.call_at(hardware.clock.now_us + BOOT_US, start)
 

@@ -366,6 +366,12 @@ def test_wrong_arguments(call):
         Bench().run(f"import _thread\n_thread.{call}")
 
 
+def test_an_esp8266_has_none():
+    with pytest.raises(ImportError) as caught:
+        Bench("esp8266").run("import _thread")
+    assert caught.value.name == "_thread"
+
+
 def test_stack_size():
     bench = Bench()
     bench.run("import _thread\nprint(_thread.stack_size(4096), _thread.stack_size(), _thread.stack_size())")

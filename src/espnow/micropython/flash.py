@@ -72,6 +72,9 @@ class Flash:
         self._files: dict[str, bytearray] = {}
         self._folders: set[str] = set()
         self._gone: set[str] = set()
+        # Of a folder that is only read: a board that wakes a thousand times looks once.
+        self._seen: dict[str, tuple[str, os.stat_result] | None] = {}
+        self._contents: dict[str, bytes] = {}
 
     def boot(self) -> None:
         """Begin as MicroPython does: in the root."""
@@ -125,12 +128,17 @@ class Flash:
         content = self._files.get(path)
         if content is not None:
             return bytes(content)
+        if path in self._contents and path not in self._gone:
+            return self._contents[path]
         if self.kind(path) != "file":
             _refuse(_EISDIR if self.kind(path) else ENOENT)
         found = self._look(path)
         assert found is not None
         with _host_errors():
-            return Path(found[0]).read_bytes()
+            read = Path(found[0]).read_bytes()
+        if self.folder is None:
+            self._contents[path] = read
+        return read
 
     def names(self, path: str) -> list[str]:
         """Return the names in a directory, sorted.
@@ -159,10 +167,10 @@ class Flash:
 
     def filename(self, path: str) -> str:
         """Return what tracebacks call a file: the computer's name of it, if it is as it was there."""
-        if not self.changed(path):
-            for shown, root in self._roots:
-                if _look_below(root, path) is not None:
-                    return f"{shown}{path}" if shown != "." else path[1:]
+        found = None if self.changed(path) else self._look(path)
+        for shown, root in self._roots if found is not None else ():
+            if len(self._roots) == 1 or _look_below(root, path) is not None:
+                return f"{shown}{path}" if shown != "." else path[1:]
         return path
 
     @property
@@ -294,12 +302,18 @@ class Flash:
 
     def _look(self, path: str) -> tuple[str, os.stat_result] | None:
         """Return where the computer has a path that no program changed, and its status; None if it is not there."""
-        if path not in self._gone:
-            for _, root in self._roots:
-                found = _look_below(root, path)
-                if found is not None:
-                    return found
-        return None
+        if path in self._gone:
+            return None
+        if path in self._seen:
+            return self._seen[path]
+        found = None
+        for _, root in self._roots:
+            found = _look_below(root, path)
+            if found is not None:
+                break
+        if self.folder is None:
+            self._seen[path] = found
+        return found
 
     def _target(self, path: str) -> str:
         """Return where in the folder a file of this flash is written."""

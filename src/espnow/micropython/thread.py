@@ -72,7 +72,13 @@ class Lock:
 
 
 def build(board: Board, services: Services) -> ModuleType:
-    """Return the module `_thread` of `board`."""
+    """Return the module `_thread` of `board`.
+
+    Raises:
+        ImportError: it is an ESP8266, which has none.
+    """
+    if board.profile.esp8266:
+        raise ImportError("no module named '_thread'", name="_thread")
     numbers: dict[greenlet, int] = {}
     last_number = _MAIN
     size = 0

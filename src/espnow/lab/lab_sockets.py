@@ -125,7 +125,7 @@ class LabStream:
             raise NetworkError(self._failed)
         pipe = self._pipe
         if pipe is None:
-            raise NetworkError("ENOTCONN")
+            return None
         if not self.net.sites and self.local[0] != self.remote[0]:
             raise NetworkError("EHOSTUNREACH")
         room = self._room()
@@ -209,10 +209,7 @@ class LabStream:
         self.net.board.changed()
 
     def _reaches(self, other: BoardNetwork) -> bool:
-        if other is self.net:
-            return True
-        way = self.net.way_to(self.remote[0])
-        return way is not None and way[0] is other and way[1] == self.local[0]
+        return self.net.own_ip(other, self.remote[0]) == self.local[0]
 
     def _room(self) -> int:
         peer, pipe = self._peer, self._pipe
@@ -430,9 +427,8 @@ class LabDatagrams:
         net, source = self._net, (own_ip, self.port)
 
         def arrive() -> None:
-            way = net.way_to(ip)
             target = other.bound(port)
-            if target is not None and way is not None and way[0] is other:
+            if target is not None and net.own_ip(other, ip) is not None:
                 target.take(datagram, source, group)
 
         clock = net.lab.clock

@@ -134,6 +134,7 @@ class BoardNetwork:
         "_lookups",
         "_next_port",
         "_place",
+        "_reachable",
         "_streams",
         "board",
         "lab",
@@ -158,6 +159,7 @@ class BoardNetwork:
         self._lookups: dict[str, tuple[Lookup, int]] = {}
         self._next_port = _FIRST_FREE_PORT
         self._place: HostPlace | None = None
+        self._reachable = False
 
     @property
     def sites(self) -> list[Site]:
@@ -166,6 +168,8 @@ class BoardNetwork:
 
     def close(self) -> None:
         """Lose all sockets, as a board that restarts does; other boards learn of it when they send."""
+        if not self._reachable:
+            return
         for stream in tuple(self._streams):
             stream.vanish()
         self._streams.clear()
@@ -240,15 +244,22 @@ class BoardNetwork:
 
     def way_to(self, ip: str) -> tuple[BoardNetwork, str] | None:
         """Return the board that has an address, and this one's own address towards it; None: no board has."""
+        for other in (self, *self.lab.boards):
+            own_ip = self.own_ip(other, ip)
+            if own_ip is not None:
+                return other, own_ip
+        return None
+
+    def own_ip(self, other: BoardNetwork, ip: str) -> str | None:
+        """Return this board's address on the network where another has an address; None: there is none."""
         sites = self.sites
-        if ip.startswith(_LOOPBACK) or any(site.ip == ip for site in sites):
-            return self, ip
+        if other is self:
+            return ip if ip.startswith(_LOOPBACK) or any(site.ip == ip for site in sites) else None
         own = {site.network: site.ip for site in sites}
-        for other in self.lab.boards:
-            if other is not self:
-                for site in other.sites:
-                    if site.ip == ip and site.network in own:
-                        return other, own[site.network]
+        if own:
+            for site in other.sites:
+                if site.ip == ip and site.network in own:
+                    return own[site.network]
         return None
 
     def leads_to(self, ip: str) -> bool:
@@ -348,7 +359,8 @@ class BoardNetwork:
                 return port
 
     def _appear(self) -> None:
-        if self not in self.lab.boards:
+        if not self._reachable:
+            self._reachable = True
             self.lab.boards.append(self)
 
 

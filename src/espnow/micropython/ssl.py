@@ -7,13 +7,15 @@ assumed. The TLS itself works on bytes: they cross the board's own socket, so th
 
 from __future__ import annotations
 
+import base64
 import ssl
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from espnow.board import Board
 from espnow.errors import BoardOSError, NetworkError
+from espnow.micropython.flash import Flash
 from espnow.micropython.services import Services
 from espnow.micropython.socket import Socket
 from espnow.micropython.transport import FAILED, READABLE, WRITABLE, Stream
@@ -149,11 +151,13 @@ class TlsStream:
 
 
 class SSLContext:
-    """Settings of TLS connections.
+    """Settings of TLS connections. Each board has a class of its own, derived from this one, that knows its files.
 
     Attributes:
         verify_mode: CERT_NONE, CERT_OPTIONAL or CERT_REQUIRED.
     """
+
+    _flash: ClassVar[Flash]
 
     def __init__(self, protocol: int = PROTOCOL_TLS_CLIENT, /) -> None:
         """Make settings for one of the two sides."""
@@ -172,13 +176,13 @@ class SSLContext:
             paths: list[str] = []
             for name, value in (("certificate", cert), ("key", key)):
                 path = Path(folder) / name
-                path.write_text(_as_pem(value, "CERTIFICATE" if name == "certificate" else "PRIVATE KEY"))
+                path.write_text(self._as_pem(value, "CERTIFICATE" if name == "certificate" else "PRIVATE KEY"))
                 paths.append(str(path))
             self._context.load_cert_chain(paths[0], paths[1])
 
     def load_verify_locations(self, cadata: Any = None, cafile: str | None = None) -> None:
         """Load certificates of those who are trusted: bytes of DER or PEM, or the name of a file."""
-        self._context.load_verify_locations(cadata=_as_pem(cafile if cadata is None else cadata, "CERTIFICATE"))
+        self._context.load_verify_locations(cadata=self._as_pem(cafile if cadata is None else cadata, "CERTIFICATE"))
 
     def wrap_socket(
         self,
@@ -205,57 +209,55 @@ class SSLContext:
             wrapped._wait(lambda: stream.connected() or None)
         return wrapped
 
-
-def _as_pem(value: Any, kind: str) -> str:
-    raw = Path(value).read_bytes() if isinstance(value, str) and "-----" not in value else value
-    if isinstance(raw, str):
-        return raw
-    raw = bytes(raw)
-    if b"-----BEGIN" in raw:
-        return raw.decode()
-    import base64
-
-    return f"-----BEGIN {kind}-----\n{base64.encodebytes(raw).decode()}-----END {kind}-----\n"
+    def _as_pem(self, value: Any, kind: str) -> str:
+        """Return a certificate or key as text, from bytes, text, or a file of the board."""
+        if isinstance(value, str) and "-----" not in value:
+            value = self._flash.read(self._flash.resolve(value))
+        raw = value.encode() if isinstance(value, str) else bytes(value)
+        if b"-----BEGIN" in raw:
+            return raw.decode()
+        return f"-----BEGIN {kind}-----\n{base64.encodebytes(raw).decode()}-----END {kind}-----\n"
 
 
-def wrap_socket(
-    sock: Socket,
-    server_side: bool = False,
-    key: Any = None,
-    cert: Any = None,
-    cert_reqs: int = CERT_NONE,
-    cadata: Any = None,
-    server_hostname: str | None = None,
-    do_handshake: bool = True,
-    **files: Any,
-) -> Socket:
-    """Return a TLS socket over a connected one, with settings of its own.
-
-    Args:
-        sock: the connection.
-        server_side: this side answers.
-        key: the own private key.
-        cert: the own certificate.
-        cert_reqs: CERT_REQUIRED checks the other's certificate.
-        cadata: certificates of those who are trusted.
-        server_hostname: what the other side is called.
-        do_handshake: wait for the handshake.
-        **files: ``keyfile``, ``certfile`` and ``ca_certs``, the same as names of files.
-    """
-    context = SSLContext(PROTOCOL_TLS_SERVER if server_side else PROTOCOL_TLS_CLIENT)
-    context.verify_mode = cert_reqs
-    key, cert, cadata = key or files.get("keyfile"), cert or files.get("certfile"), cadata or files.get("ca_certs")
-    if cert is not None:
-        context.load_cert_chain(cert, key)
-    if cadata is not None:
-        context.load_verify_locations(cadata)
-    return context.wrap_socket(
-        sock, server_side=server_side, do_handshake_on_connect=do_handshake, server_hostname=server_hostname
-    )
-
-
-def build(_board: Board, _services: Services) -> ModuleType:
+def build(_board: Board, services: Services) -> ModuleType:
     """Return the module `ssl`."""
+    cls = type("SSLContext", (SSLContext,), {"_flash": services.flash, "__module__": "ssl"})
+
+    def wrap_socket(
+        sock: Socket,
+        server_side: bool = False,
+        key: Any = None,
+        cert: Any = None,
+        cert_reqs: int = CERT_NONE,
+        cadata: Any = None,
+        server_hostname: str | None = None,
+        do_handshake: bool = True,
+        **files: Any,
+    ) -> Socket:
+        """Return a TLS socket over a connected one, with settings of its own.
+
+        Args:
+            sock: the connection.
+            server_side: this side answers.
+            key: the own private key.
+            cert: the own certificate.
+            cert_reqs: CERT_REQUIRED checks the other's certificate.
+            cadata: certificates of those who are trusted.
+            server_hostname: what the other side is called.
+            do_handshake: wait for the handshake.
+            **files: ``keyfile``, ``certfile`` and ``ca_certs``, the same as names of files.
+        """
+        context: SSLContext = cls(PROTOCOL_TLS_SERVER if server_side else PROTOCOL_TLS_CLIENT)
+        context.verify_mode = cert_reqs
+        key, cert, cadata = key or files.get("keyfile"), cert or files.get("certfile"), cadata or files.get("ca_certs")
+        if cert is not None:
+            context.load_cert_chain(cert, key)
+        if cadata is not None:
+            context.load_verify_locations(cadata)
+        return context.wrap_socket(
+            sock, server_side=server_side, do_handshake_on_connect=do_handshake, server_hostname=server_hostname
+        )
+
     module = ModuleType("ssl", "TLS over sockets of a board.")
     vars(module).update(
         CERT_NONE=CERT_NONE,
@@ -263,7 +265,7 @@ def build(_board: Board, _services: Services) -> ModuleType:
         CERT_REQUIRED=CERT_REQUIRED,
         PROTOCOL_TLS_CLIENT=PROTOCOL_TLS_CLIENT,
         PROTOCOL_TLS_SERVER=PROTOCOL_TLS_SERVER,
-        SSLContext=SSLContext,
+        SSLContext=cls,
         wrap_socket=wrap_socket,
     )
     return module

@@ -255,6 +255,30 @@ def test_the_way_takes_its_time_and_no_host_is_asked(wired):
     assert wired.lab.network._waiter is None
 
 
+def test_one_that_does_not_wait_may_ask_early(wired):
+    wired.board(
+        "import socket\np = socket.socket()\np.bind(('', 80))\np.listen(1)\nc, a = p.accept()\nc.send(c.recv(9))"
+    )
+    lines = wired.outcome(
+        f"""
+        import socket
+        time.sleep(1)
+        s = socket.socket()
+        s.setblocking(False)
+        try:
+            s.connect(("{SERVER}", 80))
+        except OSError as error:
+            print(error)
+        print(s.read(1), s.write("x"))
+        time.sleep_ms(20)
+        print(s.write("x"))
+        time.sleep_ms(20)
+        print(s.read(9))
+        """
+    )
+    assert lines == ["[Errno 119] EINPROGRESS", "None None", "1", "b'x'"]
+
+
 def test_one_seed_one_trace(make_wired):
     def trace():
         wired = make_wired(seed=4)
@@ -866,7 +890,9 @@ def test_tls_to_the_computer(wired, tls_echo, certificate):
                 context.wrap_socket(connect(), server_hostname=name)
             except OSError as error:
                 print(error.errno)
-        context.load_verify_locations(cadata=CERTIFICATE)
+        with open("ca.pem", "wb") as file:
+            file.write(CERTIFICATE)
+        context.load_verify_locations(cafile="ca.pem")
         s = context.wrap_socket(connect(), server_hostname="localhost")
         s.write("x")
         print(s.read(1))

@@ -47,7 +47,7 @@ CHIPS: dict[str, Chip] = {
     for chip in (
         Chip(
             "esp32",
-            pins=frozenset(range(40)) - {24, 28, 29, 30, 31},
+            pins=frozenset(range(40)) - {*range(6, 12), 24, *range(28, 32)},  # 6 to 11 lead to its flash
             input_only=frozenset(range(34, 40)),
             analog=_blocks((36, 37, 38, 39, 32, 33, 34, 35), (4, 0, 2, 15, 13, 12, 14, 27, 25, 26)),
             touch=frozenset({4, 0, 2, 15, 13, 12, 14, 27, 33, 32}),

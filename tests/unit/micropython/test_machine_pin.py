@@ -34,7 +34,7 @@ def test_the_ways_to_name_a_pin(machine):
     assert isinstance(pin, Pin)
 
 
-@pytest.mark.parametrize("wanted", [24, 40, -1, "4", "D4", "GPIO24", None, 4.0])
+@pytest.mark.parametrize("wanted", [6, 11, 24, 40, -1, "4", "D4", "GPIO24", None, 4.0])
 def test_what_is_no_pin(rig, machine, wanted):
     rig.board.ports.chip = CHIPS["esp32"]
     with pytest.raises(ValueError, match="invalid pin"):
@@ -150,7 +150,13 @@ def test_some_pins_are_only_inputs(machine, number):
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda machine: machine.Pin(48), lambda machine: machine.ADC(3), lambda machine: machine.TouchPad(1)]
+    "ask",
+    [
+        lambda machine: machine.Pin(8),
+        lambda machine: machine.Pin(48),
+        lambda machine: machine.ADC(3),
+        lambda machine: machine.TouchPad(1),
+    ],
 )
 def test_a_program_for_another_chip_gets_its_pins(rig, machine, ask):
     adc = machine.ADC(2)

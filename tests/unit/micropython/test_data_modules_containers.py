@@ -174,6 +174,8 @@ def test_wrong_arrays(array):
         ("a.*?b", "aabab", ("aab",)),
         ("[[]", "a[b", ("[",)),
         ("[a{]+", "{a", ("{a",)),
+        ("[ab]{2}", "aa b{2}", ("b{2}",)),
+        (r"\w+", "éa", ("a",)),
     ],
 )
 def test_search(re, pattern, text, groups):

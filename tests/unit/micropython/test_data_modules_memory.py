@@ -327,6 +327,13 @@ def test_bad_streams_are_einval(deflate, compressed, kind, wbits):
     assert caught.value.errno == 22
 
 
+def test_what_is_written_fits_its_window(deflate):
+    stream = io.BytesIO()
+    with deflate.DeflateIO(stream, deflate.RAW) as writer:
+        writer.write(far_text())
+    assert deflate.DeflateIO(io.BytesIO(stream.getvalue()), deflate.RAW).read() == far_text()
+
+
 def test_a_window_that_suffices(deflate):
     assert deflate.DeflateIO(io.BytesIO(host_zlib.compress(far_text(), wbits=15)), 2, 9).read() == far_text()
 

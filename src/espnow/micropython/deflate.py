@@ -29,7 +29,7 @@ EINVAL = 22
 _DEFAULT_WBITS = 8
 _MIN_WBITS = 8
 
-#: zlib's compressor has no window of 256 bytes. With one of 512 it is made to forget all every 256 bytes.
+#: zlib's compressor has no window of 256 bytes. With one of 512 it looks back 250: it keeps 262 for what is ahead.
 _MIN_ZLIB_WBITS = 9
 
 _GZIP_WBITS = 15
@@ -158,8 +158,6 @@ class _Writer:
         self._kind = format
         wbits = max(_MIN_WBITS, wbits or _DEFAULT_WBITS)
         self._deflate = zlib.compressobj(wbits=-max(_MIN_ZLIB_WBITS, wbits))
-        # Bytes until zlib must forget what was before; None: never.
-        self._left = 1 << wbits if wbits < _MIN_ZLIB_WBITS else None
         self._checksum = 1 if format == ZLIB else 0
         self._length = 0
         if format == ZLIB:
@@ -177,13 +175,7 @@ class _Writer:
             self._checksum = zlib.adler32(raw, self._checksum)
         elif self._kind == GZIP:
             self._checksum = zlib.crc32(raw, self._checksum)
-        while self._left is not None and len(raw) >= self._left:
-            self._pass_on(self._deflate.compress(raw[: self._left]) + self._deflate.flush(zlib.Z_FULL_FLUSH))
-            raw = raw[self._left :]
-            self._left = 1 << _MIN_WBITS
         self._pass_on(self._deflate.compress(raw))
-        if self._left is not None:
-            self._left -= len(raw)
 
     def end(self) -> None:
         """Write what is left, and the checksum."""

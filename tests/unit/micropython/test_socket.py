@@ -634,6 +634,46 @@ def test_a_callback_for_what_arrives(wired, echo):
     assert lines == ["Warning: lwip.setsockopt() option not implemented", "[b'x'] None"]
 
 
+def test_one_poll_for_radio_and_socket(wired):
+    gateway = wired.board(
+        """
+        import espnow, select, socket
+        sta.config(pm=sta.PM_NONE)
+        e = espnow.ESPNow()
+        e.active(True)
+        port = socket.socket()
+        port.bind(("", 80))
+        port.listen(1)
+        poll = select.poll()
+        poll.register(e, select.POLLIN)
+        poll.register(port, select.POLLIN)
+        for turn in range(2):
+            for ready, _ in poll.poll():
+                if ready is e:
+                    print(e.recv()[1])
+                else:
+                    c, _ = port.accept()
+                    print(c.readline())
+        """
+    )
+    wired.run(
+        wired.board(f"import socket\ntime.sleep(1)\ns = socket.socket()\ns.connect(('{SERVER}', 80))\ns.send('web\\n')")
+    )
+    sender = wired.board(
+        f"""
+        import espnow, network
+        network.WLAN(0).active(True)
+        e = espnow.ESPNow()
+        e.active(True)
+        e.add_peer({gateway.mac!r})
+        print(e.send({gateway.mac!r}, "radio"))
+        """,
+        join=False,
+    )
+    wired.run(sender, gateway)
+    assert gateway.lines == [r"b'web\n'", "b'radio'"]
+
+
 def test_names_of_a_program_may_mean_others(wired, echo):
     wired.lab.network.hosts.update({"broker.example": f"127.0.0.1:{echo}", "10.1.2.3:99": f"localhost:{echo}"})
     lines = wired.outcome(
@@ -792,6 +832,23 @@ def test_asyncio_among_boards(wired):
     wired.run(server, client)
     assert client.lines == [r"[b'ONE\n', b'TWO\n']", "[Errno 111] ECONNREFUSED"]
     assert server.lines == ["192.168.1.3"] * 2
+
+
+def test_a_server_as_a_task_of_the_loop(wired):
+    server = wired.board(
+        """
+        import uasyncio as asyncio
+        async def serve(reader, writer):
+            await writer.awrite(await reader.readexactly(3))
+            await writer.aclose()
+        loop = asyncio.get_event_loop()
+        loop.create_task(asyncio.start_server(serve, "0.0.0.0", 80))
+        loop.run_forever()
+        """
+    )
+    client = f"time.sleep(1)\nimport socket\ns = socket.socket()\ns.connect(('{SERVER}', 80))\ns.send('abcd')\n"
+    assert wired.outcome(client + "print(s.read())") == ["b'abc'"]
+    assert server.error is None
 
 
 def test_asyncio_to_the_computer(wired, echo):

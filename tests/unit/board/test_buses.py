@@ -170,7 +170,10 @@ def test_what_one_sends_the_other_receives_when_it_has_left():
     assert two.take(99) == b"0123456789"
     two.send(b"x")
     two.send(b"y")
-    bench.clock.advance(3_000)
+    assert two.drained_us == bench.clock.now_us + 2 * 1042
+    bench.clock.advance(1_050)
+    assert one.waiting == 1
+    bench.clock.advance(1_950)
     assert one.take(99) == b"xy"
     assert (one.output, two.output) == (b"0123456789", b"xy")
     one.disconnect()

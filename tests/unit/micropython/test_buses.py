@@ -241,6 +241,19 @@ def test_primitive_operations(machine, ports):
     assert device[0x12] == 8
 
 
+def test_a_start_ends_what_was_written_before(machine, ports):
+    one, two = Recorder(), Recorder()
+    ports.i2c(scl=5, sda=4).attach(0x42, one)
+    ports.i2c(scl=5, sda=4).attach(0x43, two)
+    bus = machine.SoftI2C(machine.Pin(5), machine.Pin(4))
+    bus.start()
+    bus.write(bytes((0x42 << 1, 1)))
+    bus.start()
+    bus.write(bytes((0x43 << 1, 2)))
+    bus.stop()
+    assert (one.written, two.written) == ([b"\x01"], [b"\x02"])
+
+
 @pytest.mark.parametrize("name", ["start", "stop", "write", "readinto"])
 def test_the_hardware_has_no_primitive_operations(i2c, name):
     with pytest.raises(OSError, match="I2C operation not supported"):
@@ -405,6 +418,9 @@ def test_a_timeout_is_waited_for(bench):
     before_us = bench.clock.now_us
     assert uart.read(3) == b"abc"
     assert 120_000 <= bench.clock.now_us - before_us < 121_000
+    bench.clock.call_at(bench.clock.now_us + 10_000, lambda: wires.type("a"))
+    bench.clock.call_at(bench.clock.now_us + 150_000, lambda: wires.type("b"))  # within the second timeout
+    assert uart.read(2) == b"ab"
     bench.clock.call_at(bench.clock.now_us + 50_000, lambda: wires.type("li"))
     bench.clock.call_at(bench.clock.now_us + 90_000, lambda: wires.type("ne\nmore"))
     assert uart.readline() == b"line\n"

@@ -324,6 +324,18 @@ def test_timers_stand_still_while_held(bench, ports):
     assert bitten == [107_000]
 
 
+def test_what_is_stopped_while_held_stays_so(bench, ports):
+    timer, calls = start(bench, 0, 5_000, repeats=True)
+    other, more = start(bench, 1, 5_000, repeats=False)
+    bench.advance(2)
+    ports.hold()
+    timer.stop()
+    other.start(1_000, repeats=False, callback=other.callback)
+    ports.go_on()
+    bench.advance(20)
+    assert (calls, more) == ([], [22_000])
+
+
 def test_a_full_queue_loses_the_call(bench, ports):
     _, calls = start(bench, 0, 1_000, repeats=True)
     bench.clock.advance(20_000)  # nobody runs callbacks meanwhile

@@ -76,6 +76,7 @@ class LabFile:
         Raises:
             UserError: something in the file cannot be, or not together with something else in the lab.
         """
+        lab.network.hosts.update(self.content.hosts)
         for router in self.content.routers:
             with self._telling(router.where):
                 self._add_router(lab, router)

@@ -252,6 +252,19 @@ def _registers(value: object, folder: Path) -> dict[int, bytes]:
     return dict(_register(name, content, folder) for name, content in value.items())
 
 
+#: A name or an address of a host, with a port or without.
+_HOST = re.compile(r"[A-Za-z0-9_.-]+(:[0-9]{1,5})?")
+
+
+def _hosts(value: object, _folder: Path) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError
+    for text in (*value, *value.values()):
+        if not isinstance(text, str) or not _HOST.fullmatch(text):
+            raise ValueError(f'{shown(text)} is no host: write "name", "name:port" or an address')
+    return dict(value)
+
+
 def series(column: str, allowed: str) -> Kind:
     """Return the kind of a number that may change with time.
 
@@ -340,4 +353,5 @@ LEVEL = Kind('0, 1 or "open"', _level)
 HEX = Kind('bytes in hex, as in "01 ff"', _hex)
 I2C_BUS = Kind("the number of a bus, or its pins [scl, sda]", _bus)
 I2C_ADDRESS = whole("an address from 0x08 to 0x77", 0x08, 0x77)
+HOSTS = Kind('a table of hosts, as in {"broker.example" = "127.0.0.1:1884"}', _hosts)
 REGISTERS = Kind('a table of registers, as in {0x00 = 1, 0x10 = "1a2b"}', _registers)

@@ -91,6 +91,7 @@ class LabPart:
     explain: bool = False
     quiet: bool = False
     expose: bool = False
+    hosts: dict[str, str] = field(default_factory=dict)
     air: AirPart = field(default_factory=AirPart)
     routers: tuple[RouterPart, ...] = ()
     boards: tuple[BoardPart, ...] = ()

@@ -275,6 +275,7 @@ LAB = Table(
         Key("explain", kinds.FLAG, "tell why messages were not delivered, as `--explain`"),
         Key("quiet", kinds.FLAG, "no summary, as `--quiet`"),
         Key("expose", kinds.FLAG, "what boards listen on is reached from this computer, at its loopback"),
+        Key("hosts", kinds.HOSTS, "names and addresses that programs use, and which of this computer's are meant"),
         Key("air", _AIR, "how frames travel"),
         Key("router", _ROUTER, "the access points", "routers", many=True),
         Key("board", _BOARD, "the boards, in the order in which they begin", "boards", many=True),
@@ -321,7 +322,7 @@ class _Check:
                 raise self._unknown(table, name, target, where)
         self._complete(table, value, where)
         if target is not None:
-            self._complete(target, value, where)
+            pass
         try:
             if target is not None:
                 made["action"] = target.make(**of_action)

@@ -97,7 +97,8 @@ def test_every_key_is_an_argument_of_what_its_table_makes() -> None:
             fields = {field.name for field in dataclasses.fields(part.make)}
             assert {key.argument or key.name for key in part.keys} <= fields, part.name
     assert {key.name for key in LAB.keys} == {
-        *("duration", "pace", "seed", "profile", "pcap", "log", "explain", "quiet", "expose", "air", "router", "board")
+        *("duration", "pace", "seed", "profile", "pcap", "log", "explain", "quiet", "expose", "hosts", "air"),
+        *("router", "board"),
     }
 
 
@@ -151,6 +152,9 @@ MISTAKES = [
     ("seed = true", "seed: true is not a whole number"),
     ("pace = 'slow'", 'pace: "slow" is not "fast" or "real"'),
     ("log = 1", "log: 1 is not true or false"),
+    ("hosts = 'x'", 'hosts: "x" is not a table of hosts, as in {"broker.example" = "127.0.0.1:1884"}'),
+    ("hosts = {a = 1}", '1 is no host: write "name", "name:port" or an address'),
+    ("hosts = {a = 'http://b'}", '"http://b" is no host: write "name", "name:port" or an address'),
     ("profile = 'esp23'", 'profile: "esp23" is not "esp32", "esp32-v2" or "esp8266"; did you mean esp32?'),
     ("pcap = ''", 'pcap: "" is not the name of a file'),
     ("[air]\nloss = 2", "air.loss: 2 is not a number from 0 to 1"),
@@ -387,6 +391,11 @@ def test_a_lab_that_is_there_can_be_filled(write):
         lab.run()
         assert [board.name for board in lab.boards] == ["first", "a"]
         assert lab.boards[1].output == "1\n"
+
+
+def test_names_of_programs_mean_what_the_file_says(make):
+    lab = make('hosts = {"broker.example" = "127.0.0.1:1884", "10.0.0.1:80" = "localhost"}')
+    assert lab.network.hosts == {"broker.example": "127.0.0.1:1884", "10.0.0.1:80": "localhost"}
 
 
 ROUTERS = """

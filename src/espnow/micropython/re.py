@@ -1,10 +1,11 @@
 r"""`re` of a board, as https://docs.micropython.org/en/latest/library/re.html describes it.
 
 MicroPython's expressions (``extmod/modre.c``, ``lib/re1.5``) are a part of CPython's, and CPython's engine runs them.
-What differs is kept: braces are characters like others, named groups, look-around and ``(?flags)`` are
-ValueError("error in regex"), ``\b`` and other letters with a backslash are that letter. One expression serves str and
-bytes; what is found is of the kind that was searched. ``sub`` and ``split`` stop at an empty match. There is nothing
-but ``compile``, ``match``, ``search`` and ``sub``; only a compiled expression has ``split``.
+What differs is kept: a dot is any character, a dollar the very end, braces are characters like others; named groups,
+look-around and ``(?flags)`` are ValueError("error in regex"); ``\b`` and other letters with a backslash are that letter.
+One expression serves str and bytes; what is found is of the kind that was searched. ``sub`` and ``split`` stop at an
+empty match. There is nothing but ``compile``, ``match``, ``search`` and ``sub``; only a compiled expression has
+``split``.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def _translated(pattern: str) -> str:
             parts.append(char)
         elif char in "{}":
             parts.append("\\" + char)
+        elif char == "$":
+            parts.append(r"\Z")
         elif char == "(" and pattern.startswith("?", at) and not pattern.startswith("?:", at):
             raise ValueError("error in regex")
         else:
@@ -108,7 +111,7 @@ class _Regex:
     def __init__(self, pattern: str) -> None:
         self._pattern = _translated(pattern)
         try:
-            self._str = host.compile(self._pattern, host.ASCII)
+            self._str = host.compile(self._pattern, host.ASCII | host.DOTALL)
         except (host.error, RecursionError, OverflowError):
             raise ValueError("error in regex") from None
         self._bytes: host.Pattern[bytes] | None = None
@@ -120,7 +123,7 @@ class _Regex:
         if not isinstance(string, bytes | bytearray):
             raise TypeError(f"can't convert '{type(string).__name__}' object to str implicitly")
         if self._bytes is None:
-            self._bytes = host.compile(self._pattern.encode())
+            self._bytes = host.compile(self._pattern.encode(), host.DOTALL)
         return self._bytes
 
     def match(self, string: Any, pos: int = 0, endpos: int | None = None, /) -> _Match | None:

@@ -6,6 +6,8 @@ Where MicroPython's (``py/modstruct.c``, ``py/binary.c``) differs from CPython's
 - ``unpack`` takes a buffer that is longer than the format. Offsets may be negative. Errors are ValueError and
   TypeError; there is no ``struct.error``.
 - ``pack`` cuts a number that is too large, zeros stand for values that are missing, and superfluous ones are ignored.
+- An ``f`` is unpacked as the shortest number that packs to it: a board's floats have 32 bits and print as 3.3 what
+  CPython would print as 3.299999952316284.
 - A str is taken as UTF-8 where bytes are expected. No white space, no ``?``, ``c``, ``n``, ``N`` and ``p`` in formats.
 
 Assumed: the prefix ``=`` means little-endian without gaps. The codes ``O`` and ``S``, which are pointers into a board's
@@ -14,6 +16,7 @@ memory, are not here.
 
 from __future__ import annotations
 
+import math
 import operator
 import struct as host
 from functools import lru_cache
@@ -25,7 +28,7 @@ from espnow.board import Board
 from espnow.micropython.absent import absent
 from espnow.micropython.services import Services
 
-__all__ = ["build", "to_int"]
+__all__ = ["build", "shortest", "to_int"]
 
 #: Code -> its size. Codes of floating point are in `_FLOATS` too.
 _SIZES = {
@@ -45,6 +48,10 @@ _SIZES = {
     "e": 2,
 }
 _FLOATS = frozenset("fde")
+
+#: Codes of floating point that are shorter than CPython's -> with how many digits to begin, in `shortest`.
+_DIGITS = {"f": 6, "e": 3}
+_MOST_DIGITS = 9
 
 #: Prefix -> order of bytes, and whether values are aligned.
 _PREFIXES = {"<": ("<", False), ">": (">", False), "!": (">", False), "=": ("<", False), "@": ("<", True)}
@@ -68,9 +75,10 @@ class _Format:
     Attributes:
         form: its own form of it, without alignment and of known sizes.
         size: bytes.
+        short: which of its values are floats of less than 64 bits, and their codes.
     """
 
-    __slots__ = ("_codes", "_zeros", "form", "size")
+    __slots__ = ("_codes", "_zeros", "form", "short", "size")
 
     def __init__(self, text: str) -> None:
         order, aligned = _PREFIXES.get(text[:1], ("<", True))
@@ -106,6 +114,7 @@ class _Format:
             raise ValueError("bad typecode")
         self.form = host.Struct("".join(parts))
         self.size = size
+        self.short = [(index, code) for index, code in enumerate(codes) if code in _DIGITS]
         self._codes = codes
         self._zeros = zeros
 
@@ -127,6 +136,18 @@ def _fit(code: str, value: Any) -> Any:
     size = 8 * _SIZES[code]
     number = to_int(value) & ((1 << size) - 1)
     return number - (1 << size) if code.islower() and number >> (size - 1) else number
+
+
+def shortest(value: float, code: str = "f") -> float:
+    """Return the number of fewest digits that is packed as `value` is."""
+    if not math.isfinite(value):
+        return value
+    packed = host.pack("<" + code, value)
+    for digits in range(_DIGITS[code], _MOST_DIGITS):
+        near = float(f"{value:.{digits}g}")
+        if host.pack("<" + code, near) == packed:
+            return near
+    return value
 
 
 def _float(code: str, value: Any) -> float:
@@ -209,8 +230,15 @@ def unpack_from(fmt: str, data: Any, offset: int = 0, /) -> tuple[Any, ...]:
     form = _format(fmt)
     raw = data if isinstance(data, bytes | bytearray) else buffer_bytes(data)
     if offset == 0 and len(raw) == form.size:
-        return form.form.unpack(raw)
-    return form.form.unpack_from(raw, _start(form, len(raw), offset))
+        values = form.form.unpack(raw)
+    else:
+        values = form.form.unpack_from(raw, _start(form, len(raw), offset))
+    if not form.short:
+        return values
+    found = list(values)
+    for index, code in form.short:
+        found[index] = shortest(found[index], code)
+    return tuple(found)
 
 
 def unpack(fmt: str, data: Any, /) -> tuple[Any, ...]:

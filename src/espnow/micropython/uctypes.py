@@ -15,7 +15,7 @@ from typing import Any
 from espnow.board import Board
 from espnow.micropython.memory import Bytes, Memory, View
 from espnow.micropython.services import Services
-from espnow.micropython.struct import to_int
+from espnow.micropython.struct import shortest, to_int
 
 __all__ = ["build"]
 
@@ -204,7 +204,8 @@ class Structure(View):
     def _get(self, kind: int, offset: int) -> Any:
         form = _FORMS[self._layout, kind]
         self._check(form, offset)
-        return form.unpack_from(self, offset)[0]
+        value = form.unpack_from(self, offset)[0]
+        return shortest(value) if kind == _FLOAT32 else value
 
     def _set(self, kind: int, offset: int, value: Any) -> None:
         form = _FORMS[self._layout, kind]

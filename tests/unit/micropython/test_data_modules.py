@@ -323,7 +323,26 @@ def test_pack_is_cpython_s_where_both_can(data, codes, order):
     ]
     packed = own_struct.pack(order + codes, *numbers)
     assert packed == host_struct.pack(order + codes, *numbers)
-    assert list(own_struct.unpack(order + codes, packed)) == numbers
+    unpacked = own_struct.unpack(order + codes, packed)
+    assert own_struct.pack(order + codes, *unpacked) == packed
+    for code, number, back in zip(codes, numbers, unpacked, strict=True):
+        assert back == number or (code == "f" and back == pytest.approx(number, rel=1e-6))
+
+
+@given(st.decimals(-9999, 9999, places=2).map(float))
+def test_a_float_of_32_bits_comes_back_as_a_board_prints_it(number):
+    assert own_struct.unpack("<Bf", own_struct.pack("<Bf", 1, number)) == (1, number)
+
+
+@pytest.mark.parametrize(
+    ("code", "number"),
+    [("f", 3.3), ("f", 1e-40), ("f", 3.4028234663852886e38), ("f", float("inf")), ("e", 3.3), ("d", 1 / 3)],
+)
+def test_short_floats(struct, code, number):
+    packed = struct.pack(code, number)
+    assert struct.unpack(code, packed)[0] == pytest.approx(number, rel=1e-3)
+    assert struct.pack(code, *struct.unpack(code, packed)) == packed
+    assert repr(struct.unpack("<2e", struct.pack("<2e", 21.5, 0.1))) == "(21.5, 0.1)"
 
 
 def test_native_values_are_aligned(struct):

@@ -136,8 +136,8 @@ def test_aggregates(uctypes):
     made.ptr = uctypes.addressof(target)
     assert (made.ptr[0], made.ptr[2], made.ptr2[0].b, made.ptr2[1].a) == (ord("x"), ord("z"), ord("y"), ord("z"))
     assert int(made.ptr) == uctypes.addressof(target)
-    made.f, made.d = 1.5, 2
-    assert (made.f, made.d) == (1.5, 2.0)
+    made.f, made.d = 3.3, 2
+    assert (made.f, made.d) == (3.3, 2.0)
     assert repr(made).startswith("<struct STRUCT 3f")
     assert repr(made.ptr).startswith("<struct PTR 3f")
     assert repr(made.words).startswith("<struct ARRAY 3f")

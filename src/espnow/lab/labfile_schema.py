@@ -322,7 +322,7 @@ class _Check:
                 raise self._unknown(table, name, target, where)
         self._complete(table, value, where)
         if target is not None:
-            pass
+            self._complete(target, value, where)
         try:
             if target is not None:
                 made["action"] = target.make(**of_action)

@@ -370,6 +370,30 @@ def test_a_link_may_change_on_the_way(make):
     assert heard(lab.boards[1]) == list(range(8))
 
 
+@pytest.mark.parametrize(("both", "acknowledged"), [("false", True), ("true", False)])
+def test_a_link_may_be_cut_both_ways(make, both, acknowledged):
+    ask = RADIO + "p = b'\\2\\0\\0\\0\\0\\1'\ne.add_peer(p)\nprint(e.send(p, '0'))\n"
+    lab = make(
+        boards(a=HEAR)
+        + "mac = '02:00:00:00:00:01'\n"
+        + boards(asks=ask, third="pass")
+        + f"[[air.link]]\nfrom = 'a'\nto = 'asks'\nloss = 1\nboth = {both}\n"
+    )
+    lab.run(for_ms=1_000)
+    assert bool(heard(lab.boards[0])) == acknowledged
+    assert lab.boards[1].lines == ["False"]  # no acknowledgement comes back in either case
+
+
+def test_a_folder_may_be_the_flash(make, tmp_path):
+    (tmp_path / "flash").mkdir()
+    (tmp_path / "flash" / "old.txt").write_text("old")
+    code = "print(open('old.txt').read())\nwith open('new.txt', 'w') as f: f.write('new')"
+    lab = make(boards(a=code) + "flash = 'flash'\n")
+    lab.run()
+    assert lab.boards[0].lines == ["old"]
+    assert (tmp_path / "flash" / "new.txt").read_text() == "new"
+
+
 def test_the_options_of_the_call_win(make):
     text = "seed = 1\n[air]\nloss = 1\n" + boards(a=HEAR, sender=SEND)
     lab = make(text, loss=0.0)
@@ -578,6 +602,17 @@ def test_sensors_over_time(make):
     values = over_time(lab, read, 500, 1_000, 2_000, 4_000)
     assert values == [(10,) * 5, (10,) * 5, (15,) * 5, (5,) * 5]
     assert ports.dht(15).humidity == 70
+
+
+def test_a_series_counts_from_its_own_time(make):
+    lab, ports = stimulated(
+        make, "at = '2s'\nadc = 34\nvolts = [[0, 1], [2, 3]]", "at = '2s'\ntouch = 4\nvalue = [[0, 100], [2, 300]]"
+    )
+    assert over_time(lab, lambda: (ports.adc(34).volts, ports.touch(4).value), 2_500, 3_000, 4_500) == [
+        (1.5, 100),
+        (2, 200),
+        (3, 300),
+    ]
 
 
 def test_a_new_series_takes_the_place_of_the_old_one(make):

@@ -2,9 +2,9 @@ r"""`re` of a board, as https://docs.micropython.org/en/latest/library/re.html d
 
 MicroPython's expressions (``extmod/modre.c``, ``lib/re1.5``) are a part of CPython's, and CPython's engine runs them.
 What differs is kept: a dot is any character, a dollar the very end, braces are characters like others; named groups,
-look-around and ``(?flags)`` are ValueError("error in regex"); ``\b`` and other letters with a backslash are that letter.
-One expression serves str and bytes; what is found is of the kind that was searched. ``sub`` and ``split`` stop at an
-empty match. There is nothing but ``compile``, ``match``, ``search`` and ``sub``; only a compiled expression has
+look-around and ``(?flags)`` are ValueError("error in regex"); ``\b`` and other letters with a backslash are that
+letter. One expression serves str and bytes; what is found is of the kind that was searched. ``sub`` and ``split`` stop
+at an empty match. There is nothing but ``compile``, ``match``, ``search`` and ``sub``; only a compiled expression has
 ``split``.
 """
 

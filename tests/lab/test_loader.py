@@ -290,6 +290,72 @@ ROWS = [
     ("a byte order mark", "\ufeffprint(1)", "1"),
     ("lines that end with CRLF", "if True:\r\n  print(1)\r\nprint('''a\r\nb''')\r\n", "1\na\nb"),
     ("a backslash at the end", "print(1)\n\\", "1"),
+    (
+        "hints are not evaluated",
+        "x: Nowhere = 1\ndef f(a: List[Nil], *b: 1 / 0) -> Nada:\n  y: None_[3] = a\n  return y\nprint(x, f(2))",
+        "1 2",
+    ),
+    (
+        "private names, from outside",
+        (
+            "class A:\n  __c = 1\n  def __init__(self): self.__x = 2\n  def __f(self): return self.__x\n"
+            "a = A()\nprint(a.__x, A.__c, a.__f())"
+        ),
+        "2 1 2",
+    ),
+    (
+        "private names, in a subclass",
+        (
+            "class A:\n  def __init__(self): self.__x = 2\n"
+            "class B(A):\n  def f(self):\n    self.__x += 1\n    return self.__x\nprint(B().f())"
+        ),
+        "3",
+    ),
+    (
+        "private names of all kinds",
+        (
+            "import sys as __s\ndef __f(__a, *, __b=2): return __a + __b\nclass A:\n  def f(self):\n"
+            "    global __g\n    __g = __f(1, __b=3)\n    try: 1 / 0\n"
+            "    except Exception as __e: return type(__e).__name__\nprint(A().f(), __g, __s.platform)"
+        ),
+        "ZeroDivisionError 4 esp32",
+    ),
+    (
+        "special names",
+        (
+            "class A:\n  __slots__ = ('_',)\n  def __len__(self): return 3\n  def __enter__(self): return self\n"
+            "  def __exit__(self, *a): pass\nwith A() as a: print(len(a), A.__name__, __name__)"
+        ),
+        "3 A __main__",
+    ),
+    (
+        "underscores alone",
+        "_, __, ___ = 1, 2, 3\nclass A:\n  def f(self): return _, __, ___\nprint(A().f())",
+        "(1, 2, 3)",
+    ),
+    (
+        "a dict that shrinks in a loop",
+        "d = {1: 1, 2: 2, 3: 3, 4: 4}\nfor k in d:\n  if k % 2: del d[k]\nprint(d)",
+        "{2: 2, 4: 4}",
+    ),
+    (
+        "a dict that loses what comes later",
+        "d = {1: 2, 2: 3, 3: 4}\nfor k, v in d.items():\n  d.pop(v, None)\n  print(k, v)",
+        "1 2\n3 4",
+    ),
+    (
+        "a dict that grows in a loop",
+        "d = {1: 1}\nfor v in d.values():\n  d[v + 1] = 5\nfor k in d.keys(): d.pop(k)\nprint(d)",
+        "{}",
+    ),
+    ("a set that shrinks in a loop", "s = {1, 2, 3}\nfor x in s:\n  s.discard(x)\nprint(s)", "set()"),
+    ("a list that shrinks in a loop", "l = [1, 2, 3, 4]\nfor x in l: l.remove(x)\nprint(l)", "[2, 4]"),
+    (
+        "a list that is filled in a loop",
+        "l = [0, 0]\nfor i in range(2): l[i] = i\nfor i, x in enumerate(l): l[i] += x\nprint(l)",
+        "[0, 2]",
+    ),
+    ("a dict of one's own", "class D(dict): pass\nd = D(a=1)\nfor k in d: d[k] = 2\nprint(d)", "{'a': 2}"),
     ("a coding that is none", "# -*- coding: nonsense -*-\nprint('é')", "é"),
 ]
 
@@ -300,6 +366,15 @@ def test_the_language(row):
     bench = Bench()
     bench.run(program)
     assert bench.output == printed + "\n"
+
+
+def test_tracebacks_have_the_names_that_the_author_wrote(lab):
+    code = "class A:\n  def __work(self): return self.__missing\n  def f(self): self.__work()\nA().f()"
+    board = lab.board(code=code)
+    lab.run()
+    assert "line 2, in __work\n" in board.output
+    assert "no attribute '__missing'" in board.output
+    assert "___" not in board.output
 
 
 @pytest.mark.parametrize(

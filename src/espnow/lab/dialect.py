@@ -10,19 +10,38 @@ MicroPython's page "MicroPython differences from CPython" and what its parser, c
   index what they point to. Inline assembler cannot run.
 - ``int.from_bytes`` takes any byte order, all but "little" meaning big, and a third argument that it ignores;
   ``to_bytes`` takes any byte order, too, and negative numbers.
+- Hints of types are not evaluated, so that they may name what is nowhere (`FLAGS`).
+- Names with two underscores in front belong to no class: what ``self.__x`` sets, ``thing.__x`` finds (`unmangled`).
+- A dict or set may change inside a ``for`` over it.
 - ``b"..." + text`` and ``bytearray(text)`` take the text's bytes.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
-from espnow.micropython.builtins import AS_BYTES, FROM_BYTES, TO_BYTES
+from espnow.micropython.builtins import AS_BYTES, FROM_BYTES, STEADY, TO_BYTES
 
-__all__ = ["adapt", "decode_source", "expand_tabs"]
+__all__ = ["FLAGS", "adapt", "as_written", "decode_source", "expand_tabs"]
+
+#: What `compile` is told: not to evaluate hints.
+FLAGS = __future__.annotations.compiler_flag
+
+#: What CPython would mangle in a class, and what it is called instead: a name that ends with underscores is left alone.
+_PRIVATE = re.compile(r"__\w*[^\W_]_?")
+_ENDING = "___"
+_RENAMED = re.compile(rf"\b(__\w*?[^\W_]_?){_ENDING}\b")
+
+#: Fields of nodes that hold names.
+_NAME_FIELDS = ("id", "attr", "name", "arg", "asname", "rest", "kwd_attrs", "names")
+
+#: Methods that change a dict or a set.
+_CHANGING = frozenset({"add", "clear", "discard", "pop", "popitem", "remove", "setdefault", "update"})
 
 _CODE_EMITTERS = frozenset({"native", "viper", "bytecode"})
 _POINTERS = frozenset({"ptr8", "ptr16", "ptr32"})
@@ -68,6 +87,9 @@ def adapt(node: ast.AST) -> None:
     """Change one node of a program's tree so that CPython does with it what MicroPython does."""
     if isinstance(node, ast.Call):
         _adapt_call(node)
+    elif isinstance(node, ast.For):
+        if _may_change(node):
+            node.iter = _call(STEADY, node.iter)
     elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         if node.decorator_list:
             _adapt_decorators(node)
@@ -76,6 +98,33 @@ def adapt(node: ast.AST) -> None:
             node.right = _call(AS_BYTES, node.right)
     elif isinstance(node, ast.Module):
         _fold_constants(node)
+    for field in _NAME_FIELDS:
+        name = getattr(node, field, None)
+        if isinstance(name, str):
+            if name.startswith("__"):
+                setattr(node, field, _unmangled(name))
+        elif isinstance(name, list):
+            name[:] = [_unmangled(each) if isinstance(each, str) else each for each in name]
+
+
+def as_written(text: str) -> str:
+    """Return text about a program with its names as its author wrote them."""
+    return _RENAMED.sub(r"\1", text) if _ENDING in text else text
+
+
+def _unmangled(name: str) -> str:
+    return name + _ENDING if _PRIVATE.fullmatch(name) else name
+
+
+def _may_change(loop: ast.For) -> bool:
+    """Return whether a loop's body contains what could change a dict or a set."""
+    for statement in loop.body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+                return True
+            if isinstance(node, ast.Attribute) and node.attr in _CHANGING:
+                return True
+    return False
 
 
 def _adapt_call(node: ast.Call) -> None:

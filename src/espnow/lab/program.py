@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from espnow.board import Board
 from espnow.errors import ProgramSyntaxError, UserError
-from espnow.lab.dialect import adapt, decode_source, expand_tabs
+from espnow.lab.dialect import FLAGS, adapt, as_written, decode_source, expand_tabs
 from espnow.micropython.flash import Flash
 
 __all__ = [
@@ -193,7 +193,7 @@ def compile_program(source: str | bytes, filename: str, mode: str = "exec") -> C
             except TabError:
                 tree = ast.parse(expand_tabs(text), filename, mode)
             _add_steps(tree)
-            code: CodeType = compile(tree, filename, mode, dont_inherit=True)
+            code: CodeType = compile(tree, filename, mode, FLAGS, dont_inherit=True)
             return code
     except SyntaxError as error:
         where = f"{filename}, line {error.lineno}" if error.lineno else filename
@@ -231,7 +231,7 @@ def format_error(error: BaseException) -> str:
         part.stack = traceback.StackSummary.from_list(own)
         queue += [other for other in (part.__cause__, part.__context__) if other is not None]
         queue += part.exceptions or ()
-    return "".join(shown.format())
+    return as_written("".join(shown.format()))
 
 
 def _is_own(filename: str) -> bool:

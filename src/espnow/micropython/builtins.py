@@ -16,15 +16,19 @@ from espnow.micropython.files import make_open
 from espnow.micropython.services import Services
 from espnow.micropython.viper import VIPER_NAMES
 
-__all__ = ["AS_BYTES", "FROM_BYTES", "PRINT_COST_US", "TO_BYTES", "const", "make_builtins"]
+__all__ = ["AS_BYTES", "FROM_BYTES", "PRINT_COST_US", "STEADY", "TO_BYTES", "const", "make_builtins"]
 
-#: What stands for ``int.from_bytes``, for ``.to_bytes`` of anything, and around what is taken as bytes.
+#: What stands for ``int.from_bytes``, for ``.to_bytes`` of anything, around what is taken as bytes, and around what a
+#: loop goes over that may change it.
+STEADY = "__steady__"
 FROM_BYTES = "__from_bytes__"
 TO_BYTES = "__to_bytes__"
 AS_BYTES = "__as_bytes__"
 
 #: What a print costs, in microseconds of virtual time. Assumed; a real one depends on the length and the serial port.
 PRINT_COST_US = 20
+
+_KEYS, _ITEMS, _VALUES = _VIEWS = type({}.keys()), type({}.items()), type({}.values())
 
 _T = TypeVar("_T")
 
@@ -57,9 +61,27 @@ def as_bytes(value: Any, /) -> Any:
     return value.encode() if type(value) is str else value
 
 
+def steady(values: Any, /) -> Any:
+    """Return what a ``for`` goes over whose body may change it: what is in a dict or set and has not been removed.
+
+    CPython refuses to go on once a dict has changed its size; MicroPython does not look.
+    """
+    kind = type(values)
+    if kind is dict or kind is set:
+        return (key for key in tuple(values) if key in values)
+    if kind not in _VIEWS:
+        return values
+    mapping = values.mapping
+    keys = (key for key in tuple(mapping) if key in mapping)
+    if kind is _ITEMS:
+        return ((key, mapping[key]) for key in keys)
+    return keys if kind is _KEYS else (mapping[key] for key in keys)
+
+
 _LANGUAGE: dict[str, Any] = {
     AS_BYTES: as_bytes,
     FROM_BYTES: from_bytes,
+    STEADY: steady,
     TO_BYTES: to_bytes,
     **VIPER_NAMES,
     "const": const,

@@ -29,7 +29,8 @@ raises them negative, with the name as second argument.
 from __future__ import annotations
 
 import enum
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 __all__ = [
     "BoardOSError",
@@ -145,6 +146,9 @@ class BoardOSError(OSError):
     ``str()`` of one with two arguments is the tuple, of one with a known number ``[Errno 116] ETIMEDOUT``.
     """
 
+    #: Name of a number.
+    names: ClassVar[Mapping[int, str]] = _ERRNO_NAMES
+
     @property
     def errno(self) -> Any:  # type: ignore[override]
         """The first argument, or None without one."""
@@ -153,7 +157,7 @@ class BoardOSError(OSError):
     def __str__(self) -> str:
         if len(self.args) == 1:
             number = self.args[0]
-            name = _ERRNO_NAMES.get(number) if isinstance(number, int) else None
+            name = self.names.get(number) if isinstance(number, int) else None
             return f"[Errno {number}] {name}" if name else str(number)
         return str(self.args) if self.args else ""
 

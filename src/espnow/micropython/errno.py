@@ -6,12 +6,15 @@ Linux'. The host's may differ from both, so that its module would not fit the er
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
+from typing import ClassVar
 
 from espnow.board import Board
+from espnow.errors import BoardOSError
 from espnow.micropython.services import Services
 
-__all__ = ["build", "number_of"]
+__all__ = ["build", "error_of", "number_of"]
 
 _COMMON = {
     "EPERM": 1,
@@ -68,6 +71,22 @@ def number_of(board: Board, name: str) -> int:
         if name in numbers:
             return numbers[name]
     return _COMMON["EIO"]
+
+
+class _Esp8266OSError(BoardOSError):
+    """OSError with the names that an ESP8266 has for its numbers."""
+
+    names: ClassVar[Mapping[int, str]] = {number: name for name, number in {**_COMMON, **_ESP8266}.items()}
+
+
+_Esp8266OSError.__name__ = _Esp8266OSError.__qualname__ = "OSError"
+_Esp8266OSError.__module__ = "builtins"
+
+
+def error_of(board: Board, name: str) -> BoardOSError:
+    """Return the OSError of this board that has a name."""
+    kind = _Esp8266OSError if board.profile.esp8266 else BoardOSError
+    return kind(number_of(board, name))
 
 
 def build(board: Board, _services: Services) -> ModuleType:

@@ -13,8 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from espnow.board import Board
-from espnow.errors import BoardOSError
-from espnow.micropython.errno import number_of
+from espnow.micropython.errno import error_of
 from espnow.micropython.services import Services
 
 __all__ = ["build"]
@@ -44,7 +43,7 @@ def build(board: Board, services: Services) -> ModuleType:
         try:
             address = socket.getaddrinfo(names["host"], _PORT)[0][-1]
         except OSError:
-            raise BoardOSError(number_of(board, "ETIMEDOUT")) from None
+            raise error_of(board, "ETIMEDOUT") from None
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as port:
             port.settimeout(names["timeout"])
             port.sendto(_QUERY, address)

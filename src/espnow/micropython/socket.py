@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from espnow.board import Board
 from espnow.errors import BoardOSError, NetworkError
-from espnow.micropython.errno import number_of
+from espnow.micropython.errno import error_of, number_of
 from espnow.micropython.services import Services
 from espnow.micropython.transport import READABLE, WRITABLE, Address, Datagrams, Listener, Network, Stream
 
@@ -427,7 +427,7 @@ class Socket:
             raise self._error(error.name) from None
 
     def _error(self, name: str) -> BoardOSError:
-        return BoardOSError(number_of(self._board, name))
+        return error_of(self._board, name)
 
     # The callback for what arrives, which WebREPL and its kind use.
 
@@ -471,7 +471,7 @@ def resolve(board: Board, network: Network | None, host: Any, port: Any) -> Addr
     if network is None:
         if not name or name.replace(".", "").isdigit():
             return name or "0.0.0.0", number
-        raise BoardOSError(number_of(board, "EAI_FAIL"))
+        raise error_of(board, "EAI_FAIL")
 
     def ready() -> bool:
         nonlocal found
@@ -481,7 +481,7 @@ def resolve(board: Board, network: Network | None, host: Any, port: Any) -> Addr
     try:
         board.wait(ready)
     except NetworkError as error:
-        raise BoardOSError(number_of(board, error.name)) from None
+        raise error_of(board, error.name) from None
     assert found is not None
     return found
 
@@ -511,7 +511,7 @@ def build(board: Board, services: Services) -> ModuleType:
     def inet_pton(af: int, text: str, /) -> bytes:
         """Return the four bytes of a numeric address."""
         if operator.index(af) != AF_INET:
-            raise BoardOSError(number_of(board, "EAFNOSUPPORT"))
+            raise error_of(board, "EAFNOSUPPORT")
         numbers = [int(part) for part in text.split(".")]
         if len(numbers) != 4:
             raise ValueError("invalid arguments")
@@ -520,7 +520,7 @@ def build(board: Board, services: Services) -> ModuleType:
     def inet_ntop(af: int, address: Any, /) -> str:
         """Return the text of an address of four bytes."""
         if operator.index(af) != AF_INET:
-            raise BoardOSError(number_of(board, "EAFNOSUPPORT"))
+            raise error_of(board, "EAFNOSUPPORT")
         if len(address) != 4:
             raise ValueError("invalid arguments")
         return ".".join(str(byte) for byte in bytes(address))

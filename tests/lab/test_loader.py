@@ -227,6 +227,21 @@ ROWS = [
     ("const that is shadowed", "class A:\n  X = const(1)\ndef f(X): return X\nprint(f(2))", "2"),
     ("const twice", "X = 1\nclass A:\n  X = const(2)\ndef f(): return X\nprint(f())", "1"),
     (
+        "const, read above its line",
+        "def f(): return X\nclass A:\n  X = const(1)\ntry: f()\nexcept NameError: print('no')",
+        "no",
+    ),
+    (
+        "errno and value of every exception",
+        (
+            "try: raise ValueError(3, 4)\nexcept Exception as e: print(e.errno, e.value, e.args)\n"
+            "try: raise KeyError\nexcept Exception as e: print(e.errno)\n"
+            "try: open('none')\nexcept Exception as e: print(e.errno)\n"
+            "class E(Exception): errno = 7\ntry: raise E(1)\nexcept E as e: print(e.errno)"
+        ),
+        "3 3 (3, 4)\nNone\n2\n7",
+    ),
+    (
         "native without an import",
         "@micropython.native\ndef f(x): return x\n@micropython.bytecode\ndef g(x): return x\nprint(f(1), g(2))",
         "1 2",

@@ -12,6 +12,7 @@ MicroPython's page "MicroPython differences from CPython" and what its parser, c
   ``to_bytes`` takes any byte order, too, and negative numbers.
 - Hints of types are not evaluated, so that they may name what is nowhere (`FLAGS`).
 - Names with two underscores in front belong to no class: what ``self.__x`` sets, ``thing.__x`` finds (`unmangled`).
+- Every exception that a handler has by name has ``errno`` and ``value``, its first argument.
 - A dict or set may change inside a ``for`` over it.
 - ``b"..." + text`` and ``bytearray(text)`` take the text's bytes.
 """
@@ -25,7 +26,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from espnow.micropython.builtins import AS_BYTES, FROM_BYTES, STEADY, TO_BYTES
+from espnow.micropython.builtins import AS_BYTES, FROM_BYTES, STEADY, TO_BYTES, TOLD
 
 __all__ = ["FLAGS", "adapt", "as_written", "decode_source", "expand_tabs"]
 
@@ -96,6 +97,9 @@ def adapt(node: ast.AST) -> None:
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and _is_bytes(node.left):
         if not isinstance(node.right, ast.Constant):
             node.right = _call(AS_BYTES, node.right)
+    elif isinstance(node, ast.ExceptHandler):
+        if node.name is not None:
+            _tell(node)
     elif isinstance(node, ast.Module):
         _fold_constants(node)
     for field in _NAME_FIELDS:
@@ -114,6 +118,20 @@ def as_written(text: str) -> str:
 
 def _unmangled(name: str) -> str:
     return name + _ENDING if _PRIVATE.fullmatch(name) else name
+
+
+def _tell(handler: ast.ExceptHandler) -> None:
+    """Let every exception have the attributes that a handler reads of it."""
+    for statement in handler.body:
+        for node in ast.walk(statement):
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr in ("errno", "value")
+                and isinstance(node.ctx, ast.Load)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == handler.name
+            ):
+                node.value = _call(TOLD, node.value)
 
 
 def _may_change(loop: ast.For) -> bool:

@@ -16,11 +16,12 @@ from espnow.micropython.files import make_open
 from espnow.micropython.services import Services
 from espnow.micropython.viper import VIPER_NAMES
 
-__all__ = ["AS_BYTES", "FROM_BYTES", "PRINT_COST_US", "STEADY", "TO_BYTES", "const", "make_builtins"]
+__all__ = ["AS_BYTES", "FROM_BYTES", "PRINT_COST_US", "STEADY", "TOLD", "TO_BYTES", "const", "make_builtins"]
 
-#: What stands for ``int.from_bytes``, for ``.to_bytes`` of anything, around what is taken as bytes, and around what a
-#: loop goes over that may change it.
+#: What stands for ``int.from_bytes``, for ``.to_bytes`` of anything, around what is taken as bytes, around what a loop
+#: goes over that may change it, and around an exception whose ``errno`` or ``value`` is asked for.
 STEADY = "__steady__"
+TOLD = "__told__"
 FROM_BYTES = "__from_bytes__"
 TO_BYTES = "__to_bytes__"
 AS_BYTES = "__as_bytes__"
@@ -28,7 +29,9 @@ AS_BYTES = "__as_bytes__"
 #: What a print costs, in microseconds of virtual time. Assumed; a real one depends on the length and the serial port.
 PRINT_COST_US = 20
 
-_KEYS, _ITEMS, _VALUES = _VIEWS = type({}.keys()), type({}.items()), type({}.values())
+_SOME: dict[Any, Any] = {}
+_KEYS, _ITEMS, _VALUES = type(_SOME.keys()), type(_SOME.items()), type(_SOME.values())
+_VIEWS = frozenset((_KEYS, _ITEMS, _VALUES))
 
 _T = TypeVar("_T")
 
@@ -78,10 +81,25 @@ def steady(values: Any, /) -> Any:
     return keys if kind is _KEYS else (mapping[key] for key in keys)
 
 
+class _Told:
+    """``errno`` and ``value`` of an exception that has none in CPython."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.errno = self.value = error.args[0] if error.args else None
+
+
+def told(error: Any, /) -> Any:
+    """Return what has ``errno`` and ``value`` of an exception: in MicroPython every one has, its first argument."""
+    if not isinstance(error, BaseException) or hasattr(error, "errno") or hasattr(error, "value"):
+        return error
+    return _Told(error)
+
+
 _LANGUAGE: dict[str, Any] = {
     AS_BYTES: as_bytes,
     FROM_BYTES: from_bytes,
     STEADY: steady,
+    TOLD: told,
     TO_BYTES: to_bytes,
     **VIPER_NAMES,
     "const": const,

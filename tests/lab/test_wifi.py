@@ -6,6 +6,7 @@ import pytest
 
 from espnow.errors import UserError
 from espnow.frame import format_mac, parse
+from espnow.frame.management import parse_wifi
 from espnow.link import Absence
 from espnow.node.node import DropReason
 
@@ -365,6 +366,9 @@ def test_a_reset_switches_wifi_off(lab):
     sent = len(lab.transmissions)
     lab.run(for_ms=20_000)
     assert {entry.station for entry in lab.transmissions[sent:]} == {"router"}
+    board.module("network").WLAN(0).active(True)
+    lab.run(for_ms=20_000)
+    assert {entry.station for entry in lab.transmissions[sent:]} == {"router"}
 
 
 # "STA_IF and AP_IF always operate on the same channel: the AP_IF will change channel when you connect to a network."
@@ -379,8 +383,8 @@ def test_the_access_point_goes_along_when_the_station_joins(lab):
     )
     lab.run(for_ms=4_000)
     assert board.lines == ["3 3", "6 6"]
-    beacons = {(t.channel) for t in lab.transmissions[-40:] if t.mpdu[0] == 0x80 and t.station == board.name}
-    assert beacons == {6}
+    beacons = [t for t in lab.transmissions[-40:] if t.mpdu[0] == 0x80 and t.station == board.name]
+    assert {(t.channel, parse_wifi(t.mpdu).channel) for t in beacons} == {(6, 6)}
 
 
 # "The router may change the channel: the ESP devices connected to the wifi network will also change channels to match
@@ -487,6 +491,23 @@ def test_a_peer_of_another_channel_than_the_routers(lab):
     )
     lab.run()
     assert board.lines == ["ESPNOW: Peer channel is not equal to the home channel, send fail!", "ESP_ERR_ESPNOW_CHAN"]
+
+
+def test_a_search_is_not_a_change_of_channel_for_peers(lab):
+    board = lab.board(
+        code=START + "peer = b'0\\xaa\\xaa\\xaa\\xaa\\xaa'\ne.add_peer(peer, channel=1)\nsta.connect('none')\n"
+        "time.sleep_ms(300)\nprint(e.send(peer, 'x'), sta.config('channel'))\n"
+    )
+    lab.run()
+    assert board.lines == ["False 1"]  # away, it reaches nobody, and that is no error
+
+
+def test_a_router_is_told_even_if_the_search_for_another_follows_at_once(lab):
+    router = lab.router(SSID, KEY, channel=6)
+    board = lab.board(code=START + "join()\nsta.disconnect()\nsta.connect('none')")
+    lab.run(for_ms=6_000)
+    assert board.hardware.wifi.joining.name == "NO_AP_FOUND"
+    assert router.stations == []
 
 
 # Joining: time and result.

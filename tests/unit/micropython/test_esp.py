@@ -198,6 +198,13 @@ def test_nvs_errors(esp32, call, arguments):
     assert caught.value.args == arguments
 
 
+def test_limits_of_nvs(esp32):
+    nvs = esp32.NVS("n" * 15)
+    for value in (-(1 << 31), (1 << 31) - 1):
+        nvs.set_i32("k" * 15, value)
+        assert nvs.get_i32("k" * 15) == value
+
+
 def test_nvs_refusals(esp32):
     for name in ("", "n" * 16):
         with pytest.raises(OSError, match="ESP_ERR_NVS_INVALID_NAME"):

@@ -160,6 +160,19 @@ def test_unique_id(make_rig):
     assert make_rig("esp8266").module("machine").unique_id() == bytes.fromhex("04000000")
 
 
+@pytest.mark.parametrize(
+    ("profile", "first", "others"), [("esp32", 160, (20, 40, 80, 240, 160)), ("esp8266", 80, (160, 80))]
+)
+def test_frequencies(make_rig, profile, first, others):
+    freq = make_rig(profile).module("machine").freq
+    assert freq() == first * 1_000_000
+    for megahertz in others:
+        freq(megahertz * 1_000_000)
+        assert freq() == megahertz * 1_000_000
+    with pytest.raises(ValueError, match="frequency must be"):
+        freq(120_000_000)
+
+
 @pytest.mark.parametrize("profile", ["esp32", "esp8266"])
 @pytest.mark.parametrize("cause", ResetCause)
 def test_reset_cause(make_rig, profile, cause):

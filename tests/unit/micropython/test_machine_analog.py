@@ -80,6 +80,8 @@ def test_width_is_the_whole_blocks(rig, machine, width, largest):
     assert (machine.ADC(34).read(), machine.ADC(35).read()) == (largest, largest)
     assert machine.ADC(4).read() == 4095
     assert machine.ADC(35).read_u16() == 0xFFFF
+    rig.board.reset()
+    assert machine.ADC(34).read() == machine.ADC(4).read() == 4095
 
 
 def test_refusals_of_adc(rig, machine):
@@ -239,6 +241,18 @@ def test_refusals_of_pwm(rig, machine, keywords, message):
     assert rig.board.ports.pin(2).pwm is None
     with pytest.raises(ValueError, match="not supported"):
         machine.PWM(34)
+
+
+def test_pins_of_an_esp8266_with_pwm(esp8266):
+    machine = esp8266.module("machine")
+    able = []
+    for number in sorted(CHIPS["esp8266"].pins):
+        try:
+            machine.PWM(machine.Pin(number))
+        except ValueError:
+            continue
+        able.append(number)
+    assert able == [0, 2, 4, 5, 12, 13, 14, 15]
 
 
 def test_pwm_of_an_esp8266(esp8266):

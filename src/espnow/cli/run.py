@@ -7,7 +7,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -42,7 +42,8 @@ Every program runs on its own emulated board. All boards start at one instant, i
 LAB.toml is a lab file: it says which boards and routers there are, where, and what happens to their pins and sensors
 over time. What is said here, too, wins. --example writes one to begin with.
 
---mac and --at may be given once for each program: the first is the first program's, and so on; "-" skips one.
+--mac and --at may be given once for each board: the first is the first board's, and so on; "-" skips one. The boards
+of a lab file come first.
 FILE:PROFILE gives one program a board of its own kind: sensor.py:esp8266
 
 Without --for, virtual time keeps the pace of the wall clock, until every program has ended or Ctrl-C. With it, so much
@@ -165,7 +166,10 @@ def _run(arguments: argparse.Namespace) -> int:
         if duration_us is None:
             duration_us = content.duration_us
         pace = arguments.pace or content.pace or ("real" if duration_us is None else "fast")
-        return _run_lab(lab, arguments, duration_us, paced=pace == "real", busy_until_us=content.busy_until_us)
+        typed_at = {board.name for board, part in zip(lab.boards, content.boards, strict=False) if part.is_typed_at}
+        return _run_lab(
+            lab, arguments, duration_us, paced=pace == "real", busy_until_us=content.busy_until_us, typed_at=typed_at
+        )
 
 
 def _is_lab_file(program: str) -> bool:
@@ -199,8 +203,25 @@ def _override(arguments: argparse.Namespace, content: LabPart, programs: int) ->
 
 
 def _run_lab(
-    lab: Lab, arguments: argparse.Namespace, duration_us: int | None, *, paced: bool, busy_until_us: float
+    lab: Lab,
+    arguments: argparse.Namespace,
+    duration_us: int | None,
+    *,
+    paced: bool,
+    busy_until_us: float,
+    typed_at: Collection[str],
 ) -> int:
+    """Run a lab, and return the exit code.
+
+    Args:
+        lab: the lab.
+        arguments: of the command line.
+        duration_us: how much virtual time, or None until all have ended.
+        paced: at the pace of the wall clock.
+        busy_until_us: until then it has not ended, though all programs have.
+        typed_at: names of the boards whose input comes from the lab file, not from standard input.
+    """
+
     def finished() -> bool:
         return lab.now_us >= busy_until_us and lab.finished()
 
@@ -208,6 +229,8 @@ def _run_lab(
     descriptor = _stdin_descriptor()
     host_input = None if descriptor is None else HostInput(descriptor, lab.clock, paced=paced)
     for board in lab.boards:
+        if board.name in typed_at:
+            continue
         board.console.source = host_input
         if host_input is None:
             board.close_input()
@@ -280,20 +303,12 @@ def _run_for(lab: Lab, duration_us: int, finished: Callable[[], bool]) -> None:
 def _add_board(lab: Lab, program: str, mac: str | None, at: str | None) -> LabBoard:
     position = (0.0, 0.0) if at is None else _parse_position(at)
     if program.startswith(_CODE):
-        return lab.board(code=program[len(_CODE) :], name=_code_name(lab), mac=mac, at=position)
+        return lab.board(code=program[len(_CODE) :], name=labfile.code_name(lab), mac=mac, at=position)
     path, profile = _split_profile(program)
     shown = shown_argument(program)
     if shown != printable(program) and not _exists(path):
         raise UserError(f"{shown}: No such file or directory")
     return lab.board(path, mac=mac, at=position, profile=profile)
-
-
-def _code_name(lab: Lab) -> str:
-    names = {board.name for board in lab.boards}
-    number = 1
-    while f"code{number}" in names:
-        number += 1
-    return f"code{number}"
 
 
 def _split_profile(program: str) -> tuple[str, str | None]:

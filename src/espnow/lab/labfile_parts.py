@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from espnow.air import Position
-from espnow.lab.stimuli import Stimulus
+from espnow.lab.stimuli import StdinStimulus, Stimulus
 
 __all__ = ["AirPart", "BoardPart", "LabPart", "LinkPart", "RouterEvent", "RouterPart"]
 
@@ -27,6 +27,11 @@ class BoardPart:
     stdin: str | None = None
     argv: tuple[str, ...] = ()
     stimuli: tuple[Stimulus, ...] = ()
+
+    @property
+    def is_typed_at(self) -> bool:
+        """Whether the file says what its program reads from the console."""
+        return self.stdin is not None or any(isinstance(one.action, StdinStimulus) for one in self.stimuli)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,8 @@
 """``espnow run lab.toml`` and ``espnow run --example``."""
 
 import json
-import os
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -25,8 +23,9 @@ def run(tmp_path, monkeypatch, capsys):
     """Return a function that runs the command in a folder and returns (exit code, stdout lines, stderr lines)."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments):
-        with Path(os.devnull).open() as file:
+    def run(*arguments, stdin=""):
+        (tmp_path.parent / "stdin").write_text(stdin)
+        with (tmp_path.parent / "stdin").open() as file:
             monkeypatch.setattr(sys, "stdin", file)
             try:
                 code = main(["run", *map(str, arguments)])
@@ -158,6 +157,15 @@ def test_log_pcap_and_quiet_of_the_file(run, write, tmp_path):
     assert (tmp_path / "sub" / "air.pcapng").stat().st_size > 1_000
     run("--pcap", "other.pcapng", "sub/lab.toml")
     assert (tmp_path / "other.pcapng").exists()
+
+
+def test_a_board_that_is_typed_at_reads_that_alone(run, write):
+    read = "try:\n  while True: print(input())\nexcept EOFError:\n  print('end')"
+    text = boards(a=read) + "stdin = 'x'\n" + boards(b=read, c=read)
+    write("lab.toml", text + "[[board.stimulus]]\nat = '1s'\nstdin = \"y\\n\"\n")
+    for options in (["--for", "2s"], ["--for", "2s", "--pace", "real"]):
+        code, out, _ = run(*options, "lab.toml", stdin="typed\n")
+        assert (code, sorted(out)) == (0, ["a: end", "a: x", "b: end", "b: typed", "c: y"])
 
 
 def test_a_run_goes_on_until_the_last_start(run, write):

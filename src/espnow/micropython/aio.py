@@ -7,7 +7,8 @@ Rules:
   (https://docs.micropython.org/en/latest/library/asyncio.html). So a primitive may outlive the ``run`` that used it.
 - ``run`` inside a coroutine, or inside a callback, drives the same loop until its own coroutine ends; the other tasks
   go on meanwhile, as on a board.
-- Time is ``board.clock``, in whole microseconds, and the loop waits with ``board.wait``. No thread, socket or signal.
+- Time is ``board.clock``, in whole microseconds, and the loop waits with ``board.wait``. No thread,
+  socket or signal of the computer.
 - The same calls give the same order: timers of one instant fire in the order in which they were set, tasks are
   numbered from 1 on each board, and nothing is printed at the whim of the garbage collector.
 - An exception of a task that nobody waits for is printed on the console as soon as the others had their turn. One

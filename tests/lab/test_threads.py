@@ -298,7 +298,8 @@ asyncio.run(main())
     assert sorted(board.lines) == ["main", "thread"], board.output
 
 
-def test_asyncio_that_comes_later_is_kept_apart_too(lab):
+@pytest.mark.parametrize("first", ["", "import asyncio"])
+def test_asyncio_of_a_thread_is_kept_apart_too(lab, first):
     code = """
 def f():
     import asyncio
@@ -315,7 +316,7 @@ except RuntimeError:
     print("none")
 time.sleep_ms(20)
 """
-    assert run(lab, code).output == "none\nTrue\n"
+    assert run(lab, f"{first}\n{code}").output == "none\nTrue\n"
 
 
 def test_a_callback_runs_once_with_threads(lab):

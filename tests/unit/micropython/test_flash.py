@@ -250,6 +250,17 @@ def test_a_flash_without_a_folder_is_empty():
     assert not flash.changed("/main.py")
 
 
+def test_what_the_computer_puts_into_a_flash_is_there_at_once_and_what_is_only_read_is_read_once(base):
+    written, read_only = Flash(folder=base), Flash(base)
+    for flash in (written, read_only):
+        assert flash.kind("/new") is None
+        assert flash.read("/data.json") == b"{}"
+    (base / "new").write_bytes(b"1")
+    (base / "data.json").write_bytes(b"[]")
+    assert (written.kind("/new"), written.read("/data.json")) == ("file", b"[]")
+    assert (read_only.kind("/new"), read_only.read("/data.json")) == (None, b"{}")
+
+
 # Files.
 
 

@@ -542,3 +542,13 @@ attempt(lambda: json.JSONDecodeError)
         "AttributeError 'sha256' object has no attribute 'hexdigest': use binascii.hexlify(h.digest())",
         "AttributeError module 'json' of a board has no attribute 'JSONDecodeError': catch ValueError",
     ]
+
+
+@pytest.mark.parametrize("name", ["logging", "hmac"])
+def test_a_library_that_lies_beside_the_program(lab, tmp_path, name):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / f"{name}.py").write_text("def new(): return 'own'")
+    (tmp_path / "main.py").write_text(f"import {name}\nprint({name}.new())")
+    board = lab.board(tmp_path)
+    lab.run(for_ms=1_000)
+    assert board.lines == ["own"]

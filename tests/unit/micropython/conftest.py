@@ -10,7 +10,7 @@ import pytest
 
 from espnow.board import PROFILES, Board
 from espnow.lab import Lab
-from espnow.micropython import BUILDERS, STDLIB_ALLOWED, Services, make_builtins
+from espnow.micropython import BUILDERS, FALLBACKS, STDLIB_ALLOWED, Services, make_builtins
 
 
 class Reset(BaseException):
@@ -154,11 +154,11 @@ class Rig:
     def module(self, name):
         found = self.modules.get(name)
         if found is None:
-            found = self.modules[name] = BUILDERS[name](self.board, self.services)
+            found = self.modules[name] = (BUILDERS | FALLBACKS)[name](self.board, self.services)
         return found
 
     def import_(self, name, globals=None, locals=None, fromlist=(), level=0):
-        if name in BUILDERS:
+        if name in BUILDERS or name in FALLBACKS:
             return self.module(name)
         assert name.partition(".")[0] in STDLIB_ALLOWED, name
         return __import__(name, globals, locals, fromlist, level)

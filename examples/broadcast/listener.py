@@ -19,7 +19,8 @@ while True:
         continue
     try:
         beacon = json.loads(message)
-    except ValueError:  # anybody may send anything
+        name, uptime = beacon["name"], beacon["uptime"]
+    except (ValueError, KeyError, TypeError):  # anybody may send anything
         continue
     rssi, _ = radio.peers_table[sender]  # of the last message that was read from this sender
-    print(beacon["name"], "is up for", beacon["uptime"], "s,", rssi, "dBm")
+    print(name, "is up for", uptime, "s,", rssi, "dBm")

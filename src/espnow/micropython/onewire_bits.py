@@ -15,13 +15,33 @@ __all__ = ["build"]
 def build(board: Board, services: Services) -> ModuleType:
     """Return the module `_onewire` of `board`: the methods of a bus as functions of its pin."""
     bus: Any = vars(onewire.build(board, services))["OneWire"]
+
+    def crc8(data: Any, /) -> Any:
+        """Return the checksum of a buffer."""
+        return bus.crc8(None, data)
+
+    def readbit(pin: Any, /) -> Any:
+        """Read a bit."""
+        return bus(pin).readbit()
+
+    def readbyte(pin: Any, /) -> Any:
+        """Read a byte."""
+        return bus(pin).readbyte()
+
+    def reset(pin: Any, /) -> Any:
+        """Reset the bus, and return whether a device answers."""
+        return bus(pin).reset()
+
+    def writebit(pin: Any, value: Any, /) -> Any:
+        """Write a bit."""
+        return bus(pin).writebit(value)
+
+    def writebyte(pin: Any, value: Any, /) -> Any:
+        """Write a byte."""
+        return bus(pin).writebyte(value)
+
     module = ModuleType("_onewire", "Slots of the 1-Wire bus of this board.")
     vars(module).update(
-        crc8=lambda data: bus.crc8(None, data),
-        readbit=lambda pin: bus(pin).readbit(),
-        readbyte=lambda pin: bus(pin).readbyte(),
-        reset=lambda pin: bus(pin).reset(),
-        writebit=lambda pin, value: bus(pin).writebit(value),
-        writebyte=lambda pin, value: bus(pin).writebyte(value),
+        crc8=crc8, readbit=readbit, readbyte=readbyte, reset=reset, writebit=writebit, writebyte=writebyte
     )
     return module

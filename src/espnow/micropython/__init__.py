@@ -59,8 +59,8 @@ _OWN = {
     "zlib": "zlib",
 }
 
-#: Modules that are files on a board, too, in its firmware or from micropython-lib, the names of a package's with dots: a
-#: program's own file of the name wins.
+#: Modules that are files on a board, too, in its firmware or from micropython-lib, the names of a package's with dots:
+#: a program's own file of the name wins.
 _FROZEN = {
     "apa106": "apa106",
     "dht": "dht",

@@ -16,6 +16,15 @@ class Session(socketserver.StreamRequestHandler):
     """One client of the broker."""
 
     def handle(self):
+        self.closed = threading.Event()
+        try:
+            self.talk()
+        finally:
+            self.rfile.close()
+            self.connection.close()
+            self.closed.set()
+
+    def talk(self):
         broker, will, said_goodbye = self.server, None, False
         broker.sessions.append(self)
         try:
@@ -108,6 +117,7 @@ class Broker(socketserver.ThreadingTCPServer):
         """Close every connection."""
         for session in self.sessions:
             session.connection.shutdown(2)
+            assert session.closed.wait(5)
         self.sessions.clear()
         self.subscribers.clear()
 
@@ -350,4 +360,3 @@ def test_a_proxy_from_espnow_to_mqtt(wired, broker):
     topic = b"espnow/" + sensor.mac.hex().encode()
     wired.lab.run(for_ms=100)
     assert [broker.published.get(timeout=5)[:2] for _ in range(3)] == [(topic, str(n).encode()) for n in range(3)]
-    assert threading.active_count() < 20

@@ -1,7 +1,7 @@
 """`collections` of a board, as https://docs.micropython.org/en/latest/library/collections.html describes it.
 
 A deque is MicroPython's (``py/objdeque.c``): its length is always limited, a full one loses its oldest item or, with
-the flag 1, raises IndexError("full"), and of CPython's methods it has ``append``, ``appendleft``, ``extend``, ``pop``
+the flag 1, raises IndexError("full"); it may change while it is iterated. Of CPython's methods it has ``append``, ``appendleft``, ``extend``, ``pop``
 and ``popleft``. Of what a board gets from micropython-lib, ``defaultdict`` and ``Counter`` are there as CPython has
 them, and so is ``collections.abc``.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections as host
 import collections.abc as host_abc
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -92,6 +93,13 @@ class deque(host.deque[Any]):
         if not self:
             raise IndexError("empty")
         return super().popleft()
+
+    def __iter__(self) -> Iterator[Any]:
+        # By number, as on a board: a callback may append meanwhile, for which CPython's own would raise.
+        index = 0
+        while index < len(self):
+            yield self[index]
+            index += 1
 
     def __repr__(self) -> str:
         return "<deque>"

@@ -70,6 +70,16 @@ def test_a_deque_that_checks(collections):
         queue[0]
 
 
+def test_a_deque_may_change_while_it_is_iterated(collections):
+    queue = collections.deque((1, 2), 4)
+    seen = []
+    for item in queue:
+        seen.append(item)
+        if item == 1:
+            queue.append(3)
+    assert seen == [1, 2, 3]
+
+
 def test_a_deque_has_a_length(collections):
     for arguments in ((), ((),), ((), None), ((), 2.5)):
         with pytest.raises(TypeError):

@@ -1,9 +1,9 @@
 """`collections` of a board, as https://docs.micropython.org/en/latest/library/collections.html describes it.
 
 A deque is MicroPython's (``py/objdeque.c``): its length is always limited, a full one loses its oldest item or, with
-the flag 1, raises IndexError("full"); it may change while it is iterated. Of CPython's methods it has ``append``, ``appendleft``, ``extend``, ``pop``
-and ``popleft``. Of what a board gets from micropython-lib, ``defaultdict`` and ``Counter`` are there as CPython has
-them, and so is ``collections.abc``.
+the flag 1, raises IndexError("full"), and it may change while it is iterated. Of CPython's methods it has ``append``,
+``appendleft``, ``extend``, ``pop`` and ``popleft``. Of what a board gets from micropython-lib, ``defaultdict`` and
+``Counter`` are there as CPython has them, and so is ``collections.abc``.
 """
 
 from __future__ import annotations

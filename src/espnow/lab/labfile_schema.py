@@ -289,6 +289,15 @@ def tables(table: Table = LAB) -> list[Table]:
     return [table, *(below for one in inside for below in tables(one))]
 
 
+#: How the tables are written, by their names.
+_HEADS = {
+    key.value.name: f"[[{key.value.name}]]" if key.many else f"[{key.value.name}]"
+    for table in tables()
+    for key in table.keys
+    if isinstance(key.value, Table)
+}
+
+
 class _Check:
     """The check of one file.
 
@@ -305,7 +314,7 @@ class _Check:
     def table(self, table: Table, value: object, where: str) -> Any:
         """Return what `table` makes of a value."""
         if not isinstance(value, dict):
-            raise self.refuse(where, f"{shown(value)} is not a table: write [{table.name}]")
+            raise self.refuse(where, f"{shown(value)} is not a table: write {_HEADS[table.name]}")
         target = self._target(table, value, where) if table.one_of else None
         keys = {key.name: key for key in table.keys}
         of_target = {} if target is None else {key.name: key for key in target.keys}
@@ -336,7 +345,7 @@ class _Check:
         if not key.many:
             return self.table(key.value, content, where)
         if not isinstance(content, list):
-            raise self.refuse(where, f"write [[{key.value.name}]], with two brackets: there may be several")
+            raise self.refuse(where, f"write {_HEADS[key.value.name]}, with two brackets: there may be several")
         return tuple(self.table(key.value, part, f"{where}[{number}]") for number, part in enumerate(content))
 
     def _read(self, kind: Kind, content: object, where: str) -> Any:
@@ -381,7 +390,19 @@ class _Check:
             if owners:
                 told = f"it goes with {' and '.join(owners)}, not with {target.name}."
                 return self.refuse(place, f"{told} Allowed: {', '.join(allowed)}")
-        return self.refuse(place, f"there is no such key{_near(name, allowed) or '.'} Allowed: {', '.join(allowed)}")
+        hint = _elsewhere(name) or _near(name, allowed) or "."
+        return self.refuse(place, f"there is no such key{hint} Allowed: {', '.join(allowed)}")
+
+
+def _elsewhere(name: str) -> str:
+    """Return where a key belongs that was written in the wrong table."""
+    owners = []
+    for table in tables():
+        for key in (*table.keys, *(key for target in table.one_of.values() for key in target.keys)):
+            if key.name == name:
+                owner = key.value.name if isinstance(key.value, Table) else table.name
+                owners.append(_HEADS.get(owner, "the top of the file"))
+    return f" here, it belongs to {' or '.join(dict.fromkeys(owners))}." if owners else ""
 
 
 def _inside(where: str, name: str) -> str:

@@ -139,10 +139,17 @@ MISTAKES = [
     ),
     ("[[router]]", "router[0].ssid: it is missing; it is a text of 1 to 32 bytes"),
     ("[[board]]\nname = 'x'", "board[0]: it has neither program nor code"),
+    ("loss = 0.1", "loss: there is no such key here, it belongs to [air] or [[air.link]]. Allowed: duration, "),
+    ("[[stimulus]]", "stimulus: there is no such key here, it belongs to [[board.stimulus]]. Allowed: duration, "),
+    (
+        STIMULUS + "pin = 1\nvalue = 1\nssid = 'x'",
+        "board[0].stimulus[0].ssid: there is no such key here, it belongs to ",
+    ),
+    (BOARD + "seed = 3", "board[0].seed: there is no such key here, it belongs to the top of the file. Allowed: "),
     # tables
     ("[board]\ncode = ''", "board: write [[board]], with two brackets: there may be several"),
     ("air = 3", "air: 3 is not a table: write [air]"),
-    ("board = [3]", "board[0]: 3 is not a table: write [board]"),
+    ("board = [3]", "board[0]: 3 is not a table: write [[board]]"),
     # values
     ("duration = '5x'", 'duration: "5x" is not a time above 0, such as '),
     ("duration = 0", "duration: 0 is not a time above 0"),

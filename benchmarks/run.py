@@ -22,6 +22,7 @@ from typing import Any
 # Which module beside this one has the scenes of a group; in it a scene is a function, and `rows` tells of its figures.
 GROUPS = {
     "lab": ("_lab", ("pairs", "field", "start")),
+    "explain": ("_explain", ("explain",)),
     "life": ("_life", ("sleepers",)),
     "loops": ("_loops", ("loops",)),
     "wire": ("_wire", ("parse", "build", "ccmp", "summary")),

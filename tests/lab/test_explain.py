@@ -12,10 +12,10 @@ from espnow.air import AirTiming
 from espnow.board import WifiTiming
 from espnow.errors import EspNowCode, LinkFull, NodeError, UserError
 from espnow.frame import build, with_retry
-from espnow.lab import Lab, explain_witness
+from espnow.lab import Lab, explain_cases, explain_misses
 from espnow.lab.explain import LossReason
 from espnow.lab.explain_text import describe_error, words
-from espnow.link import Absence, Interface, PowerSave, RadioConfig
+from espnow.link import Absence, Interface, Outcome, PowerSave, RadioConfig
 from espnow.node.node import DropReason
 
 ALL = b"\xff" * 6
@@ -573,7 +573,7 @@ def test_every_drop_of_a_node_is_a_reason():
 
 
 def test_every_absence_is_a_reason():
-    assert set(Absence) == set(explain_witness._ABSENCES)
+    assert set(Absence) == set(explain_misses.ABSENCES)
 
 
 # What is no loss, and several attempts.
@@ -663,6 +663,18 @@ def test_a_message_that_was_under_way_when_esp_now_stopped_is_judged():
     pair.tx.active(False)
     pair.lab.run(for_ms=200)
     assert [reason for reason, _ in pair.losses()] == ["other_channel"]
+
+
+def test_a_sender_that_goes_off_gives_up():
+    pair = Pair()
+    pair.rx_wlan.config(channel=6)
+    pair.tx.send(pair.peer, "x", False)
+    pair.lab.run(for_ms=3)
+    pair.tx_wlan.active(False)
+    pair.lab.run(for_ms=200)
+    ((reason, sentence),) = pair.losses()
+    assert reason == "other_channel"
+    assert re.search("; given up after [1-6] attempts, for Wi-Fi of the sender went off$", sentence)
 
 
 def test_addresses_that_programs_give_are_known():
@@ -758,21 +770,29 @@ def test_without_explain_nothing_watches():
             asked.explain()
 
 
-def test_memory_is_bounded_and_counts_are_exact(monkeypatch):
-    monkeypatch.setattr(explain_witness, "KEPT", 10)
-    monkeypatch.setattr(explain_witness, "KEPT_OF_BOARD", 4)
+@pytest.mark.parametrize("act", ["broadcast", "send"])
+def test_memory_is_bounded_and_counts_are_exact(monkeypatch, act):
+    monkeypatch.setattr(explain_cases, "KEPT", 10)
     pair = Pair(record=False, explain=True)
     pair.rx_wlan.config(channel=6)
-    for number in range(15):
-        pair.broadcast(str(number))
-    report = pair.lab.explain()
-    assert report.counts == {"other_channel": 15} == pair.gateway.explain().counts
-    assert report.total == report.sent == 15
-    assert [loss.message for loss in report] == [str(number).encode() for number in range(5, 15)]
-    assert len(pair.gateway.explain()) == 10
-    assert len(pair.gateway._witness.cases) == 4
+    for number in range(47):
+        getattr(pair, act)(str(number))
+    reports = [asked.explain() for asked in (pair.lab, pair.gateway, pair.sensor)]
+    for report in reports:
+        assert report.counts == {"other_channel": 47}
+        assert report.total == 47
+        assert 10 <= len(report) < 20
+        assert [loss.message for loss in report] == [str(number).encode() for number in range(47 - len(report), 47)]
+        assert f"({47 - len(report)} more, earlier)" in str(report)
+    assert [report.sent for report in reports] == [47, 0, 47]
     assert not pair.sensor._witness._open
-    assert "(5 more, earlier)" in str(report)
+
+
+def test_an_answer_for_what_the_node_did_not_send_is_none():
+    pair = Pair()
+    pair.sensor.hardware.node.outcome(999, Outcome.NOT_ACKNOWLEDGED, 7, 0)
+    pair.sensor._witness.answered(999, Outcome.NOT_ACKNOWLEDGED, 7, 0)
+    assert not pair.lab.explain()
 
 
 def test_the_same_lab_tells_the_same():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import overload
@@ -17,8 +16,10 @@ from espnow.air.propagation import sensitivity_dbm
 from espnow.errors import BoardOSError
 from espnow.frame import format_mac, is_group
 from espnow.frame.text import message_text, printable
+from espnow.lab.explain_cases import KEPT, Case
+from espnow.lab.explain_misses import show_dbm
 from espnow.lab.explain_text import LossReason, describe_error, words
-from espnow.lab.explain_witness import KEPT, Case, Explainer, Witness, program_state, show_dbm
+from espnow.lab.explain_witness import Explainer, Witness, program_state
 
 __all__ = ["Loss", "LossReason", "Report", "explain"]
 
@@ -178,35 +179,19 @@ def explain(explainer: Explainer, board: Witness | None = None) -> Report:
         explainer: of the lab.
         board: whose; None for all.
     """
-    cases: dict[int, Case]
-    if board is None:
-        counts = defaultdict(int, explainer.counts)
-        cases = {case.number: case for case in explainer.cases}
-        watched = list(explainer.witnesses.values())
-    else:
-        counts = defaultdict(int, board.counts)
-        cases = {case.number: case for case in board.cases}
-        cases |= {case.number: case for case in explainer.cases if board in (case.sender, case.receiver)}
-        watched = [board]
-    losses = [_loss(explainer, cases[number]) for number in sorted(cases)]
+    book = explainer.book
+    counts = book.counts(board)
+    watched = list(explainer.witnesses.values()) if board is None else [board]
+    cases = book.of(board)
     for receiver, message in explainer.unread():
-        sender = explainer.addresses.owner(message.source)
-        if board is not None and board not in (sender, receiver):
-            continue
-        counts[LossReason.UNREAD] += 1
-        if len(losses) < 2 * KEPT:
-            case = Case(
-                0,
-                message.at_us,
-                sender,
-                receiver,
-                receiver.board.mac,
-                message.message,
-                LossReason.UNREAD,
-                (program_state(receiver),),
-            )
-            losses.append(_loss(explainer, case))
-    losses.sort(key=lambda loss: loss.at_us)
+        posted = explainer.posted(receiver, message)
+        if board is None or board in (posted.sender, receiver):
+            counts[LossReason.UNREAD] += 1
+            if len(cases) < 4 * KEPT:
+                facts = (program_state(receiver),)
+                cases.append(Case(posted.sender, receiver, LossReason.UNREAD, posted, facts))
+    cases.sort(key=lambda case: case.posted.at_us)
+    losses = [_loss(explainer, case) for case in cases]
     sent = sum(witness.sent_messages for witness in watched)
     return Report(losses, counts, sent=sent, notes=[note for witness in watched for note in _notes(witness)])
 
@@ -221,18 +206,18 @@ def _notes(witness: Witness) -> list[str]:
 
 
 def _loss(explainer: Explainer, case: Case) -> Loss:
-    sender, receiver = case.sender, case.receiver
-    gist = words(case.reason).title if case.reason in _AWAY else _main_clause(explainer, case)
+    sender, receiver, posted = case.sender, case.receiver, case.posted
+    sentence = _main_clause(explainer, case)
     return Loss(
-        case.at_us,
+        posted.at_us,
         None if sender is None else sender.board.name,
         None if receiver is None else receiver.board.name,
-        case.address,
-        case.message,
+        posted.address,
+        posted.message,
         case.reason,
-        _main_clause(explainer, case) + _attempts(case),
+        sentence + case.tail,
         case.attempts,
-        gist,
+        words(case.reason).title if case.reason in _AWAY else sentence,
     )
 
 
@@ -241,28 +226,13 @@ def _main_clause(explainer: Explainer, case: Case) -> str:
     facts = case.facts
     if case.reason is LossReason.NOBODY_HEARD and not facts:
         facts = (_nearest(explainer, case),)
-    text = title
-    if detail:
-        address = format_mac(case.address) if case.address else "all peers"
-        text += ": " + detail.format(
-            *facts,
-            sender=address if case.sender is None else case.sender.name,
-            receiver=address if case.receiver is None else case.receiver.name,
-            address=address,
-        )
-    return text
-
-
-def _attempts(case: Case) -> str:
-    """Return what is to say of the attempts, as the end of a sentence."""
-    text = ""
-    if 0 < case.attempts < case.limit:
-        text = f"; given up after {case.attempts} of {case.limit} attempts, for the channel was busy"
-    elif case.attempts > 1:
-        text = f"; {case.attempts} attempts"
-    if case.others:
-        text += ", before " + ", ".join(f"{count} x {words(reason).title}" for reason, count in case.others)
-    return text
+    address = format_mac(case.posted.address) if case.posted.address else "all peers"
+    return f"{title}: " + detail.format(
+        *facts,
+        sender=address if case.sender is None else case.sender.name,
+        receiver=address if case.receiver is None else case.receiver.name,
+        address=address,
+    )
 
 
 def _nearest(explainer: Explainer, case: Case) -> str:

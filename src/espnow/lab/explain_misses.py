@@ -1,0 +1,82 @@
+"""What the air and a board's node call a miss or a drop, as a reason with its figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from espnow.air import AirLink
+from espnow.air.air import MissReason
+from espnow.lab.explain_cases import NO_FACTS, Facts, Trouble
+from espnow.lab.explain_text import LossReason
+from espnow.link import Absence
+
+if TYPE_CHECKING:
+    from espnow.lab.explain_witness import Witness
+
+__all__ = ["ABSENCES", "name_absence", "name_miss", "show_dbm"]
+
+#: What an absence of a receiver is called.
+ABSENCES = {
+    Absence.OFF: LossReason.WIFI_OFF,
+    Absence.SCANNING: LossReason.SCANNING,
+    Absence.SEARCHING: LossReason.SEARCHING,
+    Absence.LIGHT_SLEEP: LossReason.LIGHT_SLEEP,
+    Absence.DEEP_SLEEP: LossReason.DEEP_SLEEP,
+    Absence.RESTARTING: LossReason.RESTARTING,
+    Absence.SLEPT_ACTIVE: LossReason.SLEPT_ACTIVE,
+    Absence.NO_POWER: LossReason.NO_POWER,
+}
+
+#: By the value: a member's own hash is slow.
+_MISSES = {
+    MissReason.OTHER_CHANNEL.value: LossReason.OTHER_CHANNEL,
+    MissReason.ASLEEP.value: LossReason.POWER_SAVE,
+    MissReason.RETUNED.value: LossReason.RETUNED,
+    MissReason.SENDING.value: LossReason.RECEIVER_SENDING,
+    MissReason.NO_LONG_RANGE.value: LossReason.NO_LONG_RANGE,
+    MissReason.LOST.value: LossReason.LOST,
+    MissReason.RECEIVER_OFF.value: LossReason.WIFI_OFF,
+}
+
+#: Misses that an absence of the receiver explains better than where its radio was found.
+_BY_ABSENCE = (MissReason.RECEIVER_OFF, MissReason.OTHER_CHANNEL, MissReason.RETUNED)
+
+# An enumeration takes longer to find a member than everything else takes that is done for a miss.
+_OTHER_CHANNEL, _RETUNED, _ASLEEP = MissReason.OTHER_CHANNEL, MissReason.RETUNED, MissReason.ASLEEP
+
+#: A fraction of what a named tuple's own constructor takes.
+_new = tuple.__new__
+
+
+def name_absence(absence: Absence | None) -> LossReason:
+    """Return what it is called that a board has no active interface."""
+    return LossReason.WIFI_OFF if absence is None else ABSENCES[absence]
+
+
+def name_miss(sender: Witness, link: AirLink, receiver: Witness | None, reason: MissReason) -> Trouble:
+    """Return what a miss of the air is called, with its figures.
+
+    Args:
+        sender: who sent.
+        link: the radio that missed it.
+        receiver: whose it is; None if it is no board's.
+        reason: what the air says; not that it was out of range, which needs more.
+    """
+    config = link.config
+    if config.absence is not None and reason in _BY_ABSENCE:
+        return Trouble(ABSENCES[config.absence], receiver, (sender.link.config.channel, config.channel))
+    facts: Facts = NO_FACTS
+    if reason is _OTHER_CHANNEL:
+        facts = sender.channel(), str(config.channel) if receiver is None else receiver.channel()
+    elif reason is _RETUNED:
+        facts = (config.channel,)
+    elif reason is _ASLEEP and config.power_save is not None:
+        facts = config.power_save.on_us // 1000, config.power_save.period_us // 1000
+    return _new(Trouble, (_MISSES[reason._value_], receiver, facts))
+
+
+def show_dbm(found_dbm: float, needed_dbm: float) -> tuple[str, str]:
+    """Return two signal strengths as text, in which the first is less than the second to see."""
+    if round(found_dbm) < round(needed_dbm):
+        return f"{found_dbm:.0f}", f"{needed_dbm:.0f}"
+    return f"{found_dbm:.1f}", f"{needed_dbm:.1f}"

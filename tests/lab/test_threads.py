@@ -225,6 +225,26 @@ if first:
     assert (board.state, board.finished) == ("ended", True)
 
 
+@pytest.mark.parametrize("call", ["soft_reset()", "reset()", "deepsleep(1000)"])
+def test_a_thread_ends_when_the_program_restarts_the_board(lab, tmp_path, call):
+    code = f"""
+import machine, os
+def f():
+    while True:
+        time.sleep_ms(10)
+        print("tick")
+if "ran" in os.listdir("/"):
+    time.sleep(1)
+    print("second")
+else:
+    open("ran", "w").close()
+    _thread.start_new_thread(f, ())
+    time.sleep_ms(25)
+    machine.{call}
+"""
+    assert run(lab, code, flash=tmp_path).lines == ["tick", "tick", "second"]
+
+
 @pytest.mark.timeout(20)
 def test_a_thread_that_catches_everything_can_be_ended(lab):
     code = "def f():\n  while True:\n    try:\n      time.sleep(1)\n    except: pass\n_thread.start_new_thread(f, ())"

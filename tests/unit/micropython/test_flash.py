@@ -221,7 +221,7 @@ def do(flash, operation):
     return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(plan=st.lists(OPERATIONS, max_size=12))
 def test_in_memory_above_a_folder_or_in_a_folder_is_the_same(tmp_path_factory, plan):
     folder = tmp_path_factory.mktemp("flash")
@@ -248,6 +248,19 @@ def test_a_flash_without_a_folder_is_empty():
     assert tree(flash) == {"/d": None, "/d/a": b"1"}
     assert flash.changed("/d/a")
     assert not flash.changed("/main.py")
+
+
+def test_a_directory_can_take_the_place_of_an_empty_one(flash):
+    flash.mkdir("/empty")
+    flash.mkdir("/full")
+    flash.mkdir("/full/x")
+    with pytest.raises(OSError) as caught:
+        flash.rename("/lib", "/full")
+    assert caught.value.args == (39,)
+    flash.rename("/lib", "/empty")
+    assert flash.names("/") == ["data.json", "empty", "full", "main.py"]
+    assert flash.read("/empty/x.py") == b"X = 1"
+    assert flash.names("/empty/deep") == ["y.py"]
 
 
 def test_what_the_computer_puts_into_a_flash_is_there_at_once_and_what_is_only_read_is_read_once(base):
@@ -346,6 +359,16 @@ def test_a_file_that_is_read_while_it_is_written(open_):
     assert reader.read() == b""
     writer.write(b"1")
     assert open_("f", "rb").read() == b"1"
+
+
+def test_what_is_appended_goes_to_the_end(flash, open_):
+    first, second = open_("f", "a+b"), open_("f", "ab")
+    first.write(b"1")
+    second.write(b"2")
+    first.seek(0)
+    first.write(b"3")
+    assert flash.read("/f") == b"123"
+    assert first.read() == b""
 
 
 def test_a_removed_file_can_be_written_to_its_end(flash, open_):

@@ -159,10 +159,10 @@ def _set_loss(lab: Lab, link: LinkPart) -> None:
     ways = [(link.sender, link.receiver)]
     if link.both:
         ways.append((link.receiver, link.sender))
-    names = [board.name for board in lab.boards]
+    names = [board.name for board in lab.boards] + [router.name for router in lab.routers]
     for name in ways[0]:
         if name not in names:
-            raise UserError(f"there is no board {name!r}; there are {', '.join(names) or 'none'}")
+            raise UserError(f"there is no board or router {name!r}; there are {', '.join(names) or 'none'}")
 
     def change() -> None:
         for sender, receiver in ways:

@@ -61,7 +61,7 @@ class RouterPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkPart:
-    """The loss between two boards (``[[air.link]]``)."""
+    """The loss between two boards or routers (``[[air.link]]``)."""
 
     where: str
     sender: str

@@ -208,7 +208,7 @@ MISTAKES = [
     (BOARD + "program = 'bad.py'", "board[0]: a board has one program: give a file or code, not both"),
     (
         BOARD + "[air]\n[[air.link]]\nfrom = 'code1'\nto = 'x'\nloss = 1",
-        "air.link[0]: there is no board 'x'; there are ",
+        "air.link[0]: there is no board or router 'x'; there are ",
     ),
     (STIMULUS + "pin = 99\nvalue = 1", "board[0].stimulus[0]: board 'code1' has no pin 99"),
     (STIMULUS + "uart = 3\ntext = ''", "board[0].stimulus[0].uart: 3 is not the number of a UART"),
@@ -478,6 +478,13 @@ def test_a_board_finds_the_routers_of_the_file(make):
     lab = make(ROUTERS + boards(a=scan))
     lab.run(for_ms=1_900)
     assert lab.boards[0].lines == ["[(b'', b'\\x02net\\x00\\x02', 1), (b'garden', b'\\x02\\x00\\x00\\x00\\x00\\t', 6)]"]
+
+
+def test_a_link_to_a_router_may_be_lossy(make):
+    scan = "import network\nw = network.WLAN(0)\nw.active(True)\nprint(len(w.scan()))\n"
+    lab = make(ROUTERS + boards(a=scan) + "[[air.link]]\nfrom = 'router'\nto = 'a'\nloss = 1\n")
+    lab.run(for_ms=1_900)
+    assert lab.boards[0].lines == ["1"]
 
 
 # What happens over time.

@@ -611,6 +611,17 @@ def test_the_channel_cannot_be_set_on_the_way_to_a_router_and_while_joined(lab):
     assert board.lines == [refused, refused, "ok", "ok"]
 
 
+def test_the_channel_of_an_esp8266_stays_its_routers(lab):
+    lab.router(SSID, KEY, channel=6)
+    board = lab.board(
+        code="import network, time\nsta, ap = network.WLAN(0), network.WLAN(1)\nsta.active(True)\nap.active(True)\n"
+        "sta.connect('myssid', 'mypassword')\ntime.sleep(3)\nap.config(channel=3)\nprint(ap.config('channel'))",
+        profile="esp8266",
+    )
+    lab.run()
+    assert board.lines == ["6"]
+
+
 def test_a_router_that_forgot_a_station_sends_it_away_and_it_joins_again(lab):
     router = lab.router(SSID, KEY, channel=6)
     proxy = joined(lab)

@@ -521,8 +521,9 @@ class Wifi:
 
         Raises:
             WifiError: NOT_STARTED while the interface is off, INVALID_ARG for a channel that is not
-                allowed, FAIL while the station interface searches for a router, or a station has joined the AP
-                interface. That it is refused while the station interface is joined, too, is assumed.
+                allowed, FAIL while the station interface searches for a router or is joined to one (ESP-IDF's
+                message, and issue 10369 of espressif/esp-idf), or a station has joined the AP interface. An ESP8266
+                does not refuse, and stays where it is (Espressif's notes on softAP and station).
         """
         if not self._active[interface] and not self._board.profile.esp8266:
             raise WifiError(WifiCode.NOT_STARTED)
@@ -532,6 +533,8 @@ class Wifi:
             return
         station, service = self._station, self._service
         if (station is not None and not station.off) or (service is not None and service.joined):
+            if self._board.profile.esp8266:
+                return
             raise WifiError(WifiCode.FAIL)
         self.settle(channel)
         if interface == Interface.STA and self.timing.settle_us:

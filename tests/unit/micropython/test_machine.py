@@ -67,6 +67,7 @@ ESP32 = {
 def test_names(make_rig, profile, names):
     rig = make_rig(profile)
     machine = rig.module("machine")
+    assert machine.__name__ == "machine"
     assert set(dir(machine)) == set(machine.__all__) == names
     taken = rig.run("from machine import *")
     assert names <= taken.keys()
@@ -381,6 +382,8 @@ def test_time_pulse_us(rig, machine, level, begin_ms, width_ms, timeout_us, resu
         rig.at(begin_ms, lambda: port.drive(level))
     rig.at(begin_ms + width_ms, lambda: port.drive(1 - level))
     assert machine.time_pulse_us(machine.Pin(18), level, timeout_us) == result
+    ended_ms = {-2: 10, -1: begin_ms + 10}.get(result, begin_ms + width_ms)
+    assert rig.clock.now_us == round(ended_ms * 1000)
     rig.clock.move(rig.clock.now_us + 50_000)
     assert port._level_listeners == []
 

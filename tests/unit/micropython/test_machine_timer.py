@@ -237,6 +237,8 @@ def test_alarm_of_an_esp8266(esp8266):
     assert rtc.alarm_left() == rtc.alarm_left(0) == 6_000
     esp8266.clock.move(20_000_000)
     assert rtc.alarm_left() == 0
+    esp8266.board.reset()
+    assert esp8266.board.ports.alarm == (0, 0)
     for call in (lambda: rtc.alarm(1, 5), lambda: rtc.alarm_left(1), lambda: rtc.irq(trigger=1)):
         with pytest.raises(ValueError, match="invalid alarm"):
             call()

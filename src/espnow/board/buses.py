@@ -4,8 +4,9 @@ Rules: no input and output of the host. What is connected stays connected over r
 what the program had set up is gone.
 
 A bus to which nobody attached anything has open ends, so that a program runs as it stands: on I2C a display answers at
-0x3C and every other address takes writes and gives zeros; SPI gives zeros; at a pin for a DHT or a DS18B20 there is one
-of 20 °C. From the first `attach` on, only what is attached is there. All of that is decided here, not measured.
+0x3C, and every other address takes writes and gives zeros, or what the usual sensor there gives (`espnow.board.usual`);
+SPI gives zeros; at a pin for a DHT or a DS18B20 there is one of 20 °C. From the first `attach` on, only what is
+attached is there. All of that is decided here, not measured.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class I2cBus:
         self._devices: dict[int, I2cDevice] = {}
         self._open_ends = True
         self._default: Oled | None = None
+        self._there_by_itself: dict[int, I2cDevice] = {}
 
     def attach(self, address: int, device: I2cDevice) -> None:
         """Connect a device, in place of the one that was there.
@@ -89,8 +91,16 @@ class I2cBus:
     def at(self, address: int) -> I2cDevice | None:
         """Return what answers at an address, or None."""
         if self._open_ends:
-            return self.display if address == _DISPLAY else _ZEROS
+            return self.display if address == _DISPLAY else self._usual(address)
         return self._devices.get(address)
+
+    def _usual(self, address: int) -> I2cDevice:
+        device = self._there_by_itself.get(address)
+        if device is None:
+            from espnow.board.usual import usual
+
+            device = self._there_by_itself[address] = usual(address) or _ZEROS
+        return device
 
     def scan(self) -> list[int]:
         """Return the addresses that answer a scan."""

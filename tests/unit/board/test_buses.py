@@ -29,7 +29,8 @@ def test_a_bus_with_open_ends_has_a_display_and_takes_everything():
     bus = I2cBus()
     assert bus.scan() == [0x3C]
     assert bus.at(0x3C) is bus.display
-    other = bus.at(0x76)
+    other = bus.at(0x20)
+    assert bus.at(0x20) is other
     other.write(b"\xd0")
     assert other.read(3) == bytes(3)
 

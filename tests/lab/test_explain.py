@@ -730,6 +730,16 @@ def test_a_program_that_died_is_noted(lab):
     assert "has died" in str(lab.explain())
 
 
+def test_of_many_programs_that_died_some_are_named(lab):
+    for _ in range(12):
+        lab.board(code="raise ValueError")
+    lab.run()
+    lines = lab.explain().format().splitlines()
+    assert len([line for line in lines if "has died" in line]) == 10
+    assert lines[-1] == "(and 2 more programs)"
+    assert len(lab.explain().notes) == 12
+
+
 @pytest.mark.parametrize(("profile", "number"), [("esp32", "-12395, 'ESP_ERR_ESPNOW_EXIST'"), ("esp8266", "875")])
 def test_an_error_of_esp_now_is_explained(lab, profile, number):
     lab.board(code=RADIO + "for _ in range(2):\n    e.add_peer(b'123456')", name="sensor", profile=profile)

@@ -83,6 +83,17 @@ def test_a_board_that_searches_for_its_router(lab):
     )
 
 
+def test_a_sender_that_searches_for_its_router(lab):
+    sensor = JOIN + "peer = bytes.fromhex('30aaaaaaaaaa')\ne.add_peer(peer)\ntime.sleep_ms(16_700 - time.ticks_ms())\n"
+    ((reason, sentence),) = beside_a_router(
+        lab, "wlan.config(channel=11)", sensor + "e.send(peer, 'x')", act=lambda router: router.down()
+    )
+    assert reason == "other_channel"
+    assert re.match(
+        r"on another channel: sensor sends on \d+ \(scanning for its router\), gateway listens on 11;", sentence
+    )
+
+
 def test_a_router_that_changes_its_channel_takes_its_stations_along(lab):
     losses = beside_a_router(lab, AWAKE, send_at(19_000, channel=6), act=lambda router: router.set_channel(11))
     assert losses == [

@@ -26,6 +26,9 @@ __all__ = ["Loss", "LossReason", "Report", "explain"]
 #: Groups of messages that a printed report lists.
 _LISTED = 20
 
+#: Programs that died and are named.
+_NOTED = 10
+
 #: So much of a message is printed: of a text, and of one in hex.
 _SHOWN_CHARACTERS = 40
 _SHOWN_BYTES = 12
@@ -135,8 +138,10 @@ class Report(Sequence[Loss]):
             lines += self._loss_lines(width)
         if self.notes:
             lines.append("")
-            for note in self.notes:
+            for note in self.notes[:_NOTED]:
                 lines += _wrap(note, width, "", "  ")
+            if len(self.notes) > _NOTED:
+                lines.append(f"(and {len(self.notes) - _NOTED} more programs)")
         return "\n".join(lines)
 
     def _count_lines(self, width: int) -> list[str]:

@@ -20,9 +20,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from espnow.board.wifi_radio import WifiRadio
 from espnow.board.wifi_values import (
     ESP8266_MAX_TX_POWER,
-    MAX_TX_POWER_ASKED,
     TX_POWER_STEPS,
     AccessPoint,
     Joining,
@@ -35,13 +35,12 @@ from espnow.board.wifi_values import (
 from espnow.errors import FrameError, LinkFull
 from espnow.frame.kinds import BEACON, PROTECTED_SECURITY
 from espnow.frame.mac80211 import BROADCAST
-from espnow.link import Absence, Clock, Interface, PowerSave, ProtocolBit, RadioConfig
+from espnow.link import Interface
 
 if TYPE_CHECKING:
     from espnow.board.accesspoint import ServiceSet
     from espnow.board.board import Board
     from espnow.board.scanning import Scan
-    from espnow.board.station import JoiningStation
     from espnow.frame.management import Lease
 
 __all__ = [
@@ -57,7 +56,6 @@ __all__ = [
     "channels_of",
 ]
 
-BGN = ProtocolBit.B | ProtocolBit.G | ProtocolBit.N
 _DEFAULT_TIMING = WifiTiming()
 
 #: An access point of Espressif's cannot have WEP.
@@ -74,22 +72,10 @@ _NO_ADDRESSES = ("0.0.0.0", "0.0.0.0", "0.0.0.0")
 _NO_NAME_SERVER = "0.0.0.0"
 
 
-def _ap_mac(mac: bytes, esp8266: bool) -> bytes:
-    if not esp8266:
-        return mac[:5] + bytes(((mac[5] + 1) & 0xFF,))
-    first = mac[0] | 0x02
-    # A station address that is locally administered already gets another bit, or both would be one
-    # address.
-    return bytes((first if first != mac[0] else first ^ 0x04,)) + mac[1:]
-
-
-class Wifi:
+class Wifi(WifiRadio):
     """The Wi-Fi of one board.
 
     Attributes:
-        timing: how long things take; may be replaced at any time.
-        channel: that the interfaces share, 1 to 14; the radio may be away from it for a while.
-        country: two letters; decides which channels are allowed.
         hostname: the name for DHCP and mDNS.
         reconnects: how often the station interface searches again for its router; negative for
             ever.
@@ -106,28 +92,14 @@ class Wifi:
     """
 
     __slots__ = (
-        "_active",
         "_awaited",
-        "_away",
-        "_bandwidths",
-        "_board",
         "_bssid",
-        "_deaf",
         "_key",
-        "_macs",
-        "_power_save",
-        "_protocols",
-        "_rate",
         "_scan",
         "_service",
-        "_station",
-        "_stopped",
         "_token",
-        "_tx_power",
         "access_point",
         "addresses",
-        "channel",
-        "country",
         "dhcp",
         "dns",
         "filter_bssid",
@@ -136,7 +108,6 @@ class Wifi:
         "reconnects",
         "remembered",
         "ssid",
-        "timing",
     )
 
     def __init__(
@@ -154,36 +125,22 @@ class Wifi:
             timing: how long things take.
             remembered: the attribute of the one before it.
         """
-        self._board = board
-        self._macs = [mac, _ap_mac(mac, board.profile.esp8266)]
-        self.timing = timing
-        self.country = "XX"
+        super().__init__(board, mac, timing)
         self.remembered = remembered
         self.malformed = 0
         self._token = 0
-        self._stopped = False
-        self._active = [False, False]
-        self._deaf = [False, False]
         self._reset_settings()
 
     def _reset_settings(self) -> None:
-        """Set everything to what it is after a start, but the addresses, the country and the remembered network."""
+        """Set everything to what it is after a start, but the radio and the remembered network."""
         esp8266 = self._board.profile.esp8266
         tail = self._macs[Interface.AP][3:].hex()
-        self._protocols = [BGN, BGN]
-        self._bandwidths = [2, 2]
-        self._rate: int | None = None
-        self._tx_power = ESP8266_MAX_TX_POWER if esp8266 else TX_POWER_STEPS[-1]
-        self._power_save = 2 if esp8266 else 1
         self._key = b""
         self._bssid: bytes | None = None
-        self._away: tuple[int, Absence] | None = None
         self._scan: Scan | None = None
-        self._station: JoiningStation | None = None
         self._service: ServiceSet | None = None
         self._awaited = 0
         self.filter_bssid: bytes | None = None
-        self.channel = 1
         self.hostname = "mpy-esp8266" if esp8266 else "mpy-esp32"
         self.reconnects = -1
         self.ssid = b""
@@ -192,77 +149,7 @@ class Wifi:
         self.dns = _NO_NAME_SERVER
         self.dhcp = True
 
-    # For the radio.
-
-    def radio_config(self) -> RadioConfig:
-        """Return what the radio is to do now."""
-        return self._config(home=False)
-
-    def home_config(self) -> RadioConfig:
-        """Return what the radio does while it is not away in a search and not deaf: as the node takes it."""
-        return self._config(home=True)
-
-    def _config(self, *, home: bool) -> RadioConfig:
-        if True in self._deaf and not home:
-            return RadioConfig(absence=Absence.SLEPT_ACTIVE)
-        active = [interface for interface in Interface if self._active[interface]]
-        protocols = ProtocolBit(0)
-        for interface in active or (Interface.STA,):
-            protocols |= self._protocols[interface]
-        rate = self._rate
-        channel, absence = self.channel, None
-        if self._away is not None and not home:
-            channel, absence = self._away
-        return RadioConfig(
-            addresses=tuple((interface, self._macs[interface]) for interface in active),
-            channel=channel,
-            protocols=protocols,
-            receiver_on=bool(active),
-            rate=self._board.profile.rate if rate is None else rate,
-            group_rate=0 if rate is None else rate,
-            tx_power_dbm=self._tx_power / 4,
-            attempts=self.timing.attempts,
-            power_save=self._sleep_times() if absence is None else None,
-            absence=absence,
-        )
-
-    def _sleep_times(self) -> PowerSave | None:
-        """Return when the receiver is on; None for always: not joined, PM_NONE, or an active AP interface."""
-        if self._station is None or not self._power_save or self._active[Interface.AP]:
-            return None
-        # An ESP8266's numbers: 1 is light sleep, 2 modem sleep.
-        deep = self._power_save == (1 if self._board.profile.esp8266 else 2)
-        return self._station.power_save(self.timing.power_save_beacons if deep else 1)
-
-    def set_rate(self, rate: int) -> None:
-        """Let all frames leave with `rate`, a ``wifi_phy_rate_t`` number."""
-        self._rate = rate
-        self.configure()
-
-    def configure(self) -> None:
-        """Tell the radio what it is to do, and the router whether the receiver sleeps."""
-        if self._stopped:
-            return
-        self._board.configure_radio()
-        if self._station is not None:
-            self._station.tell_power_save(self._sleep_times() is not None)
-
     # For the two machines.
-
-    @property
-    def clock(self) -> Clock:
-        """The owner of time."""
-        return self._board.clock
-
-    @property
-    def station_mac(self) -> bytes:
-        """Address of the station interface."""
-        return self._macs[Interface.STA]
-
-    @property
-    def at_home(self) -> bool:
-        """Whether the receiver is on the channel of the interfaces, and not away in a search."""
-        return self._away is None
 
     @property
     def scanning(self) -> bool:
@@ -284,11 +171,6 @@ class Wifi:
     def random_bytes(self, length: int) -> bytes:
         """Return so many random bytes."""
         return self._board.random_bytes(length)
-
-    def tune(self, channel: int, absence: Absence) -> None:
-        """Take the radio away from the channel of the interfaces."""
-        self._away = channel, absence
-        self.configure()
 
     def settle(self, channel: int) -> None:
         """Let the interfaces be on a channel from now on, and the radio be there; the AP interface goes along."""
@@ -384,6 +266,7 @@ class Wifi:
         """
         self._fall_silent()
         self._deaf = list(self._active)
+        self._reset_radio()
         self._reset_settings()
         self.configure()
 
@@ -396,10 +279,6 @@ class Wifi:
         self._stopped = stopped
 
     # The interfaces.
-
-    def interface_active(self, interface: int) -> bool:
-        """Whether an interface is on."""
-        return self._active[interface]
 
     def set_active(self, interface: int, flag: bool) -> None:
         """Switch an interface on or off.
@@ -459,10 +338,6 @@ class Wifi:
         )
         self._service.start()
 
-    def mac(self, interface: int) -> bytes:
-        """Return the address of an interface."""
-        return self._macs[interface]
-
     def set_mac(self, interface: int, mac: bytes) -> None:
         """Give an interface another address, at once.
 
@@ -479,42 +354,6 @@ class Wifi:
         if interface == Interface.AP and self._service is not None and mac != self._service.bssid:
             self._begin_service()
         self.configure()
-
-    def protocol(self, interface: int) -> int:
-        """Return what an interface decodes, as ``WIFI_PROTOCOL_*`` bits."""
-        return int(self._protocols[interface])
-
-    def set_protocol(self, interface: int, bits: int) -> None:
-        """Decide what an interface decodes.
-
-        Raises:
-            WifiError: INVALID_ARG, for no bit or one that is no `ProtocolBit`.
-        """
-        if not 0 < bits <= 15:
-            raise WifiError(WifiCode.INVALID_ARG)
-        self._protocols[interface] = ProtocolBit(bits)
-        self.configure()
-
-    def bandwidth(self, interface: int) -> int:
-        """Return 1 for 20 MHz, 2 for 40 MHz."""
-        return self._bandwidths[interface]
-
-    def set_bandwidth(self, interface: int, bandwidth: int) -> None:
-        """Choose 20 MHz (1) or 40 MHz (2); ESP-NOW is sent with 20 MHz in any case.
-
-        Raises:
-            WifiError: INVALID_ARG.
-        """
-        if bandwidth not in (1, 2):
-            raise WifiError(WifiCode.INVALID_ARG)
-        self._bandwidths[interface] = bandwidth
-
-    # The radio that they share.
-
-    @property
-    def allowed_channels(self) -> range:
-        """The channels that the country allows."""
-        return channels_of(self.country, esp8266=self._board.profile.esp8266)
 
     def set_channel(self, interface: int, channel: int) -> None:
         """Bring the radio to another channel; only the station interface waits until it is there.
@@ -539,48 +378,6 @@ class Wifi:
         self.settle(channel)
         if interface == Interface.STA and self.timing.settle_us:
             self._board.sleep(self.timing.settle_us)
-
-    def tx_power(self) -> int:
-        """Return the transmit power in 0.25 dBm.
-
-        Raises:
-            WifiError: NOT_STARTED while no interface is active.
-        """
-        self._check_started()
-        return self._tx_power
-
-    def set_tx_power(self, power: int) -> None:
-        """Set the transmit power in 0.25 dBm; the chip takes the next lower step that it has.
-
-        Raises:
-            WifiError: NOT_STARTED while no interface is active, INVALID_ARG outside 8 to 84. An
-                ESP8266 refuses nothing and takes the nearest that it can.
-        """
-        if self._board.profile.esp8266:
-            self._tx_power = min(max(power, 0), ESP8266_MAX_TX_POWER)
-        else:
-            self._check_started()
-            if not TX_POWER_STEPS[0] <= power <= MAX_TX_POWER_ASKED:
-                raise WifiError(WifiCode.INVALID_ARG)
-            self._tx_power = max(step for step in TX_POWER_STEPS if step <= power)
-        self.configure()
-
-    @property
-    def power_save(self) -> int:
-        """``wifi_ps_type_t`` (ESP8266: ``sleep_type``) number."""
-        return self._power_save
-
-    def set_power_save(self, mode: int) -> None:
-        """Choose when the receiver sleeps; it sleeps only while joined to a router.
-
-        Raises:
-            WifiError: INVALID_ARG outside 0 to 2.
-        """
-        if not 0 <= mode <= 2:
-            raise WifiError(WifiCode.INVALID_ARG)
-        if mode != self._power_save:
-            self._power_save = mode
-            self.configure()
 
     # Routers.
 
@@ -732,12 +529,3 @@ class Wifi:
         if self._service is None:
             return []
         return [(station.mac, station.ip) for station in self._service.joined]
-
-    def _check_started(self) -> None:
-        if True not in self._active:
-            raise WifiError(WifiCode.NOT_STARTED)
-
-    def _check_station(self) -> None:
-        self._check_started()
-        if not self._active[Interface.STA]:
-            raise WifiError(WifiCode.MODE)

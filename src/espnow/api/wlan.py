@@ -741,18 +741,12 @@ def _phy_mode(wifi: Wifi) -> int:
 def build_network_module(board: Board) -> ModuleType:
     """Return the module ``network`` of `board`, new."""
     esp8266 = board.profile.esp8266
-    base = _Wlan8266 if esp8266 else _Wlan32
-    wlan = type(
-        "WLAN",
-        (base,),
-        {
-            "__slots__": (),
-            "__module__": "network",
-            "__doc__": base.__doc__,
-            "_board": board,
-            "_objects": {},
-        },
-    )
+    wlan = board.classes.get("network.WLAN")
+    if wlan is None:
+        base = _Wlan8266 if esp8266 else _Wlan32
+        names = {"__slots__": (), "__module__": "network", "__doc__": base.__doc__, "_board": board}
+        wlan = board.classes["network.WLAN"] = type("WLAN", (base,), names)
+    wlan._objects = {}
 
     def hostname(name: Any = _NOT_GIVEN, /) -> str | None:
         """Return or set the name that the board has in the network."""
@@ -781,9 +775,9 @@ def build_network_module(board: Board) -> ModuleType:
         return None
 
     module = ModuleType("network", "The Wi-Fi of this board.")
-    names = vars(module)
-    names.update(_NAMES_ESP8266 if esp8266 else _NAMES_ESP32)
-    names.update(WLAN=wlan, hostname=hostname, country=country, phy_mode=phy_mode)
+    module_names = vars(module)
+    module_names.update(_NAMES_ESP8266 if esp8266 else _NAMES_ESP32)
+    module_names.update(WLAN=wlan, hostname=hostname, country=country, phy_mode=phy_mode)
     if not esp8266:
 
         def ipconfig(*names: Any, **values: Any) -> Any:
@@ -801,5 +795,5 @@ def build_network_module(board: Board) -> ModuleType:
             board.wifi.dns = _ip(values["dns"])
             return None
 
-        names["ipconfig"] = ipconfig
+        module_names["ipconfig"] = ipconfig
     return module

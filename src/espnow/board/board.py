@@ -79,6 +79,7 @@ class Board:
         ports: its pins and buses, and what is connected to them.
         power: why it started, what wakes it, and what outlives a sleep.
         boot_us: when it was switched on, reset or woken from deep sleep.
+        classes: those of the board's modules that are made once for the board, not once for each start, by name.
         watchers: called, in order, whenever a message or an answer arrived; they must not block.
         irq: ``(function, argument)`` to schedule for each message that enters the ring, or None.
     """
@@ -90,6 +91,7 @@ class Board:
         "_next_token",
         "_random_u32",
         "boot_us",
+        "classes",
         "clock",
         "console",
         "cpu",
@@ -124,6 +126,7 @@ class Board:
         self.link = link
         self.console = console
         self.boot_us = clock.now_us
+        self.classes: dict[str, type[Any]] = {}
         self.watchers: list[Callable[[], None]] = []
         self.irq: tuple[Callable[[Any], object], Any] | None = None
         self._callbacks: deque[tuple[Callable[[Any], object], Any]] = deque()

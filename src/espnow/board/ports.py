@@ -55,7 +55,6 @@ class Ports:
         watchdog: the chip's watchdog.
         ext0_light: the pin that wakes by ``Pin.irq(wake=)`` ends a light sleep, too, not only a deep one.
         holds_all: pins that the RTC does not know are held in deep sleep, too (``esp32.gpio_deep_sleep_hold``).
-        classes: the board's own classes of `machine`, by name: made once for the board, not once for each start.
         nvs: what ``esp32.NVS`` holds: ``(namespace, key)`` -> value.
         sectors: sectors of the flash that a program wrote through ``esp``: number -> its 4096 bytes.
         adc_bits: how many bits each block of the ADC gives.
@@ -77,7 +76,6 @@ class Ports:
         self.watchdog = Watchdog(board)
         self.ext0_light = True
         self.holds_all = False
-        self.classes: dict[str, type] = {}
         self.nvs: dict[tuple[str, str], int | bytes] = {}
         self.sectors: dict[int, bytearray] = {}
         self.adc_bits = {1: 12, 2: 12}

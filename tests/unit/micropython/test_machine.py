@@ -439,4 +439,4 @@ def test_building_costs_little(rig):
     """No class is made and no file is loaded until a program names one."""
     machine = BUILDERS["machine"](rig.board, rig.services)
     assert "Pin" not in vars(machine)
-    assert rig.board.ports.classes == {}
+    assert rig.board.classes == {}

@@ -66,7 +66,7 @@ class _Machine(ModuleType):
         """Make what is made on demand: classes, and the views of memory."""
         where = self._CLASSES.get(name)
         if where is not None:
-            found: Any = self._board.ports.classes.get(name)
+            found: Any = self._board.classes.get(name)
             if found is None:
                 base = getattr(importlib.import_module(f"espnow.micropython.machine.{where[0]}"), where[1])
                 found = bind(self._board, name, base)

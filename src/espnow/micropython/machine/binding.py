@@ -45,7 +45,7 @@ class Bound:
 
 def bind(board: Board, name: str, base: type[B]) -> type[B]:
     """Return `base` as the class `name` of a board."""
-    classes = board.ports.classes
+    classes = board.classes
     found: type[B] | None = classes.get(name)
     if found is None:
         names: dict[str, Any] = {

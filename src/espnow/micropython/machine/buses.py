@@ -384,11 +384,11 @@ def _class(name: str) -> type[Wired]:
 
 def make(name: str, board: Board, services: Services) -> type:
     """Return a class of `NAMES` for one board."""
-    classes = board.ports.classes
+    classes = board.classes
     made = classes.get(name)
     if made is None:
         made = bind(board, name, _class(name))
         soft = _SOFT.get(name)
         if soft is not None:
-            made._soft = make(soft, board, services)  # type: ignore[attr-defined]
+            made._soft = make(soft, board, services)
     return made

@@ -66,7 +66,7 @@ def on_board(board: Board, module: str, cls: type[C], *bases: type) -> type[C]:
         cls: what it derives from.
         bases: what it derives from besides.
     """
-    classes = board.ports.classes
+    classes = board.classes
     key = f"{module}.{cls.__name__}"
     found: type[C] | None = classes.get(key)
     if found is None:

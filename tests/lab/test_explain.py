@@ -656,6 +656,16 @@ def test_a_send_to_all_names_the_peer_that_failed():
     assert [loss.address for loss in pair.lab.explain() if loss.reason == "if"] == [absent]
 
 
+@pytest.mark.parametrize("profile", ["esp32", "esp8266"])
+@pytest.mark.parametrize(("address", "message", "told"), [(None, "x", 1), (b"short", "x", 0), (None, 7, 0)])
+def test_a_send_without_esp_now_is_told_if_it_could_be_one(profile, address, message, told):
+    pair = Pair(profiles=(profile, "esp32"))
+    pair.tx.active(False)
+    with pytest.raises(OSError):
+        pair.tx.send(address or pair.peer, message)
+    assert [loss.message for loss in pair.lab.explain()] == [b"x"] * told
+
+
 def test_a_message_that_was_under_way_when_esp_now_stopped_is_judged():
     pair = Pair()
     pair.rx_wlan.config(channel=6)

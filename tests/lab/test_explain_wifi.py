@@ -115,6 +115,13 @@ def test_an_esp8266_is_rejected_at_the_sta_address_of_a_joined_board(lab):
     ]
 
 
+def test_an_esp8266_is_not_even_rejected_where_esp_now_is_not_active(lab):
+    gateway = AWAKE + "e.active(False)\nwhile True: time.sleep(1)"
+    ((reason, sentence),) = beside_a_router(lab, gateway, send_at(9_000), profile="esp8266", channel=1)
+    assert reason == "not_active"
+    assert sentence.endswith("the radio of gateway answered, but ESP-NOW is not active there")
+
+
 def test_an_esp8266_is_heard_at_the_ap_address_of_a_joined_board(lab):
     gateway = AWAKE + "network.WLAN(1).active(True)"
     assert beside_a_router(lab, gateway, send_at(9_000, GATEWAY_AP), profile="esp8266", channel=1) == []

@@ -358,6 +358,8 @@ class Explainer:
         if found.troubles:
             return found.troubles[-1]
         if found.unheard or outcome is Outcome.ACKNOWLEDGED:
+            if receiver is not None:
+                return Trouble(LossReason.NOT_ACTIVE, receiver)
             return Trouble(LossReason.NO_ESPNOW, None, (self._router(found.address),))
         if not attempts:
             if sender is not None and not sender.link.config.addresses:

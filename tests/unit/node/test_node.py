@@ -103,6 +103,38 @@ def code_of(call, *arguments):
     return caught.value.code
 
 
+# Telling the observer.
+
+
+def test_what_the_node_does_not_look_at_is_told(rig):
+    idle = Rig(start=False)
+    idle.hear()
+    idle.hear(to=BROADCAST)
+    assert idle.watch.log == [("ignored", DropReason.NOT_ACTIVE, ME), ("ignored", DropReason.NOT_ACTIVE, BROADCAST)]
+    deaf = Rig("esp8266")
+    deaf.hear(to=BROADCAST)
+    assert deaf.watch.log == [("ignored", DropReason.GROUP_UNHEARD, BROADCAST)]
+    rig.hear(to=OTHER)
+    assert rig.watch.log == []
+    for quiet in (idle, deaf):
+        quiet.node.observer = None
+        assert not quiet.hear(to=BROADCAST)
+
+
+def test_what_is_thrown_away_unread_is_told(rig):
+    for number in range(3):
+        rig.hear(str(number).encode(), random_value=number)
+    rig.watch.log.clear()
+    rig.node.discard_unread(rig.node.ring.pop())
+    assert rig.watch.log == [("discarded", [b"0", b"1", b"2"])]
+    assert (len(rig.node.ring), rig.node.ring.used) == (0, 0)
+    rig.node.discard_unread()
+    rig.hear(b"3", random_value=3)
+    rig.node.stop()
+    rig.node.stop()
+    assert rig.watch.log[1:] == [("received", b"3"), ("discarded", [b"3"])]
+
+
 # Receiving.
 
 

@@ -4,6 +4,7 @@ Rules: a program's tree is changed in place, before it is compiled, and only whe
 change is cheap and keeps the author's lines. What a changed program calls is in `espnow.micropython.builtins`. Sources:
 MicroPython's page "MicroPython differences from CPython" and what its parser, compiler and `int` do.
 
+- Expressions in f-strings may hold the string's own quotes (`espnow.lab.fstrings`), and decimal numbers zeros in front.
 - Source is UTF-8 whatever it says; bytes that are none are replaced. Tabs stand for 8 columns, also mixed with blanks.
 - ``X = const(...)`` that is not at module level is a constant of the rest of the file.
 - Decorators ``@micropython.native``, ``viper`` and ``bytecode`` need no import and change nothing; viper's pointers
@@ -26,9 +27,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from espnow.lab.fstrings import rewrite_fstrings
 from espnow.micropython.builtins import AS_BYTES, FROM_BYTES, STEADY, TO_BYTES, TOLD
 
-__all__ = ["FLAGS", "adapt", "as_written", "decode_source", "expand_tabs"]
+__all__ = ["FLAGS", "adapt", "as_written", "decode_source", "parse"]
 
 #: What `compile` is told: not to evaluate hints.
 FLAGS = __future__.annotations.compiler_flag
@@ -40,6 +42,9 @@ _RENAMED = re.compile(rf"\b(__\w*?[^\W_]_?){_ENDING}\b")
 
 #: Fields of nodes that hold names.
 _NAME_FIELDS = ("id", "attr", "name", "arg", "asname", "rest", "kwd_attrs", "names")
+
+#: Zeros in front of a decimal number.
+_ZEROS = re.compile(r"(?<![\w.])0[0_]*(?=[1-9])")
 
 #: Methods that change a dict or a set.
 _CHANGING = frozenset({"add", "clear", "discard", "pop", "popitem", "remove", "setdefault", "update"})
@@ -75,7 +80,44 @@ def decode_source(source: str | bytes) -> str:
     return ended[:-1] if ended.endswith("\\") else text
 
 
-def expand_tabs(source: str) -> str:
+def parse(text: str, filename: str, mode: str) -> ast.AST:
+    """Return the tree of a program's text, also where CPython is stricter than MicroPython.
+
+    Raises:
+        SyntaxError: it is no Python for either.
+    """
+    refused: SyntaxError | None = None
+    while True:
+        try:
+            tree: ast.AST = ast.parse(text, filename, mode)
+            return tree
+        except SyntaxError as error:
+            refused = refused or error
+            repaired = _repair(text, error)
+            if repaired == text:
+                raise refused from None
+            text = repaired
+
+
+def _repair(text: str, error: SyntaxError) -> str:
+    """Return the text without what CPython refused, if MicroPython takes it; the same text if not."""
+    if isinstance(error, TabError):
+        return _expand_tabs(text)
+    if error.msg.startswith("leading zeros"):
+        lines = text.splitlines(keepends=True)
+        number = (error.lineno or 1) - 1
+        line, offset = lines[number], error.offset or 1  # in bytes in some versions, and so never too small
+        found = [match for match in _ZEROS.finditer(line) if match.start() < offset]
+        if found:
+            lines[number] = line[: found[-1].start()] + line[found[-1].end() :]
+        return "".join(lines)
+    try:
+        return rewrite_fstrings(text)
+    except ValueError:
+        return text
+
+
+def _expand_tabs(source: str) -> str:
     """Return the text with the tabs that indent its lines as blanks, 8 columns a tab."""
     lines = []
     for line in source.splitlines(keepends=True):

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from espnow.board import Board
 from espnow.errors import ProgramSyntaxError, UserError
-from espnow.lab.dialect import FLAGS, adapt, as_written, decode_source, expand_tabs
+from espnow.lab.dialect import FLAGS, adapt, as_written, decode_source, parse
 from espnow.micropython.flash import Flash
 
 __all__ = [
@@ -188,10 +188,7 @@ def compile_program(source: str | bytes, filename: str, mode: str = "exec") -> C
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MicroPython compiles without them
             text = decode_source(source)
-            try:
-                tree: Any = ast.parse(text, filename, mode)
-            except TabError:
-                tree = ast.parse(expand_tabs(text), filename, mode)
+            tree: Any = parse(text, filename, mode)
             _add_steps(tree)
             code: CodeType = compile(tree, filename, mode, FLAGS, dont_inherit=True)
             return code

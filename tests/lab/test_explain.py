@@ -666,6 +666,21 @@ def test_a_send_without_esp_now_is_told_if_it_could_be_one(profile, address, mes
     assert [loss.message for loss in pair.lab.explain()] == [b"x"] * told
 
 
+def test_what_a_stranger_sends_is_no_boards_loss():
+    pair = Pair()
+    link = pair.lab.air.attach("stranger", (0, 0))
+    link.station = SimpleNamespace(received=lambda *_: None, outcome=lambda *_: None)
+    source = b"\x02\0\0\0\0\1"
+    link.configure(RadioConfig(addresses=((Interface.STA, source),), receiver_on=True))
+    pair.tx.active(False)
+    pair.rx.add_peer(source, LMK)
+    for token, to in enumerate((pair.peer, pair.sensor.mac, b"\x02\0\0\0\0\2")):
+        link.transmit(build(to, source, b"y", seq=0, random_value=token), token)
+    pair.lab.run(for_ms=100)
+    assert [reason for _, _, reason in pair.gateway.dropped] == [DropReason.PLAIN_FROM_ENCRYPTED]
+    assert pair.losses() == []
+
+
 def test_a_message_that_was_under_way_when_esp_now_stopped_is_judged():
     pair = Pair()
     pair.rx_wlan.config(channel=6)

@@ -12,7 +12,8 @@ The modules: `mac80211` (addresses, header, acknowledgements, FCS), `message` (t
 (whole frames, as current firmware takes them), `tolerant` (whole frames, as they come), `ccmp`
 (encryption), `rates`, `airtime`, `radiotap`. `build` and `parse` are `action`'s; radiotap's are
 `radiotap.build` and `radiotap.parse`. By their own names only: `captures` (files), `decoders` (what
-messages mean), `text` (what may be printed).
+messages mean), `text` (what may be printed), and Wi-Fi's own frames: `kinds` (told apart),
+`management` (finding and joining a network), `handshake` (proving its key).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from espnow.air import LogDistance, Reception, Transmission
 from espnow.lab.board import LabBoard, Sent
 from espnow.lab.explain import Loss, LossReason, Report
 from espnow.lab.lab import Lab
+from espnow.lab.router import Router
 from espnow.node import ReceivedMessage
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ReceivedMessage",
     "Reception",
     "Report",
+    "Router",
     "Sent",
     "Transmission",
 ]

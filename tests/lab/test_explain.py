@@ -885,6 +885,16 @@ def test_a_page():
     )
 
 
+def test_what_arrived_is_not_said_to_be_missing():
+    pair = Pair()
+    ack_lost(pair)
+    assert pair.lab.explain().format().startswith("1 arrived without an acknowledgement (1 sent):\n")
+    pair.lab.set_loss("gateway", "sensor", 0.0)
+    unread(pair)
+    first = "1 message was not delivered, 1 arrived without an acknowledgement (2 sent):"
+    assert pair.lab.explain().format().splitlines()[0] == first
+
+
 def test_a_long_report_is_cut():
     pair = Pair()
     for number in range(30):

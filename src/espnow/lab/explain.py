@@ -131,8 +131,14 @@ class Report(Sequence[Loss]):
         elif not self.total:
             lines = [f"Every message was delivered and read ({self.sent} sent)."]
         else:
-            what = "message was" if self.total == 1 else "messages were"
-            lines = [f"{self.total} {what} not delivered ({self.sent} sent):", ""]
+            unanswered = self.counts.get(LossReason.ACK_LOST, 0)
+            missing = self.total - unanswered
+            parts = []
+            if missing:
+                parts.append(f"{missing} {'message was' if missing == 1 else 'messages were'} not delivered")
+            if unanswered:
+                parts.append(f"{unanswered} arrived without an acknowledgement")
+            lines = [f"{', '.join(parts)} ({self.sent} sent):", ""]
             lines += self._count_lines(width)
             lines.append("")
             lines += self._loss_lines(width)

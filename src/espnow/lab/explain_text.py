@@ -240,7 +240,7 @@ _WORDS: dict[LossReason, Words] = {
     _R.UNREAD: Words(
         "never read",
         "it waits in the ring of {receiver}, whose program {0}",
-        "call recv, irecv, recvinto or any again; loop until there is no message",
+        "call recv, irecv or recvinto; in a loop, until any() is False",
     ),
     _R.DISCARDED: Words(
         "thrown away unread",

@@ -229,8 +229,6 @@ class Explainer:
 
     def close(self) -> None:
         """Keep what waits unread, and look no more: what happens from now on is the end of the lab, and no loss."""
-        if self._closed:
-            return
         for witness, message in self.unread():
             self.keep_arrived(witness, message, LossReason.UNREAD, program_state(witness))
         self._closed = True

@@ -586,7 +586,7 @@ def test_the_neighbours_are_those_that_are_near(points, moves, exponent, range_m
     for rate in (0, 11, 41):
         reach_m = propagation.reach_m(20.0 - sensitivity_dbm(rate))
         for number, link in enumerate(links):
-            near = [n for n, p in enumerate(points) if n != number and math.dist(points[number], p) <= reach_m]
+            near = [n for n, p in enumerate(points) if math.dist(points[number], p) <= reach_m]
             assert [hearer.name for hearer in link._find_hearers(rate)] == [str(n) for n in near]
 
 

@@ -154,6 +154,7 @@ class Air:
         self._losses: dict[tuple[str, str], float] = {}
         self._loss_streams: dict[tuple[str, str], Random] = {}
         self._layout = 0
+        self._heard: dict[tuple[Position, float, int], dict[AirLink, Reception]] = {}
         self._owners: dict[bytes, list[AirLink]] = {}
         self._cells: dict[tuple[int, int], list[AirLink]] = {}
         # One cell is about as far as 1 Mb/s reaches at full power, so that a search looks at few cells.
@@ -170,7 +171,7 @@ class Air:
         link = AirLink(self, name, position, len(self._links))
         self._links[name] = link
         self._cells.setdefault(self._cell(position), []).append(link)
-        self._layout += 1
+        self._change_layout()
         return link
 
     def set_loss(self, sender: str, receiver: str, probability: float) -> None:
@@ -185,13 +186,33 @@ class Air:
             del self._cells[old]
         link.position = position
         self._cells.setdefault(self._cell(position), []).append(link)
+        self._change_layout()
+
+    def _change_layout(self) -> None:
+        """Forget who hears whom."""
         self._layout += 1
+        self._heard.clear()
 
     def _cell(self, position: Position) -> tuple[int, int]:
         return int(position[0] // self._cell_m), int(position[1] // self._cell_m)
 
-    def _near(self, position: Position, reach_m: float) -> list[AirLink]:
-        """Return the stations within reach, in the order in which they were attached."""
+    def _heard_from(self, position: Position, power_dbm: float, rate: int) -> dict[AirLink, Reception]:
+        """Return which stations hear one that sends from a place, and how, in the order in which they were attached.
+
+        Stations in one place share the answer, in which each of them finds itself, too.
+        """
+        key = position, power_dbm, rate
+        found = self._heard.get(key)
+        if found is None:
+            found = self._heard[key] = {}
+            propagation = self._propagation
+            for link, distance_m in self._near(position, propagation.reach_m(power_dbm - sensitivity_dbm(rate))):
+                rssi_dbm = power_dbm - propagation.loss_db(distance_m)
+                found[link] = Reception(link.name, max(-127, min(0, round(rssi_dbm))))
+        return found
+
+    def _near(self, position: Position, reach_m: float) -> list[tuple[AirLink, float]]:
+        """Return the stations within reach and their distances, in the order in which they were attached."""
         x, y = position
         west, south = self._cell((x - reach_m, y - reach_m))
         east, north = self._cell((x + reach_m, y + reach_m))
@@ -205,7 +226,8 @@ class Air:
                 for row in range(south, north + 1)
                 for link in cells.get((column, row), ())
             ]
-        near = [link for link in candidates if math.dist(position, link.position) <= reach_m]
+        distances = [(link, math.dist(position, link.position)) for link in candidates]
+        near = [(link, distance_m) for link, distance_m in distances if distance_m <= reach_m]
         near.sort(key=_order)
         return near
 
@@ -413,7 +435,7 @@ class AirLink:
                 link.station.received(mpdu, reception[1], channel, rate, now_us)
                 if observed is not None:
                     observed.append(reception)
-            elif on_miss is not None:
+            elif on_miss is not None and link is not self:
                 on_miss(self, link, link._why_missed(self))
         if observed is not None:
             self._report(mpdu, channel, rate, tuple(observed))
@@ -461,7 +483,7 @@ class AirLink:
                 if on_miss is not None and not answered:
                     on_miss(self, link, MissReason.ACK_LOST)
                 link.station.received(mpdu, reception[1], channel, rate, now_us)
-            elif on_miss is not None:
+            elif on_miss is not None and link is not self:
                 on_miss(self, link, link._why_missed(self))
         if air.observer is not None:
             self._report(mpdu, channel, rate, receptions)
@@ -542,7 +564,7 @@ class AirLink:
         self.station.outcome(token, outcome, attempts, self._air.clock.now_us)
 
     def _find_hearers(self, rate: int) -> dict[AirLink, Reception]:
-        """Return who hears this station at a rate and how, whatever they are tuned to."""
+        """Return who hears this station at a rate and how, whatever they are tuned to; it may be among them itself."""
         air = self._air
         power_dbm = self.config.tx_power_dbm
         key = air._layout, power_dbm
@@ -550,14 +572,7 @@ class AirLink:
             self._hearers, self._hearers_key = {}, key
         hearers = self._hearers.get(rate)
         if hearers is None:
-            hearers = self._hearers[rate] = {}
-            propagation = air._propagation
-            reach_m = propagation.reach_m(power_dbm - sensitivity_dbm(rate))
-            for link in air._near(self.position, reach_m):
-                if link is not self:
-                    distance_m = math.dist(self.position, link.position)
-                    rssi_dbm = power_dbm - propagation.loss_db(distance_m)
-                    hearers[link] = Reception(link.name, max(-127, min(0, round(rssi_dbm))))
+            hearers = self._hearers[rate] = air._heard_from(self.position, power_dbm, rate)
         return hearers
 
     def _report(self, mpdu: bytes, channel: int, rate: int, receptions: tuple[Reception, ...]) -> None:
@@ -594,5 +609,5 @@ class AirLink:
             )
 
 
-def _order(link: AirLink) -> int:
-    return link.order
+def _order(found: tuple[AirLink, float]) -> int:
+    return found[0].order

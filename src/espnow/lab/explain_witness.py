@@ -259,6 +259,8 @@ class Explainer:
         if receiver is None:
             self.note(found, self._unowned(found.address))
             return
+        if receiver is sender:  # judged when all attempts are over, since others may have the address, too
+            return
         if reason is _ACK_LOST:
             found.unheard = True
             return

@@ -56,7 +56,7 @@ def loops(quick: bool) -> dict[str, float]:
 
 def rows(scene: str, figures: dict[str, float]) -> list[tuple[str, ...]]:
     """Return the table's rows of a scene."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for name in SOURCES:
         checked, plain = figures[f"{name}, checked"], figures[f"{name}, plain"]
         ratio = plain / checked

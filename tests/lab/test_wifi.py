@@ -5,7 +5,7 @@ import re
 import pytest
 
 from espnow.errors import UserError
-from espnow.frame import format_mac, parse
+from espnow.frame import format_mac, parse, parse_header
 from espnow.frame.management import parse_wifi
 from espnow.link import Absence
 from espnow.node.node import DropReason
@@ -920,6 +920,17 @@ def test_esp_now_goes_on_with_the_same_sequence_numbers(lab):
     lab.run_until(lambda: sensor.finished, timeout_ms=5_000)
     numbers = [parse(t.mpdu).seq for t in lab.transmissions if t.station == "sensor" and t.mpdu[0] == 0xD0]
     assert numbers == [0, 1, 2]
+
+
+def test_esp_now_and_beacons_of_one_address_count_together(lab):
+    point = lab.board(
+        code=START + "ap.active(True)\ne.add_peer(b'\\xff' * 6, ifidx=1)\n"
+        "for n in range(20):\n    e.send(b'\\xff' * 6, 'x')\n    time.sleep_ms(70)"
+    )
+    lab.run()
+    own = [parse_header(t.mpdu) for t in lab.transmissions if t.mpdu[10:16] == ap_mac(point)]
+    assert [header.seq for header in own] == list(range(len(own)))
+    assert {header.subtype for header in own} == {8, 13}
 
 
 def test_a_board_that_is_switched_off_is_silent(lab):

@@ -90,6 +90,9 @@ class Radio(Protocol):
     def send_frame(self, mpdu: bytes) -> None:
         """Hand a frame to the link; one that finds no room is lost."""
 
+    def take_ap_sequence(self) -> int:
+        """Return the next sequence number of the access point's address."""
+
     def random_bytes(self, length: int) -> bytes:
         """Return so many random bytes."""
 
@@ -162,7 +165,6 @@ class ServiceSet:
         "_next_us",
         "_on_switch",
         "_radio",
-        "_sequence",
         "_switch_channel",
         "_switch_count",
         "_timer",
@@ -203,7 +205,6 @@ class ServiceSet:
         self._network = network
         self._timing = timing or ApTiming()
         self._hosts: dict[bytes, int] = {}
-        self._sequence = 0
         self._timer: Timer | None = None
         self._begin_us = self._next_us = 0
         self._group_key = bytes(16)
@@ -267,7 +268,9 @@ class ServiceSet:
             if self._on_switch is not None:
                 self._on_switch(self.channel)
         if self._radio.at_home:
-            self._radio.send_frame(build_advertisement(self._advertisement(hidden=None), seq=self._take_sequence()))
+            self._radio.send_frame(
+                build_advertisement(self._advertisement(hidden=None), seq=self._radio.take_ap_sequence())
+            )
         if self._switch_count:
             self._switch_count -= 1
         if self.stations:
@@ -324,7 +327,7 @@ class ServiceSet:
         if frame.ssid == access_point.ssid or (not frame.ssid and not access_point.hidden):
             self._radio.send_frame(
                 build_advertisement(
-                    self._advertisement(hidden=False), seq=self._take_sequence(), destination=frame.source
+                    self._advertisement(hidden=False), seq=self._radio.take_ap_sequence(), destination=frame.source
                 )
             )
 
@@ -342,7 +345,7 @@ class ServiceSet:
         if not status:
             self.stations[frame.source] = JoinedStation(frame.source, self._radio.clock.now_us)
         answer = Authentication(frame.source, self.bssid, self.bssid, frame.algorithm, 2, status)
-        self._radio.send_frame(build_authentication(answer, seq=self._take_sequence()))
+        self._radio.send_frame(build_authentication(answer, seq=self._radio.take_ap_sequence()))
 
     def _associate(self, frame: AssociationRequest, station: JoinedStation | None) -> None:
         if station is None:
@@ -361,7 +364,7 @@ class ServiceSet:
             lease = self._lease(station)
         answer = AssociationResponse(station.mac, self.bssid, status, station.association_id, lease)
         self._radio.send_frame(
-            build_association_response(answer, seq=self._take_sequence(), security=access_point.security)
+            build_association_response(answer, seq=self._radio.take_ap_sequence(), security=access_point.security)
         )
         if not status:
             if access_point.protected:
@@ -403,7 +406,7 @@ class ServiceSet:
                 bssid=self.bssid,
                 station=station.mac,
                 replay_counter=station.counter,
-                seq=self._take_sequence(),
+                seq=self._radio.take_ap_sequence(),
                 nonce=station.nonce,
                 keys=keys,
                 security=self.access_point.security,
@@ -436,9 +439,4 @@ class ServiceSet:
 
     def _send_farewell(self, destination: bytes, reason: Reason) -> None:
         frame = Farewell(destination, self.bssid, self.bssid, reason)
-        self._radio.send_frame(build_farewell(frame, seq=self._take_sequence()))
-
-    def _take_sequence(self) -> int:
-        number = self._sequence
-        self._sequence = number + 1 & 0xFFF
-        return number
+        self._radio.send_frame(build_farewell(frame, seq=self._radio.take_ap_sequence()))

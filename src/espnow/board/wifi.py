@@ -166,7 +166,11 @@ class Wifi(WifiRadio):
 
     def take_sequence(self) -> int:
         """Return the next sequence number of the station interface, which ESP-NOW counts with, too."""
-        return self._board.node.take_sequence()
+        return self._board.node.take_sequence(Interface.STA)
+
+    def take_ap_sequence(self) -> int:
+        """Return the next sequence number of the AP interface, which ESP-NOW counts with, too."""
+        return self._board.node.take_sequence(Interface.AP)
 
     def random_bytes(self, length: int) -> bytes:
         """Return so many random bytes."""

@@ -82,6 +82,7 @@ class Router:
         self._attempts = attempts
         self._move = move
         self._token = 0
+        self._sequence = 0
         self._service = ServiceSet(self, mac, access_point, channel=channel, network=NETWORK, timing=timing)
         link.station = self
         self.up()
@@ -167,6 +168,12 @@ class Router:
             self._link.transmit(mpdu, self._token)
         except LinkFull:
             pass
+
+    def take_ap_sequence(self) -> int:
+        """Return its next sequence number."""
+        number = self._sequence
+        self._sequence = number + 1 & 0xFFF
+        return number
 
     def random_bytes(self, length: int) -> bytes:
         """Return so many random bytes."""

@@ -50,6 +50,9 @@ class Radio:
     def send_frame(self, mpdu: bytes) -> None:
         self.frames.append(parse_wifi(mpdu))
 
+    def take_ap_sequence(self) -> int:
+        return 0
+
     def take(self) -> list[WifiFrame]:
         """Return what was sent since last asked, without beacons."""
         taken, self.frames = self.frames, []

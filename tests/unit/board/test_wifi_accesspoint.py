@@ -137,6 +137,22 @@ def test_a_network_with_a_key() -> None:
     assert net.joined == [mac]
 
 
+def test_a_fourth_message_with_another_key_is_none() -> None:
+    net = Net(WPA2)
+    mac = station(1)
+    net.authenticate(mac)
+    _, first = net.associate(mac, 3)
+    (third,) = net.hear(second(first, mac))
+    assert isinstance(third, KeyFrame)
+    right = KEYS[mac]
+    KEYS[mac] = pairwise_keys(bytes(32), BSSID, mac, (bytes(32), bytes(32)))
+    net.hear(answer(KeyMessage.FOURTH, mac, third.replay_counter))
+    assert net.joined == []
+    KEYS[mac] = right
+    net.hear(answer(KeyMessage.FOURTH, mac, third.replay_counter))
+    assert net.joined == [mac]
+
+
 @pytest.mark.parametrize("wrong", ["key", "counter", "silence", "fourth first"])
 def test_who_does_not_prove_the_key_is_sent_away(wrong: str) -> None:
     net = Net(WPA2)

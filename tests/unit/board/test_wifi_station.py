@@ -211,6 +211,18 @@ def test_what_others_say_or_says_itself_out_of_turn_is_ignored(table: Table, pla
     assert table.sent() == []
 
 
+def test_a_handshake_is_with_its_access_point_alone(table: Table) -> None:
+    table.find()
+    table.authenticate()
+    table.associate()
+    table.sent()
+    table.key(KeyMessage.FIRST, 1, source=STRANGER)
+    assert table.sent() == []
+    table.shake()
+    table.bench.advance(1_500)
+    assert table.wifi.connected
+
+
 @pytest.mark.parametrize(
     "play",
     [
@@ -426,7 +438,10 @@ def test_a_scan_does_not_disturb_who_is_lost_meanwhile(table: Table) -> None:
     table.sta.config(reconnects=-1)
     table.join()
     table.bench.advance(5_500)
+    begin = len(table.bench.link.configs)
     assert table.sta.scan() == []  # takes 1.3 s, in which the router is lost
+    absences = [config.absence for config in table.bench.link.configs[begin:]]
+    assert set(absences) == {None, Absence.SCANNING}  # home once when it was lost, and at the end
     assert table.wifi.joining is Joining.BEACON_TIMEOUT
     assert table.wifi.searching
 

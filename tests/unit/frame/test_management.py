@@ -256,6 +256,14 @@ def test_refused(name: str, change: str) -> None:
         parse_wifi(REFUSED[change](FRAMES[name][0]))
 
 
+@pytest.mark.parametrize("at", [35, 130])
+def test_a_key_of_another_length_than_it_says_is_refused(at: int) -> None:
+    mpdu = bytearray(key_frame(KeyMessage.FOURTH))
+    mpdu[at] ^= 1
+    with pytest.raises(FrameError, match="the length that it says"):
+        parse_wifi(bytes(mpdu))
+
+
 def test_an_ssid_of_33_bytes_is_refused_both_ways() -> None:
     with pytest.raises(ValueError, match="at most 32 bytes"):
         build_probe_request(STA, b"x" * 33, seq=0)

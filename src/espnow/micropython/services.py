@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from espnow.micropython.flash import Flash
 from espnow.micropython.transport import Network
@@ -45,7 +45,6 @@ class Services:
         deepsleep: the same, and restarts from the top; does not return.
         wdt_reset: restarts the chip because nobody fed its watchdog; called by the clock, not by the program.
         start_thread: runs a function in another thread of control of the board; returns its number.
-        globals: the namespace of ``__main__``.
         network: the board's way to other boards and to the computer's network, or None: it has no sockets to anywhere.
     """
 
@@ -60,5 +59,4 @@ class Services:
     deepsleep: Callable[[int | None], NoReturn] = _no_sleep
     wdt_reset: Callable[[], None] = _no_watchdog
     start_thread: Callable[[Callable[[], object]], int] = _no_thread
-    globals: dict[str, Any] = field(default_factory=dict)
     network: Network | None = None

@@ -823,6 +823,14 @@ def test_memory_is_bounded_and_counts_are_exact(monkeypatch, act):
     assert not pair.sensor._witness._open
 
 
+def test_unknown_addresses_take_bounded_memory():
+    pair = Pair(record=False, explain=True)
+    book = pair.lab.explainer.addresses
+    texts = {book.describe(b"\xaa" * 4 + number.to_bytes(2, "big")) for number in range(200)}
+    assert len(texts) == 200
+    assert len(book._described) == 64
+
+
 def test_an_answer_for_what_the_node_did_not_send_is_none():
     pair = Pair()
     pair.sensor.hardware.node.outcome(999, Outcome.NOT_ACKNOWLEDGED, 7, 0)

@@ -178,3 +178,7 @@ except OSError:
     )
     why = "the peer is registered on channel 1, the radio of sensor is on 6 (its router's)"
     assert beside_a_router(lab, "", sensor) == [("chan", f"send refused, ESP_ERR_ESPNOW_CHAN: {why}")]
+
+
+def test_a_router_misses_no_broadcast(lab):
+    assert beside_a_router(lab, "", "e.add_peer(b'\\xff' * 6)\ne.send(b'\\xff' * 6, 'x')") == []

@@ -8,11 +8,32 @@ from collections.abc import Iterator
 import targets
 
 from espnow import frame as frames
-from espnow.frame import captures
+from espnow.frame import captures, handshake, kinds, management
 from espnow.frame import radiotap as radiotaps
 
 A = bytes.fromhex("30aaaaaaaaaa")
 B = bytes.fromhex("18fe34000008")
+
+
+def _wifi() -> Iterator[bytes]:
+    for security in (0, kinds.WPA, kinds.WPA2, kinds.WPA_WPA2, kinds.WPA3, kinds.WPA2_WPA3):
+        network = management.Advertisement(A, b"network", 6, security, switch_channel=security, switch_count=3)
+        yield management.build_advertisement(network, seq=1)
+        yield management.build_advertisement(network._replace(ssid=b""), seq=2, destination=B)
+        yield management.build_association_request(management.AssociationRequest(B, A, b"network", security), seq=3)
+        response = management.AssociationResponse(B, A, 0, 1, management.Lease(bytes(4), b"\xc0\xa8\x04\x01"))
+        yield management.build_association_response(response, seq=4, security=security)
+    yield management.build_probe_request(B, b"", seq=5)
+    for step in (1, 2):
+        yield management.build_authentication(management.Authentication(A, B, A, 0, step, 0), seq=6)
+    for flag in (False, True):
+        yield management.build_farewell(management.Farewell(B, A, A, 15, flag), seq=7)
+        yield management.build_null(management.NullData(B, A, flag), seq=8)
+    keys = handshake.pairwise_keys(bytes(32), A, B, (bytes(32), b"\1" * 32))
+    for message in handshake.KeyMessage:
+        yield handshake.build_key_frame(
+            message, bssid=A, station=B, replay_counter=1, seq=9, keys=keys, group_key=bytes(16)
+        )
 
 
 def make(target: str) -> list[bytes]:
@@ -164,6 +185,7 @@ _SEEDS = {
     "pcap": _pcap,
     "pcapng": _pcapng,
     "toml": _toml,
+    "wifi": _wifi,
 }
 
 _FRAME_WORDS = [
@@ -184,6 +206,16 @@ _CAPTURE_WORDS = [*_FRAME_WORDS, b"\x7f\0", b"\0\x7f", b"\x69\0", b"\0\x69", b"\
 
 #: Words of a target that mutations may use.
 WORDS: dict[str, list[bytes]] = {
+    "wifi": [
+        *(bytes((kind, 0)) for kind in (0x00, 0x08, 0x10, 0x20, 0x30, 0x40, 0x48, 0x50, 0x80, 0xA0, 0xB0, 0xC0)),
+        b"\0\x07network",
+        b"\x03\x01\x06",
+        b"\x25\x03\x01\x0b\x03",
+        b"\x30\x14\x01\0\0\x0f\xac\x04",
+        b"\0\x0f\xac\x08",
+        b"\xdd\x0c\x18\xfe\x34",
+        b"\xaa\xaa\x03\0\0\0\x88\x8e",
+    ],
     "frame": _FRAME_WORDS,
     "encrypted": _FRAME_WORDS,
     "radiotap": [(1 << bit).to_bytes(4, "little") for bit in range(32)] + [b"\0\0\0\xa0", b"\0\0\0\xe0", b"\x85\x09"],

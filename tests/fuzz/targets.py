@@ -23,7 +23,7 @@ from espnow import frame as frames
 from espnow.capture import CapturedFrame, Dissector, KeyRing, Summary
 from espnow.cli import _frames as shown
 from espnow.errors import FrameError
-from espnow.frame import Examined, Frame, Oddity, ProtectedFrame, captures, ccmp, decoders
+from espnow.frame import Examined, Frame, Oddity, ProtectedFrame, captures, ccmp, decoders, kinds, management
 from espnow.frame import radiotap as radiotaps
 from espnow.frame.text import printable
 
@@ -736,6 +736,52 @@ def _check_decoded(
     assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
+# Frames of joining a network.
+
+
+def wifi(data: bytes) -> None:
+    """An MPDU of Wi-Fi's own: what is read stays within its bounds, and what the builders say of it reads the same."""
+    found = _outcome(management.parse_wifi, data)
+    kinds.is_wifi(data)
+    if found is None:
+        return
+    assert len(data) >= _HEADER
+    assert data[10:16] == (found.source if hasattr(found, "source") else found.bssid)
+    ssid = getattr(found, "ssid", b"")
+    assert len(ssid) <= 32
+    if _one_in(8, data):
+        again = _build_again(found)
+        assert again is None or again == found
+
+
+def _build_again(found: Any) -> Any:
+    """Return what is read of a frame that is built from what was read; None where no builder makes such a frame."""
+    try:
+        if isinstance(found, management.Advertisement):
+            if found.security == kinds.WEP or not found.channel or (found.switch_count and not found.switch_channel):
+                return None
+            return management.parse_wifi(management.build_advertisement(found, seq=0))
+        if isinstance(found, management.ProbeRequest):
+            return management.parse_wifi(management.build_probe_request(found.source, found.ssid, seq=0))
+        if isinstance(found, management.Authentication):
+            return management.parse_wifi(management.build_authentication(found, seq=0))
+        if isinstance(found, management.AssociationRequest):
+            if found.security == kinds.WEP:
+                return None
+            return management.parse_wifi(management.build_association_request(found, seq=0))
+        if isinstance(found, management.AssociationResponse):
+            if found.status:
+                return None
+            return management.parse_wifi(management.build_association_response(found, seq=0))
+        if isinstance(found, management.Farewell):
+            return management.parse_wifi(management.build_farewell(found, seq=0))
+        if isinstance(found, management.NullData):
+            return management.parse_wifi(management.build_null(found, seq=0))
+    except ValueError as error:
+        assert not isinstance(error, FrameError), "a frame that its own builder makes is refused"
+    return None
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (frame, encrypted, toml, radiotap, pcap, pcapng)
+    target.__name__: target for target in (frame, encrypted, toml, radiotap, pcap, pcapng, wifi)
 }

@@ -274,6 +274,24 @@ ROWS = [
         "s = 'ab'\nprint(bytearray(s), bytearray('c'), bytearray(2), bytearray(b'x'))",
         r"bytearray(b'ab') bytearray(b'c') bytearray(b'\x00\x00') bytearray(b'x')",
     ),
+    (
+        "text in bytes",
+        (
+            "m = b'LED on'\nprint('LED' in m, 'OFF' not in m, 'x' in bytearray(m), f'{1}' in m, 97 in [m][0])\n"
+            "print('a' in {'a': 1}, 'b' in ['a'], 'c' in 'abc', 'on' in m.decode())"
+        ),
+        "True True False False False\nTrue False True True",
+    ),
+    (
+        "bytes that start or end with text",
+        (
+            "m, w = b'LED on', 'LED'\nprint(m.startswith('LED'), m.startswith(w), m.endswith('on'), m.endswith(b'x'))\n"
+            "print(m.startswith('on', 4), 'ab'.startswith('a'), w.endswith('D'), w.startswith(('A', 'L')))\n"
+            "class A:\n  def startswith(self, x): return x\nprint(A().startswith('own'))"
+        ),
+        "True True True False\nTrue True True True\nown",
+    ),
+    ("text in text of another kind is refused", "try: 'abc'.startswith(b'a')\nexcept TypeError: print('no')", "no"),
     ("text + bytes is refused", "try: 'a' + b'b'\nexcept TypeError: print('no')", "no"),
     ("floats in full", "print(1 / 3, 0.1 + 0.2)", "0.3333333333333333 0.30000000000000004"),
     ("formats", "print('%d %5.2f %s' % (1, 2.5, b'x'), f'{3:03d}', '{!r}'.format('x'))", "1  2.50 b'x' 003 'x'"),
@@ -410,7 +428,8 @@ def test_source_is_utf8_whatever_it_says(lab, tmp_path, content, printed):
 
 def test_what_needs_no_change_is_not_changed():
     """The fast paths stay fast: calls that CPython does alike are compiled as they stand."""
-    code = compile_program("int.from_bytes(b, 'big')\nint.from_bytes(b, 'little')\nbytearray(3)\nb'a' + b'b'", "x")
+    text = "int.from_bytes(b, 'big')\nint.from_bytes(b, 'little')\nbytearray(3)\nb'a' + b'b'\nx in y\n'a' in ('a', z)"
+    code = compile_program(text, "x")
     assert not [name for name in code.co_names if name.startswith("__")]
 
 

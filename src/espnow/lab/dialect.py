@@ -15,7 +15,8 @@ MicroPython's page "MicroPython differences from CPython" and what its parser, c
 - Names with two underscores in front belong to no class: what ``self.__x`` sets, ``thing.__x`` finds (`unmangled`).
 - Every exception that a handler has by name has ``errno`` and ``value``, its first argument.
 - A dict or set may change inside a ``for`` over it.
-- ``b"..." + text`` and ``bytearray(text)`` take the text's bytes.
+- ``b"..." + text`` and ``bytearray(text)`` take the text's bytes, and bytes are searched for text: ``"text" in data``,
+  ``data.startswith("text")``, ``data.endswith("text")``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from collections.abc import Callable
 from typing import Any
 
 from espnow.lab.fstrings import rewrite_fstrings
-from espnow.micropython.builtins import AS_BYTES, FROM_BYTES, STEADY, TO_BYTES, TOLD
+from espnow.micropython.builtins import AFFIXED, AS_BYTES, FROM_BYTES, SEARCHED, STEADY, TO_BYTES, TOLD
 
 __all__ = ["FLAGS", "adapt", "as_written", "decode_source", "parse"]
 
@@ -139,6 +140,8 @@ def adapt(node: ast.AST) -> None:
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and _is_bytes(node.left):
         if not isinstance(node.right, ast.Constant):
             node.right = _call(AS_BYTES, node.right)
+    elif isinstance(node, ast.Compare):
+        _adapt_comparison(node)
     elif isinstance(node, ast.ExceptHandler):
         if node.name is not None:
             _tell(node)
@@ -192,6 +195,10 @@ def _adapt_call(node: ast.Call) -> None:
     if isinstance(function, ast.Attribute):
         if function.attr == "to_bytes":
             helper = TO_BYTES
+        elif function.attr in AFFIXED and not isinstance(function.value, ast.Constant):
+            if not node.args or node.keywords or _is_bytes(node.args[0]):
+                return
+            helper = AFFIXED[function.attr]
         elif function.attr == "from_bytes" and isinstance(function.value, ast.Name) and function.value.id == "int":
             if (
                 len(node.args) == 2
@@ -209,6 +216,15 @@ def _adapt_call(node: ast.Call) -> None:
         is_number = isinstance(argument, ast.Constant) and not isinstance(argument.value, str)
         if not is_number and not isinstance(argument, ast.Starred):
             node.args[0] = _call(AS_BYTES, argument)
+
+
+def _adapt_comparison(node: ast.Compare) -> None:
+    """Let text be searched in bytes, where it is plain that text is what is searched."""
+    wanted, place = node.left, node.comparators[0]
+    is_text = isinstance(wanted, ast.JoinedStr) or (isinstance(wanted, ast.Constant) and isinstance(wanted.value, str))
+    is_search = len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn))
+    if is_text and is_search and isinstance(place, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+        node.comparators[0] = _call(SEARCHED, place)
 
 
 def _is_bytes(node: ast.expr) -> bool:

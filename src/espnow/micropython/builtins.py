@@ -16,10 +16,24 @@ from espnow.micropython.files import make_open
 from espnow.micropython.services import Services
 from espnow.micropython.viper import VIPER_NAMES
 
-__all__ = ["AS_BYTES", "FROM_BYTES", "PRINT_COST_US", "STEADY", "TOLD", "TO_BYTES", "const", "make_builtins"]
+__all__ = [
+    "AFFIXED",
+    "AS_BYTES",
+    "FROM_BYTES",
+    "PRINT_COST_US",
+    "SEARCHED",
+    "STEADY",
+    "TOLD",
+    "TO_BYTES",
+    "const",
+    "make_builtins",
+]
 
 #: What stands for ``int.from_bytes``, for ``.to_bytes`` of anything, around what is taken as bytes, around what a loop
-#: goes over that may change it, and around an exception whose ``errno`` or ``value`` is asked for.
+#: goes over that may change it, around an exception whose ``errno`` or ``value`` is asked for, around what text is
+#: searched in, and for the methods of anything that look at its ends.
+AFFIXED = {"startswith": "__startswith__", "endswith": "__endswith__"}
+SEARCHED = "__searched__"
 STEADY = "__steady__"
 TOLD = "__told__"
 FROM_BYTES = "__from_bytes__"
@@ -64,6 +78,31 @@ def as_bytes(value: Any, /) -> Any:
     return value.encode() if type(value) is str else value
 
 
+def startswith(value: Any, /, *wanted: Any) -> Any:
+    """Return whether a value starts so; bytes may be asked for text."""
+    return value.startswith(*map(as_bytes, wanted) if type(value) is bytes else wanted)
+
+
+def endswith(value: Any, /, *wanted: Any) -> Any:
+    """Return whether a value ends so; bytes may be asked for text."""
+    return value.endswith(*map(as_bytes, wanted) if type(value) is bytes else wanted)
+
+
+class _Searched:
+    """Bytes that text is searched in."""
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self._data = data
+
+    def __contains__(self, wanted: Any) -> bool:
+        return as_bytes(wanted) in self._data
+
+
+def searched(value: Any, /) -> Any:
+    """Return what text is searched in: MicroPython finds it in bytes, too."""
+    return _Searched(value) if isinstance(value, (bytes, bytearray)) else value
+
+
 def steady(values: Any, /) -> Any:
     """Return what a ``for`` goes over whose body may change it: what is in a dict or set and has not been removed.
 
@@ -97,7 +136,10 @@ def told(error: Any, /) -> Any:
 
 _LANGUAGE: dict[str, Any] = {
     AS_BYTES: as_bytes,
+    AFFIXED["startswith"]: startswith,
+    AFFIXED["endswith"]: endswith,
     FROM_BYTES: from_bytes,
+    SEARCHED: searched,
     STEADY: steady,
     TOLD: told,
     TO_BYTES: to_bytes,

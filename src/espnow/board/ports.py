@@ -108,6 +108,21 @@ class Ports:
         self._chip = other
         return True
 
+    def reads_beside_wifi(self, pin: int) -> bool:
+        """Return whether the analogue input at a pin can be read while Wi-Fi is active; block 2 of an ESP32 cannot.
+
+        If a later chip has all pins and inputs that are in use, the program was written for that one: the board becomes
+        an ``other`` chip, unless somebody said which chip this is.
+        """
+        if not self._chip.shared_block or self._chip.analog[pin] != 2:
+            return True
+        pins, inputs, other = self.pins.keys(), self._analog.keys(), CHIPS["other"]
+        later = (chip for chip in CHIPS.values() if not chip.shared_block and chip is not other)
+        if self._chip_is_sure or not any(pins <= chip.pins and inputs <= chip.analog.keys() for chip in later):
+            return False
+        self._chip = other
+        return True
+
     def pin(self, number: int) -> PortPin:
         """Return a pin.
 
@@ -125,12 +140,12 @@ class Ports:
         """Return what is connected to the ADC's input at a pin; of an ESP8266, 0 is A0 and 1 its supply.
 
         Raises:
-            ValueError: the board has no such pin.
+            ValueError: the board has no ADC at this pin.
         """
         found = self._analog.get(pin)
         if found is None:
             esp8266 = self._board.profile.esp8266
-            if not (pin in (0, 1) if esp8266 else self.has("pins", pin)):
+            if not (pin in (0, 1) if esp8266 else self.has("analog", pin)):
                 raise ValueError(f"board {self._board.name!r} has no analogue input {pin!r}")
             found = self._analog[pin] = AnalogInput(self, _SUPPLY_VOLTS if esp8266 and pin == 1 else 0.0)
         return found
@@ -143,9 +158,15 @@ class Ports:
         return found
 
     def touch(self, pin: int) -> TouchPin:
-        """Return the touch pad at a pin."""
+        """Return the touch pad at a pin.
+
+        Raises:
+            ValueError: the board has none there.
+        """
         found = self._touches.get(pin)
         if found is None:
+            if not self.has("touch", pin):
+                raise ValueError(f"board {self._board.name!r} has no touch pad at pin {pin!r}")
             found = self._touches[pin] = TouchPin(self)
         return found
 

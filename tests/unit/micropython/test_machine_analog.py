@@ -117,6 +117,34 @@ def test_block_two_is_wifis_while_it_is_active(rig, machine):
     assert adc.read() == 4095
 
 
+@pytest.mark.parametrize(
+    ("inputs", "pins", "chip", "read"),
+    [
+        ((0,), (2,), None, True),  # an ESP32-C3's
+        ((4, 14), (48,), None, True),  # an ESP32-S3's
+        ((4,), (22, 23), None, True),  # an ESP32-C6's
+        ((13,), (25,), None, False),
+        ((4, 34), (), None, False),
+        ((26,), (), None, False),
+        ((0,), (2,), "esp32", False),
+    ],
+)
+def test_an_input_that_wifi_takes_on_an_esp32_may_be_a_later_chips(rig, machine, inputs, pins, chip, read):
+    if chip is not None:
+        rig.board.ports.chip = CHIPS[chip]
+    converters = [machine.ADC(machine.Pin(pin)) for pin in inputs]
+    for pin in pins:
+        machine.Pin(pin, machine.Pin.OUT)
+    rig.board.wifi.set_active(0, True)
+    if read:
+        assert [adc.read() for adc in converters] == [0] * len(inputs)
+        assert rig.board.ports.chip is CHIPS["other"]
+    else:
+        with pytest.raises(OSError, match="ETIMEDOUT"):
+            converters[0].read()
+        assert rig.board.ports.chip is CHIPS["esp32"]
+
+
 def test_adc_block(machine):
     block = machine.ADC(34).block()
     assert repr(block) == "ADCBlock(1, bits=12)"

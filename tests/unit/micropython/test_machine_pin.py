@@ -159,7 +159,7 @@ def test_some_pins_are_only_inputs(machine, number):
     ],
 )
 def test_a_program_for_another_chip_gets_its_pins(rig, machine, ask):
-    adc = machine.ADC(2)
+    adc = machine.ADC(26)
     rig.board.wifi.set_active(0, True)
     with pytest.raises(OSError, match="ETIMEDOUT"):
         adc.read()

@@ -121,7 +121,8 @@ class ADC(Bound):
     def _share(self) -> float:
         board = self._board
         board.look()
-        if self._block == 2 and board.ports.chip.shared_block and any(map(board.wifi.interface_active, (0, 1))):
+        is_taken = self._block == 2 and any(map(board.wifi.interface_active, (0, 1)))
+        if is_taken and not board.ports.reads_beside_wifi(self._number):
             raise BoardOSError(ETIMEDOUT)
         return self._input.share(self._full_volts)
 

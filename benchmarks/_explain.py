@@ -9,7 +9,7 @@ from collections.abc import Callable
 BOARDS = 300
 SECONDS = 3
 MESSAGES = 4_000
-TURNS = 5
+TURNS = 9
 NOTES = {"explain": "the same lab with Lab(explain=True) and without, in turns; the fastest run of each"}
 
 #: Of each board: one message to all a second, and every message read.

@@ -7,6 +7,7 @@ is older is counted and forgotten, many at once, since that takes less time than
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ from espnow.lab.explain_text import LossReason
 if TYPE_CHECKING:
     from espnow.lab.explain_witness import Witness
 
-__all__ = ["KEPT", "Case", "CaseBook", "Facts", "Posted", "Trouble"]
+__all__ = ["KEPT", "Case", "CaseBook", "Cause", "Facts", "Posted"]
 
 #: Losses that are kept with their figures.
 KEPT = 10_000
@@ -37,13 +38,24 @@ class Posted:
         message: its bytes.
         group: whether the address is a group's.
         delivered: whether it entered a ring.
-        missed: whether a board is told to have missed it (a group's).
+        causes: why attempts failed (one board's), or boards missed it (a group's); None before the first.
+        receivers: which board each of these is about, as far as one is known.
         near: a board in range that was not to hear it, and why (a group's).
-        troubles: why the attempts failed (one board's).
         unheard: whether an acknowledgement of it was lost.
     """
 
-    __slots__ = ("address", "at_us", "delivered", "group", "message", "missed", "near", "sender", "troubles", "unheard")
+    __slots__ = (
+        "address",
+        "at_us",
+        "causes",
+        "delivered",
+        "group",
+        "message",
+        "near",
+        "receivers",
+        "sender",
+        "unheard",
+    )
 
     def __init__(self, sender: Witness | None, at_us: int, address: bytes, message: bytes) -> None:
         self.sender = sender
@@ -51,22 +63,29 @@ class Posted:
         self.address = address
         self.message = message
         self.group = bool(address) and is_group(address)
-        self.delivered = self.missed = self.unheard = False
-        self.near: Trouble | None = None
-        self.troubles: list[Trouble] | None = None
+        self.delivered = self.unheard = False
+        self.near: tuple[Witness, Cause] | None = None
+        self.causes: list[Cause] | None = None
+        self.receivers: list[Witness | None]
+
+    def note(self, receiver: Witness | None, cause: Cause) -> None:
+        """Note why a board did not get it."""
+        if self.causes is None:
+            self.causes, self.receivers = [cause], [receiver]
+        else:
+            self.causes.append(cause)
+            self.receivers.append(receiver)
 
 
-class Trouble(NamedTuple):
-    """Why one attempt did not bring a message.
+class Cause(NamedTuple):
+    """Why an attempt did not bring a message.
 
     Attributes:
         reason: why.
-        receiver: for whom it was, as far as one board is known.
         facts: figures of the sentence.
     """
 
     reason: LossReason
-    receiver: Witness | None = None
     facts: Facts = NO_FACTS
 
 
@@ -100,31 +119,53 @@ _reason = itemgetter(2)
 class CaseBook:
     """The losses of a lab.
 
-    Attributes:
-        cases: those that are kept, in the order in which they were found. Whoever appends to it calls `trim` at times.
+    A message to a group is one entry for all boards that missed it: many objects that stay would cost more time in
+    Python's garbage collection than everything else.
     """
 
     def __init__(self) -> None:
-        self.cases: list[Case] = []
-        self._limit = 2 * KEPT
+        self._entries: list[Case | Posted] = []
+        self._kept = 0
+        self._keep = KEPT
         self._reasons: Counter[LossReason] = Counter()
         self._senders: Counter[tuple[Witness | None, LossReason]] = Counter()
         self._receivers: Counter[tuple[Witness | None, LossReason]] = Counter()
 
-    def trim(self) -> None:
-        """Count and forget the oldest, if there are too many."""
-        if len(self.cases) >= self._limit:
-            old = self.cases[: self._limit // 2]
-            del self.cases[: self._limit // 2]
-            self._reasons.update(map(_reason, old))
-            self._senders.update(map(_sender_and_reason, old))
-            self._receivers.update(map(_receiver_and_reason, old))
+    def add(self, case: Case) -> None:
+        """Keep a loss."""
+        self._entries.append(case)
+        self._kept += 1
+        if self._kept >= 2 * self._keep:
+            self._trim()
+
+    def add_group(self, posted: Posted) -> None:
+        """Keep a message to a group that boards missed."""
+        self._entries.append(posted)
+        self._kept += len(posted.causes or ())
+        if self._kept >= 2 * self._keep:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Count and forget the oldest."""
+        number = 0
+        old: list[Case] = []
+        while True:
+            cases = _cases_of(self._entries[number])
+            if self._kept - len(cases) < self._keep:
+                break
+            self._kept -= len(cases)
+            old += cases
+            number += 1
+        del self._entries[:number]
+        self._reasons.update(map(_reason, old))
+        self._senders.update(map(_sender_and_reason, old))
+        self._receivers.update(map(_receiver_and_reason, old))
 
     def counts(self, witness: Witness | None) -> Counter[LossReason]:
         """Return how many there were by reason, of a board or (None) of all."""
+        found = Counter(map(_reason, self.of(witness)))
         if witness is None:
-            return self._reasons + Counter(map(_reason, self.cases))
-        found = Counter(case.reason for case in self.of(witness))
+            return self._reasons + found
         for counted in (self._senders, self._receivers):
             for reason in LossReason:
                 found[reason] += counted[witness, reason]
@@ -132,6 +173,16 @@ class CaseBook:
 
     def of(self, witness: Witness | None) -> list[Case]:
         """Return those that are kept, of a board or (None) of all."""
+        cases = [case for entry in self._entries for case in _cases_of(entry)]
         if witness is None:
-            return list(self.cases)
-        return [case for case in self.cases if case.sender is witness or case.receiver is witness]
+            return cases
+        return [case for case in cases if case.sender is witness or case.receiver is witness]
+
+
+def _cases_of(entry: Case | Posted) -> Sequence[Case]:
+    if isinstance(entry, Case):
+        return (entry,)
+    return [
+        Case(entry.sender, receiver, cause.reason, entry, cause.facts, 1)
+        for receiver, cause in zip(entry.receivers, entry.causes or (), strict=True)
+    ]

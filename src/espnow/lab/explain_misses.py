@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from espnow.air import AirLink
 from espnow.air.air import MissReason
-from espnow.lab.explain_cases import NO_FACTS, Facts, Trouble
+from espnow.lab.explain_cases import Cause
 from espnow.lab.explain_text import LossReason
 from espnow.link import Absence
 
@@ -28,14 +29,11 @@ ABSENCES = {
 }
 
 #: By the value: a member's own hash is slow.
-_MISSES = {
-    MissReason.OTHER_CHANNEL.value: LossReason.OTHER_CHANNEL,
-    MissReason.ASLEEP.value: LossReason.POWER_SAVE,
-    MissReason.RETUNED.value: LossReason.RETUNED,
-    MissReason.SENDING.value: LossReason.RECEIVER_SENDING,
-    MissReason.NO_LONG_RANGE.value: LossReason.NO_LONG_RANGE,
-    MissReason.LOST.value: LossReason.LOST,
-    MissReason.RECEIVER_OFF.value: LossReason.WIFI_OFF,
+_WITHOUT_FIGURES = {
+    MissReason.SENDING.value: Cause(LossReason.RECEIVER_SENDING),
+    MissReason.NO_LONG_RANGE.value: Cause(LossReason.NO_LONG_RANGE),
+    MissReason.LOST.value: Cause(LossReason.LOST),
+    MissReason.RECEIVER_OFF.value: Cause(LossReason.WIFI_OFF),
 }
 
 #: Misses that an absence of the receiver explains better than where its radio was found.
@@ -44,8 +42,10 @@ _BY_ABSENCE = (MissReason.RECEIVER_OFF, MissReason.OTHER_CHANNEL, MissReason.RET
 # An enumeration takes longer to find a member than everything else takes that is done for a miss.
 _OTHER_CHANNEL, _RETUNED, _ASLEEP = MissReason.OTHER_CHANNEL, MissReason.RETUNED, MissReason.ASLEEP
 
-#: A fraction of what a named tuple's own constructor takes.
-_new = tuple.__new__
+
+@lru_cache(maxsize=256)
+def _other_channel(ours: str, theirs: str) -> Cause:
+    return Cause(LossReason.OTHER_CHANNEL, (ours, theirs))
 
 
 def name_absence(absence: Absence | None) -> LossReason:
@@ -53,7 +53,7 @@ def name_absence(absence: Absence | None) -> LossReason:
     return LossReason.WIFI_OFF if absence is None else ABSENCES[absence]
 
 
-def name_miss(sender: Witness, link: AirLink, receiver: Witness | None, reason: MissReason) -> Trouble:
+def name_miss(sender: Witness, link: AirLink, receiver: Witness | None, reason: MissReason) -> Cause:
     """Return what a miss of the air is called, with its figures.
 
     Args:
@@ -64,15 +64,14 @@ def name_miss(sender: Witness, link: AirLink, receiver: Witness | None, reason: 
     """
     config = link.config
     if config.absence is not None and reason in _BY_ABSENCE:
-        return Trouble(ABSENCES[config.absence], receiver, (sender.link.config.channel, config.channel))
-    facts: Facts = NO_FACTS
+        return Cause(ABSENCES[config.absence], (sender.link.config.channel, config.channel))
     if reason is _OTHER_CHANNEL:
-        facts = sender.channel(), str(config.channel) if receiver is None else receiver.channel()
-    elif reason is _RETUNED:
-        facts = (config.channel,)
-    elif reason is _ASLEEP and config.power_save is not None:
-        facts = config.power_save.on_us // 1000, config.power_save.period_us // 1000
-    return _new(Trouble, (_MISSES[reason._value_], receiver, facts))
+        return _other_channel(sender.channel(), str(config.channel) if receiver is None else receiver.channel())
+    if reason is _RETUNED:
+        return Cause(LossReason.RETUNED, (config.channel,))
+    if reason is _ASLEEP and config.power_save is not None:
+        return Cause(LossReason.POWER_SAVE, (config.power_save.on_us // 1000, config.power_save.period_us // 1000))
+    return _WITHOUT_FIGURES[reason._value_]
 
 
 def show_dbm(found_dbm: float, needed_dbm: float) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from espnow.air import Air, AirLink
@@ -24,7 +24,7 @@ from espnow.errors import EspNowCode
 from espnow.frame import format_mac, response_rate
 from espnow.frame.text import printable
 from espnow.lab.explain_addresses import AddressBook
-from espnow.lab.explain_cases import NO_FACTS, Case, CaseBook, Facts, Posted, Trouble
+from espnow.lab.explain_cases import NO_FACTS, Case, CaseBook, Cause, Facts, Posted
 from espnow.lab.explain_misses import name_absence, name_miss, show_dbm
 from espnow.lab.explain_text import LossReason, words
 from espnow.link import Absence, Interface, Outcome, RadioConfig
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from espnow.lab.board import LabBoard
 
 __all__ = ["Explainer", "Witness", "program_state"]
-
-#: A fraction of what a named tuple's own constructor takes.
-_new = tuple.__new__
 
 # An enumeration takes longer to find a member than everything else takes that is done for a miss.
 _ACK_LOST, _OUT_OF_RANGE = MissReason.ACK_LOST, MissReason.OUT_OF_RANGE
@@ -51,14 +48,16 @@ class Witness:
     Attributes:
         board: whose it is.
         link: its radio.
+        open: returns the message that its radio sends with a token, or None; the dict's own method, for each miss asks.
         sent_messages: how many messages its radio took.
     """
 
-    __slots__ = ("_explainer", "_open", "_shown_channel", "_shown_config", "board", "link", "sent_messages")
+    __slots__ = ("_explainer", "_open", "_shown_channel", "_shown_config", "board", "link", "open", "sent_messages")
 
     def __init__(self, explainer: Explainer, board: LabBoard, link: AirLink) -> None:
         self._explainer = explainer
         self._open: dict[int, Posted] = {}
+        self.open: Callable[[int], Posted | None] = self._open.get
         self.board = board
         self.link = link
         self.sent_messages = 0
@@ -87,10 +86,6 @@ class Witness:
                 self._shown_channel += " (its router's)"
         return self._shown_channel
 
-    def open(self, token: int) -> Posted | None:
-        """Return the message that its radio sends with a token."""
-        return self._open.get(token)
-
     def sent(self, token: int, peer: bytes, message: bytes) -> None:
         """Remember a message until its radio has answered for it."""
         self.sent_messages += 1
@@ -102,8 +97,8 @@ class Witness:
         if found is None:
             return
         if found.group:
-            if found.missed:
-                self._explainer.book.trim()
+            if found.causes is not None:
+                self._explainer.keep_group(found)
             elif not found.delivered:
                 self._explainer.judge_unheard(found, attempts)
         elif not found.delivered:
@@ -136,18 +131,18 @@ class Witness:
             facts = ring.size, len(ring)
         elif known is LossReason.TOO_LONG:
             facts = len(found.message), self._max_data_len
-        self._explainer.note(found, Trouble(known, self, facts))
+        found.note(self, Cause(known, facts))
 
     def ignored(self, reason: DropReason, destination: bytes) -> None:
         """Note that the node of this board did not look at a frame."""
         found = self._explainer.spoken()
         if found is None:
             return
-        trouble = Trouble(LossReason[reason.name], self)
+        cause = Cause(LossReason[reason.name])
         if found.group and reason is DropReason.NOT_ACTIVE:
-            found.near = trouble
+            found.near = self, cause
         else:
-            self._explainer.note(found, trouble)
+            found.note(self, cause)
 
     def discarded(self, messages: Sequence[ReceivedMessage]) -> None:
         """Keep that messages were thrown out of the ring unread."""
@@ -257,7 +252,7 @@ class Explainer:
         if found is None:  # Wi-Fi's own
             return
         if receiver is None:
-            self.note(found, self._unowned(found.address))
+            found.note(*self._unowned(found.address))
             return
         if receiver is sender:  # judged when all attempts are over, since others may have the address, too
             return
@@ -266,38 +261,27 @@ class Explainer:
             return
         missing = self.witnesses.get(receiver)
         if reason is _OUT_OF_RANGE:
-            trouble = self._too_far(sender, receiver, missing)
+            cause = self._too_far(sender, receiver)
         else:
-            trouble = name_miss(witness, receiver, missing, reason)
+            cause = name_miss(witness, receiver, missing, reason)
         if found.group:
             if missing is None:
                 return
             if not missing.board.hardware.node.active or receiver.config.absence is _NO_POWER:
-                found.near = trouble
+                found.near = missing, cause
                 return
-        self.note(found, trouble)
-
-    def note(self, found: Posted, trouble: Trouble) -> None:
-        """Note why a board did not get a message: for good if it was for a group, else it may get it yet."""
-        if found.group:
-            if not self._closed:
-                found.missed = True
-                case = _new(Case, (found.sender, trouble[1], trouble[0], found, trouble[2], 1, ""))
-                self.book.cases.append(case)
-        elif found.troubles is None:
-            found.troubles = [trouble]
-        else:
-            found.troubles.append(trouble)
+        found.note(missing, cause)
 
     def judge(self, found: Posted, outcome: Outcome, attempts: int) -> None:
         """Say why a message did not reach the one board that it was for."""
         # A duplicate had arrived before: what became of it then is why.
-        causes = [trouble for trouble in found.troubles or () if trouble.reason is not LossReason.DUPLICATE]
-        reason, receiver, facts = causes[-1] if causes else self._explain_silence(found, outcome, attempts)
+        noted = zip(found.receivers, found.causes, strict=True) if found.causes else ()
+        causes = [pair for pair in noted if pair[1].reason is not LossReason.DUPLICATE]
+        receiver, (reason, facts) = causes[-1] if causes else self._explain_silence(found, outcome, attempts)
         tail = ""
         if found.sender is not None and outcome is _NOT_ACKNOWLEDGED:
             tail = _describe_attempts(found.sender.link.config, attempts)
-        others = Counter(cause.reason for cause in causes if cause.reason is not reason)
+        others = Counter(cause.reason for _, cause in causes if cause.reason is not reason)
         if others:
             tail += ", before " + ", ".join(f"{count} x {words(other).title}" for other, count in others.items())
         self.keep(found, receiver, reason, facts, attempts=attempts, tail=tail)
@@ -322,8 +306,8 @@ class Explainer:
         facts: Facts = NO_FACTS
         if not attempts:
             reason = LossReason.SENDER_OFF
-        elif near is not None and near.receiver is not None:
-            facts = (f"{near.receiver.name} is in range, but {_state(near.reason)}",)
+        elif near is not None:
+            facts = (f"{near[0].name} is in range, but {_state(near[1].reason)}",)
         self.keep(found, None, reason, facts, attempts=attempts)
 
     def keep_arrived(self, receiver: Witness, message: ReceivedMessage, reason: LossReason, fact: str) -> None:
@@ -349,53 +333,57 @@ class Explainer:
             return
         sender = posted.sender
         other = None if receiver is sender else receiver
-        self.book.cases.append(Case(sender, other, reason, posted, facts, attempts, tail))
-        self.book.trim()
+        self.book.add(Case(sender, other, reason, posted, facts, attempts, tail))
 
-    def _explain_silence(self, found: Posted, outcome: Outcome, attempts: int) -> Trouble:
+    def keep_group(self, posted: Posted) -> None:
+        """Keep that boards missed a message to a group."""
+        if not self._closed:
+            self.book.add_group(posted)
+
+    def _explain_silence(self, found: Posted, outcome: Outcome, attempts: int) -> tuple[Witness | None, Cause]:
         """Say why a message did not arrive when no attempt told anything of it."""
         sender, receiver = found.sender, self.addresses.owner(found.address)
-        if found.troubles:
-            return found.troubles[-1]
+        if found.causes:
+            return found.receivers[-1], found.causes[-1]
         if found.unheard or outcome is Outcome.ACKNOWLEDGED:
             if receiver is not None:
-                return Trouble(LossReason.NOT_ACTIVE, receiver)
-            return Trouble(LossReason.NO_ESPNOW, None, (self._router(found.address),))
+                return receiver, Cause(LossReason.NOT_ACTIVE)
+            return None, Cause(LossReason.NO_ESPNOW, (self._router(found.address),))
         if not attempts:
             if sender is not None and not sender.link.config.addresses:
-                return Trouble(LossReason.SENDER_OFF, receiver)
-            return Trouble(LossReason.BUSY, receiver, (self._lifetime_us // 1000,))
-        return Trouble(LossReason.TO_ITSELF, sender)  # of all radios that have the address, only its own is not told of
+                return receiver, Cause(LossReason.SENDER_OFF)
+            return receiver, Cause(LossReason.BUSY, (self._lifetime_us // 1000,))
+        return sender, Cause(LossReason.TO_ITSELF)  # of all radios that have the address, only its own is not told of
 
-    def _unowned(self, address: bytes) -> Trouble:
+    def _unowned(self, address: bytes) -> tuple[Witness | None, Cause]:
         """Say why no radio in the lab has an address."""
         entry = self.addresses.find(address)
         if entry is None:
             if address in self.routers:
-                return Trouble(LossReason.NOBODY, None, (f"{self._router(address)} is down",))
-            return Trouble(LossReason.NOBODY, None, (self.addresses.describe(address),))
+                return None, Cause(LossReason.NOBODY, (f"{self._router(address)} is down",))
+            return None, Cause(LossReason.NOBODY, (self.addresses.describe(address),))
         receiver, interface = entry
         config = receiver.link.config
         if not config.addresses:
-            return Trouble(name_absence(config.absence), receiver)
+            return receiver, Cause(name_absence(config.absence))
         other = Interface(1 - interface)
         text = (
             f"{format_mac(address)} is the {interface.name} address of {receiver.name}, whose {interface.name} "
             f"interface is off; its {other.name} address is {format_mac(receiver.board.hardware.wifi.mac(other))}"
         )
-        return Trouble(LossReason.INTERFACE_OFF, receiver, (text,))
+        return receiver, Cause(LossReason.INTERFACE_OFF, (text,))
 
     def _router(self, address: bytes) -> str:
         name = self.routers.get(address)
         return format_mac(address) if name is None else f"the router {printable(name)} ({format_mac(address)})"
 
-    def _too_far(self, sender: AirLink, receiver: AirLink, missing: Witness | None) -> Trouble:
+    def _too_far(self, sender: AirLink, receiver: AirLink) -> Cause:
         needed_dbm = sensitivity_dbm(sender.config.rate)
         rssi_dbm = sender.rssi_dbm(receiver)
         if self.range_m is not None and rssi_dbm >= needed_dbm:
             distance_m = math.dist(sender.position, receiver.position)
-            return Trouble(LossReason.BEYOND_RANGE, missing, (f"{distance_m:.0f}", f"{self.range_m:g}"))
-        return Trouble(LossReason.OUT_OF_RANGE, missing, show_dbm(rssi_dbm, needed_dbm))
+            return Cause(LossReason.BEYOND_RANGE, (f"{distance_m:.0f}", f"{self.range_m:g}"))
+        return Cause(LossReason.OUT_OF_RANGE, show_dbm(rssi_dbm, needed_dbm))
 
 
 def _describe_attempts(config: RadioConfig, attempts: int) -> str:

@@ -200,3 +200,56 @@ def test_pytest_without_a_lab_does_not_load_the_lab(pytester):
     )
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly")
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("marker", "told"),
+    [
+        ("'none.toml'", "*none.toml: No such file or directory"),
+        ("'bad.toml'", "*bad.toml: sed: there is no such key; did you mean seed? *"),
+        ("sed=3", "*got an unexpected keyword argument 'sed'"),
+        ("loss=3", "loss is 3, and must be from 0 to 1"),
+        ("profile='esp33'", "there is no profile 'esp33'; there are *"),
+    ],
+)
+def test_a_mistake_in_the_marker_is_one_line(run, pytester, marker, told):
+    pytester.makefile(".toml", bad="sed = 3")
+    result = run(f"import pytest\n\n@pytest.mark.lab({marker})\ndef test_it(lab):\n    pass")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"@pytest.mark.lab: {told}"])
+    result.stdout.no_fnmatch_line("*labfile*.py*")
+    result.stdout.no_fnmatch_line("During handling of *")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("lab.board('nope.py')", "UserError: nope.py: No such file or directory"),
+        ("lab.board(code='print(1)').expect('2')", "AssertionError: board * did not print '2' in *"),
+    ],
+)
+def test_a_mistake_in_a_test_is_shown_where_it_stands(run, line, told):
+    body = f"def test_it(lab):\n    {line}"
+    result = run(body)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f">*{line}", f"E*{told}"])
+    result.stdout.no_fnmatch_line("*espnow/lab/*.py*")
+    run(body, "--full-trace").stdout.fnmatch_lines(["*espnow/lab/*.py:*"])
+
+
+def test_a_fixture_that_fails_tells_of_its_lab_too(run):
+    result = run(
+        """
+        import pytest
+
+        @pytest.fixture
+        def board(lab):
+            made = lab.board(code="print('half way')")
+            made.expect("all the way")
+
+        def test_it(board):
+            pass
+        """
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*lab: board *", "| half way"])

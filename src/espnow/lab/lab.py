@@ -14,6 +14,7 @@ from espnow.board import PROFILES, WifiTiming
 from espnow.board.accesspoint import ApTiming
 from espnow.errors import UserError
 from espnow.frame import format_mac, station_address
+from espnow.frame.text import printable
 from espnow.lab.board import LabBoard, Program, apart_from_host, check_position
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
@@ -193,7 +194,7 @@ class Lab:
         name = self._take_name(name, made)
         address = self._check_mac(name, mac)
         _check_ms("start_ms", start_ms)
-        files = None if flash is None else Flash(made.folder if made is not None else None, folder=Path(flash))
+        files = None if flash is None else Flash(made.folder if made is not None else None, folder=_check_flash(flash))
         link = self.air.attach(name, check_position(name, at))
         self._names.add(name)
         self._macs[address] = name
@@ -409,6 +410,13 @@ class Lab:
 def _check_ms(what: str, ms: float) -> None:
     if not isinstance(ms, (int, float)) or not 0 <= ms < math.inf:
         raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
+
+
+def _check_flash(flash: str | Path) -> Path:
+    path = Path(flash)
+    if path.exists() and not path.is_dir():
+        raise UserError(f"a flash is kept in a folder, and {printable(str(path))} is a file")
+    return path
 
 
 def _do(function: Callable[[], object]) -> None:

@@ -163,6 +163,8 @@ def _set_loss(lab: Lab, link: LinkPart) -> None:
     for name in ways[0]:
         if name not in names:
             raise UserError(f"there is no board or router {name!r}; there are {', '.join(names) or 'none'}")
+    if link.sender == link.receiver:
+        raise UserError(f"from and to are both {link.sender!r}")
 
     def change() -> None:
         for sender, receiver in ways:

@@ -35,6 +35,7 @@ __all__ = [
     "LEVEL",
     "MAC",
     "METRES",
+    "NAME",
     "NUMBER",
     "PIN",
     "POSITION",
@@ -90,6 +91,13 @@ def _text(value: object, _folder: Path) -> str:
     if not isinstance(value, str):
         raise ValueError
     return value
+
+
+def _name(value: object, folder: Path) -> str:
+    name = _text(value, folder)
+    if not name or printable(name) != name:
+        raise ValueError
+    return name
 
 
 def _number(value: object, least: float = -math.inf, most: float = math.inf) -> float:
@@ -168,10 +176,9 @@ def _mac(value: object, folder: Path) -> bytes:
 
 
 def _position(value: object, _folder: Path) -> tuple[float, float]:
-    if not isinstance(value, list):
+    if not isinstance(value, list) or len(value) != 2:
         raise ValueError
-    x, y = (_number(part) for part in value)
-    return x, y
+    return _number(value[0]), _number(value[1])
 
 
 def _texts(value: object, folder: Path) -> tuple[str, ...]:
@@ -207,10 +214,9 @@ def _level(value: object, _folder: Path) -> int | None:
 
 
 def _bus(value: object, folder: Path) -> int | tuple[int, int]:
-    if isinstance(value, list):
-        scl, sda = (_pin(part, folder) for part in value)
-        return scl, sda
-    return _pin(value, folder)
+    if isinstance(value, list) and len(value) == 2:
+        return _pin(value[0], folder), _pin(value[1], folder)
+    return _whole(value, 0, 1)
 
 
 def _hex(value: object, folder: Path) -> bytes:
@@ -330,6 +336,7 @@ def _read_csv(path: Path, column: str) -> list[tuple[int, float]]:
 
 
 TEXT = Kind("a text", _text)
+NAME = Kind("a name", _name)
 TEXTS = Kind("a list of texts", _texts)
 FLAG = Kind("true or false", _flag)
 WHOLE = whole("a whole number")
@@ -351,7 +358,7 @@ KEY = Kind('a text of 8 to 64 bytes, or ""', _key, secret=True)
 PIN = Kind("the number of a pin", _pin)
 LEVEL = Kind('0, 1 or "open"', _level)
 HEX = Kind('bytes in hex, as in "01 ff"', _hex)
-I2C_BUS = Kind("the number of a bus, or its pins [scl, sda]", _bus)
+I2C_BUS = Kind("the number of a bus, 0 or 1, or its pins [scl, sda]", _bus)
 I2C_ADDRESS = whole("an address from 0x08 to 0x77", 0x08, 0x77)
 HOSTS = Kind('a table of hosts, as in {"broker.example" = "127.0.0.1:1884"}', _hosts)
 REGISTERS = Kind('a table of registers, as in {0x00 = 1, 0x10 = "1a2b"}', _registers)

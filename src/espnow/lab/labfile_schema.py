@@ -153,7 +153,7 @@ _STIMULUS = Table(
                     "number",
                 ),
                 Key("text", kinds.TEXT, "a text"),
-                Key("hex", kinds.HEX, "bytes", "content"),
+                Key("hex", kinds.HEX, "bytes, after the text if there is one", "content"),
                 some_of=("text", "hex"),
             ),
             _target(
@@ -188,7 +188,7 @@ _BOARD = Table(
     (
         Key("program", kinds.PROGRAM, "a program, or a folder with `main.py` and perhaps `boot.py`"),
         Key("code", kinds.TEXT, "the program's text, instead"),
-        Key("name", kinds.TEXT, "unique in the lab; without it, from the program"),
+        Key("name", kinds.NAME, "unique in the lab; without it, from the program"),
         Key("mac", kinds.MAC, "address of its STA interface; without it, numbered"),
         Key("at", kinds.POSITION, "where it stands; without it, [0, 0]"),
         Key("profile", kinds.PROFILE, "its kind; without it, the lab's"),
@@ -208,7 +208,7 @@ _ROUTER = Table(
         Key("ssid", kinds.SSID, "the name of its network", required=True),
         Key("key", kinds.KEY, "its key; without it, an open network"),
         Key("channel", kinds.CHANNEL, "1 without it"),
-        Key("name", kinds.TEXT, 'unique in the lab; without it, "router", numbered from the second on'),
+        Key("name", kinds.NAME, 'unique in the lab; without it, "router", numbered from the second on'),
         Key("mac", kinds.MAC, "its address; without it, numbered"),
         Key("at", kinds.POSITION, "where it stands; without it, [0, 0]"),
         Key("hidden", kinds.FLAG, "it does not tell its SSID"),

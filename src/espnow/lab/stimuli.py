@@ -365,7 +365,7 @@ class I2cStimulus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UartStimulus:
-    """Bytes that arrive at a UART."""
+    """A text, and bytes after it, that arrive at a UART."""
 
     number: int
     text: str = ""

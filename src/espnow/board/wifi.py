@@ -298,13 +298,14 @@ class Wifi(WifiRadio):
                 return
             self._active[interface] = True
         elif interface == Interface.STA:
-            if self._station is not None and self._station.leave():
-                self._await_answer()
+            self._part()
+            self._await_answer()
             self._station = None
             self._scan = self._away = self.filter_bssid = None
         elif self._service is not None:
             if self._service.stations:
                 self._service.dismiss()
+                self._awaited = self._token
                 self._await_answer()
             self._service.stop()
             self._service = None
@@ -317,11 +318,16 @@ class Wifi(WifiRadio):
             self.ssid, self._key = self.remembered
             self.connect()
 
+    def _part(self) -> None:
+        """Leave the router, and remember the frame that tells it so."""
+        if self._station is not None and self._station.leave():
+            self._awaited = self._token
+
     def _await_answer(self) -> None:
-        """Let time pass until the last frame was sent."""
-        self._awaited = self._token
-        self._board.wait(self._is_answered, self._board.clock.now_us + self.timing.leave_us)
-        self._awaited = 0
+        """Let time pass until what a router or the stations were told last was sent."""
+        if self._awaited:
+            self._board.wait(self._is_answered, self._board.clock.now_us + self.timing.leave_us)
+            self._awaited = 0
 
     def _is_answered(self) -> bool:
         return not self._awaited
@@ -464,8 +470,7 @@ class Wifi(WifiRadio):
         An ESP8266 forgets the network that it would have joined by itself. Assumed.
         """
         self.remembered = None
-        if self._station is not None:
-            self._station.leave()
+        self._part()
 
     def scan(self) -> list[ScanResult]:
         """Listen on every allowed channel, and return the networks heard, the strongest first.

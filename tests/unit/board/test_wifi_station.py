@@ -419,10 +419,13 @@ def test_connect_again_while_joined(table: Table) -> None:
     assert Farewell(BSSID, MAC, BSSID, Reason.STATION_LEAVES) in table.sent()
 
 
-def test_off_tells_the_router(table: Table) -> None:
+@pytest.mark.parametrize("disconnects", [False, True])
+def test_off_tells_the_router(table: Table, disconnects: bool) -> None:
     table.join()
     table.sent()
     begin_us = table.bench.clock.now_us
+    if disconnects:
+        table.sta.disconnect()
     table.sta.active(False)
     assert table.sent() == [Farewell(BSSID, MAC, BSSID, Reason.STATION_LEAVES)]
     assert table.bench.clock.now_us - begin_us == 3_000  # when the link answered

@@ -407,6 +407,15 @@ def sender_off_before_a_broadcast(pair):
     return "Wi-Fi of the sender went off: sensor switched it off, slept or restarted before the message left"
 
 
+def sender_slept(to):
+    def act(pair):
+        pair.sensor.hardware.wifi.lose_configuration()
+        assert pair.send(to=to) is False
+        return "mute since it slept with Wi-Fi active: sensor went to sleep without active(False)"
+
+    return act
+
+
 def refused(pair, message="x", to=None):
     with pytest.raises(OSError):
         pair.send(message, to)
@@ -529,6 +538,8 @@ CASES = [
     (R.BUSY, busy, {"timing": AirTiming(lifetime_us=2_000)}),
     (R.SENDER_OFF, sender_off, {}),
     (R.SENDER_OFF, sender_off_before_a_broadcast, {}),
+    (R.SENDER_SLEPT, sender_slept(None), {}),
+    (R.SENDER_SLEPT, sender_slept(ALL), {}),
     (R.NOT_INIT, not_init, {}),
     (R.NOT_INIT, not_init_any_more, {}),
     (R.NOT_FOUND, not_found, {}),

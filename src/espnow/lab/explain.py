@@ -48,7 +48,8 @@ class Loss:
         at_us: when the program sent it; for one that was not read, when it arrived.
         sender: name of the board that sent it, or None if it was no board of the lab.
         receiver: name of the board that it was meant for, or None if it was meant for no board, or for several.
-        address: to which it was sent, 6 bytes; empty for a refused ``send(None, msg)``.
+        address: to which it was sent, 6 bytes; empty for a refused ``send(None, msg)``. For one that was not read, the
+            STA address of the board that has it.
         message: its bytes.
         reason: why, as a `LossReason`, which is a str.
         sentence: why, in a sentence with figures.

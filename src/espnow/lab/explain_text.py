@@ -58,6 +58,7 @@ class LossReason(enum.StrEnum):
     # It never left the sender.
     BUSY = "busy"
     SENDER_OFF = "sender_off"
+    SENDER_SLEPT = "sender_slept"
     NOT_INIT = "not_init"
     NOT_FOUND = "not_found"
     CHAN = "chan"
@@ -261,6 +262,11 @@ _WORDS: dict[LossReason, Words] = {
         "Wi-Fi of the sender went off",
         "{sender} switched it off, slept or restarted before the message left",
         "wait for the answer: send(mac, msg) without sync=False, before active(False) or a sleep",
+    ),
+    _R.SENDER_SLEPT: Words(
+        "mute since it slept with Wi-Fi active",
+        "{sender} went to sleep without active(False)",
+        "before sleeping, WLAN.active(False); after waking, active(True) and the settings again",
     ),
     _R.NOT_INIT: Words(
         "send refused, ESP_ERR_ESPNOW_NOT_INIT",

@@ -305,7 +305,7 @@ class Explainer:
         reason, near = LossReason.NOBODY_HEARD, found.near
         facts: Facts = NO_FACTS
         if not attempts:
-            reason = LossReason.SENDER_OFF
+            reason = _name_mute(found.sender)
         elif near is not None:
             facts = (f"{near[0].name} is in range, but {_state(near[1].reason)}",)
         self.keep(found, None, reason, facts, attempts=attempts)
@@ -351,7 +351,7 @@ class Explainer:
             return None, Cause(LossReason.NO_ESPNOW, (self._router(found.address),))
         if not attempts:
             if sender is not None and not sender.link.config.addresses:
-                return receiver, Cause(LossReason.SENDER_OFF)
+                return receiver, Cause(_name_mute(sender))
             return receiver, Cause(LossReason.BUSY, (self._lifetime_us // 1000,))
         return sender, Cause(LossReason.TO_ITSELF)  # of all radios that have the address, only its own is not told of
 
@@ -395,6 +395,13 @@ def _describe_attempts(config: RadioConfig, attempts: int) -> str:
     if attempts < config.attempts:
         return f"; given up after {attempts} of {config.attempts} attempts, for the channel was busy"
     return f"; {attempts} attempts" if attempts > 1 else ""
+
+
+def _name_mute(sender: Witness | None) -> LossReason:
+    """Return what it is called that nothing leaves a sender."""
+    if sender is not None and sender.link.config.absence is Absence.SLEPT_ACTIVE:
+        return LossReason.SENDER_SLEPT
+    return LossReason.SENDER_OFF
 
 
 def _state(reason: LossReason) -> str:

@@ -41,6 +41,15 @@ def test_deep_sleep_starts_the_program_from_the_top_after_its_time_and_the_boot(
     ]
 
 
+def test_the_time_of_a_start_can_be_set(make_lab):
+    lab = make_lab(boot_ms=42.5)
+    board = lab.board(
+        code="import machine\nmachine.reset() if machine.reset_cause() == 4 else machine.deepsleep(1_000)"
+    )
+    lab.run(for_ms=1_200)
+    assert [at_us for at_us, state in board.power_states if state is PowerState.ON] == [0, 1_042_500, 1_085_000]
+
+
 def test_nothing_of_the_program_is_left_after_deep_sleep(lab):
     board = lab.board(
         code=RADIO + "import json\nprint(globals().get('left'), json.__dict__.get('left'))\n"
@@ -339,11 +348,16 @@ def test_frames_in_flight_when_a_board_falls_asleep_are_lost_and_do_not_wake_it(
     assert len(gateway.lines) < 5
 
 
-@pytest.mark.parametrize("what", ["at", "start"])
+@pytest.mark.parametrize("what", ["at", "start", "boot"])
 @pytest.mark.parametrize("ms", [-1, "x", float("inf"), float("nan")])
-def test_times_that_cannot_be(lab, what, ms):
+def test_times_that_cannot_be(make_lab, what, ms):
+    act = {
+        "at": lambda: make_lab().at(ms, print),
+        "start": lambda: make_lab().board(code="", start_ms=ms),
+        "boot": lambda: make_lab(boot_ms=ms),
+    }[what]
     with pytest.raises(UserError, match="must be a number of milliseconds"):
-        lab.at(ms, print) if what == "at" else lab.board(code="", start_ms=ms)
+        act()
 
 
 def test_the_whole_life_repeats_to_the_byte(make_lab):

@@ -191,7 +191,7 @@ class LabBoard(Outside):
         self._witness = None if lab.explainer is None else lab.explainer.attach(self, link)
         if self._witness is not None:
             self.hardware.node.observer = _Recorder(self, self._witness) if lab.record else self._witness
-        self._life = Life(self.hardware, self._begin, record=lab.record)
+        self._life = Life(self.hardware, self._begin, record=lab.record, boot_us=lab.boot_us)
         self._build()
         if start_us > lab.clock.now_us:
             self._life.start_later(start_us)

@@ -20,6 +20,7 @@ from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.explain import Report, explain
 from espnow.lab.explain_witness import Explainer
+from espnow.lab.life import BOOT_US
 from espnow.lab.network import LabNetwork
 from espnow.lab.program import SourceFile, compile_program, source_files
 from espnow.lab.router import Router, check_router, check_router_mac
@@ -44,6 +45,7 @@ class Lab:
         air: the medium.
         clock: the virtual clock.
         wifi: figures of the boards' Wi-Fi, or None for the usual ones.
+        boot_us: how long a board takes to start.
         network: the boards' IP networks, and their way to this computer's.
         explainer: who watches for messages that are not delivered, or None.
     """
@@ -60,6 +62,7 @@ class Lab:
         explain: bool = False,
         timing: AirTiming | None = None,
         wifi: WifiTiming | None = None,
+        boot_ms: float = BOOT_US / 1000,
         folder: str | Path | None = None,
         expose: bool = False,
     ) -> None:
@@ -75,11 +78,12 @@ class Lab:
             explain: keep why messages were not delivered; a lab that records always does.
             timing: another access timing of the air.
             wifi: other figures for the boards' Wi-Fi, the number of attempts among them.
+            boot_ms: from a reset, or the end of a deep sleep, to a program's first step. Assumed.
             folder: where programs with a relative path are looked for first, before the current folder.
             expose: let programs of this computer reach what boards listen on, at its loopback (`BoardNetwork.ports`).
 
         Raises:
-            UserError: an unknown profile, a bad loss, range or exponent.
+            UserError: an unknown profile, a bad loss, range, exponent or time.
         """
         _check_profile(profile)
         if not 0.0 <= loss <= 1.0:
@@ -88,6 +92,8 @@ class Lab:
             raise UserError(f"range_m is {range_m}, and must be a distance in metres")
         if not 1.0 <= path_loss_exponent <= 10.0:
             raise UserError(f"path_loss_exponent is {path_loss_exponent}, and must be from 1 to 10")
+        _check_ms("boot_ms", boot_ms)
+        self.boot_us = round(boot_ms * 1000)
         self.record = record
         self.boards: list[LabBoard] = []
         self.routers: list[Router] = []

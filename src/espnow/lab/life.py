@@ -21,7 +21,8 @@ from espnow.link import Timer
 
 __all__ = ["BOOT_US", "Life"]
 
-#: From a reset, or the end of a deep sleep, to the program's first step, in microseconds. Assumed.
+#: From a reset, or the end of a deep sleep, to the program's first step, in microseconds, unless the lab says
+#: otherwise. Assumed.
 BOOT_US = 300_000
 
 
@@ -48,18 +49,20 @@ class Life:
         states: ``(at_us, state)`` of each change, if it records.
     """
 
-    __slots__ = ("_begin", "_hardware", "_record", "_since_us", "_spent_us", "_state", "_timer", "states")
+    __slots__ = ("_begin", "_boot_us", "_hardware", "_record", "_since_us", "_spent_us", "_state", "_timer", "states")
 
-    def __init__(self, hardware: Board, begin: Callable[[], None], *, record: bool) -> None:
+    def __init__(self, hardware: Board, begin: Callable[[], None], *, record: bool, boot_us: int = BOOT_US) -> None:
         """Take the power of a board in hand.
 
         Args:
             hardware: the board.
             begin: starts its program.
             record: keep `states`.
+            boot_us: how long it takes to start.
         """
         self._hardware = hardware
         self._begin = begin
+        self._boot_us = boot_us
         self._record = record
         self._timer: Timer | None = None
         self._state = hardware.power.state
@@ -170,7 +173,7 @@ class Life:
             hardware.cpu = _NO_CPU
             hardware.reset()
         self._note()
-        self._timer = hardware.clock.call_at(hardware.clock.now_us + BOOT_US, start)
+        self._timer = hardware.clock.call_at(hardware.clock.now_us + self._boot_us, start)
 
     def _time_is_up(self) -> None:
         self._wake(WakeReason.TIMER)

@@ -283,6 +283,15 @@ ROWS = [
         "True True False False False\nTrue False True True",
     ),
     (
+        "text with a name in bytes",
+        (
+            "ID = 'LED'\nm = b'LED on'\ndef f(m):\n  for word in ('off', 'on'):\n    if word in m: return word\n"
+            "print(ID in m, f(m), any(w not in m for w in ['x']), ID in {'LED': 1})"
+        ),
+        "True on True True",
+    ),
+    ("bytes literals that format", "print(b'|{}|{:02d}'.format('a', 3))", "|a|03"),
+    (
         "bytes that start or end with text",
         (
             "m, w = b'LED on', 'LED'\nprint(m.startswith('LED'), m.startswith(w), m.endswith('on'), m.endswith(b'x'))\n"

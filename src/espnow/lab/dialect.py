@@ -16,7 +16,7 @@ MicroPython's page "MicroPython differences from CPython" and what its parser, c
 - Every exception that a handler has by name has ``errno`` and ``value``, its first argument.
 - A dict or set may change inside a ``for`` over it.
 - ``b"..." + text`` and ``bytearray(text)`` take the text's bytes, and bytes are searched for text: ``"text" in data``,
-  ``data.startswith("text")``, ``data.endswith("text")``.
+  ``data.startswith("text")``, ``data.endswith("text")``. ``b"...".format()`` gives text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,17 @@ from collections.abc import Callable
 from typing import Any
 
 from espnow.lab.fstrings import rewrite_fstrings
-from espnow.micropython.builtins import AFFIXED, AS_BYTES, FROM_BYTES, SEARCHED, STEADY, TO_BYTES, TOLD
+from espnow.micropython.builtins import (
+    AFFIXED,
+    AS_BYTES,
+    EXTEND,
+    FROM_BYTES,
+    FROM_HEX,
+    SEARCHED,
+    STEADY,
+    TO_BYTES,
+    TOLD,
+)
 
 __all__ = ["FLAGS", "adapt", "as_written", "decode_source", "parse"]
 
@@ -49,6 +59,9 @@ _ZEROS = re.compile(r"(?<![\w.])0[0_]*(?=[1-9])")
 
 #: Methods that change a dict or a set.
 _CHANGING = frozenset({"add", "clear", "discard", "pop", "popitem", "remove", "setdefault", "update"})
+
+#: Expressions whose value may be text.
+_MAYBE_TEXT = (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.BinOp, ast.Constant, ast.JoinedStr)
 
 _CODE_EMITTERS = frozenset({"native", "viper", "bytecode"})
 _POINTERS = frozenset({"ptr8", "ptr16", "ptr32"})
@@ -146,6 +159,7 @@ def adapt(node: ast.AST) -> None:
         if node.name is not None:
             _tell(node)
     elif isinstance(node, ast.Module):
+        _search_for_named(node)
         _fold_constants(node)
     for field in _NAME_FIELDS:
         name = getattr(node, field, None)
@@ -193,12 +207,21 @@ def _may_change(loop: ast.For) -> bool:
 def _adapt_call(node: ast.Call) -> None:
     function = node.func
     if isinstance(function, ast.Attribute):
+        if function.attr == "format" and _is_bytes(function.value):
+            function.value = _as_text(function.value)
+            return
         if function.attr == "to_bytes":
             helper = TO_BYTES
         elif function.attr in AFFIXED and not isinstance(function.value, ast.Constant):
             if not node.args or node.keywords or _is_bytes(node.args[0]):
                 return
             helper = AFFIXED[function.attr]
+        elif function.attr == "extend":
+            if len(node.args) != 1 or not isinstance(node.args[0], _MAYBE_TEXT):
+                return
+            helper = EXTEND
+        elif function.attr == "fromhex" and isinstance(function.value, ast.Name):
+            helper = FROM_HEX
         elif function.attr == "from_bytes" and isinstance(function.value, ast.Name) and function.value.id == "int":
             if (
                 len(node.args) == 2
@@ -219,12 +242,45 @@ def _adapt_call(node: ast.Call) -> None:
 
 
 def _adapt_comparison(node: ast.Compare) -> None:
-    """Let text be searched in bytes, where it is plain that text is what is searched."""
-    wanted, place = node.left, node.comparators[0]
-    is_text = isinstance(wanted, ast.JoinedStr) or (isinstance(wanted, ast.Constant) and isinstance(wanted.value, str))
+    """Let text be searched in bytes."""
+    if _is_text(node.left):
+        _search(node)
+
+
+def _search_for_named(module: ast.Module) -> None:
+    """Let bytes be searched for text that has a name: one that is set to a literal, or goes through literals."""
+    named: set[str] = set()
+    searches: list[tuple[str, ast.Compare]] = []
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign):
+            if _is_text(node.value):
+                named.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, (ast.For, ast.comprehension)):
+            literals = node.iter.elts if isinstance(node.iter, (ast.Tuple, ast.List, ast.Set)) else []
+            if isinstance(node.target, ast.Name) and any(map(_is_text, literals)):
+                named.add(node.target.id)
+        elif isinstance(node, ast.Compare) and isinstance(node.left, ast.Name):
+            searches.append((node.left.id, node))
+    for name, node in searches:
+        if name in named:
+            _search(node)
+
+
+def _search(node: ast.Compare) -> None:
+    place = node.comparators[0]
     is_search = len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn))
-    if is_text and is_search and isinstance(place, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+    if is_search and isinstance(place, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
         node.comparators[0] = _call(SEARCHED, place)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _as_text(literal: ast.expr) -> ast.expr:
+    assert isinstance(literal, ast.Constant)
+    assert isinstance(literal.value, bytes)
+    return ast.copy_location(ast.Constant(literal.value.decode("utf-8", "replace")), literal)
 
 
 def _is_bytes(node: ast.expr) -> bool:

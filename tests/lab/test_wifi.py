@@ -810,13 +810,16 @@ def test_long_range_messages_do_not_lose_the_router(lab):
     [
         ({"ssid": ""}, "an ssid has 1 to 32 bytes"),
         ({"ssid": "x" * 33}, "an ssid has 1 to 32 bytes"),
+        ({"ssid": 5}, "ssid is 5, and must be a str or bytes"),
+        ({"key": 12345678}, "key is 12345678, and must be a str or bytes"),
         ({"key": "short"}, "a key has 8 to 64 characters, not 5; an open network has none"),
         ({"channel": 0}, "channel is 0, and must be from 1 to 14"),
+        ({"channel": True}, "channel is True, and must be from 1 to 14"),
         ({"channel": "6"}, "channel is '6', and must be from 1 to 14"),
         ({"name": "board"}, "there is a board or router named 'board' already"),
         ({"mac": "aa"}, "'aa' is no MAC address"),
         ({"mac": b"\1" * 6}, "multicast"),
-        ({"at": "here"}, "a position is two numbers"),
+        ({"at": "here"}, "'router': a position is two numbers"),
         ({"tx_power_dbm": 99}, "tx_power_dbm is 99, and must be from 0 to 30"),
     ],
 )

@@ -204,6 +204,9 @@ def check_router(
     Raises:
         UserError: something cannot be.
     """
+    for what, value in (("ssid", ssid), ("key", key)):
+        if not isinstance(value, str | bytes | bytearray):
+            raise UserError(f"router {name!r}: {what} is {value!r}, and must be a str or bytes")
     whole = ssid.encode() if isinstance(ssid, str) else bytes(ssid)
     secret = key.encode() if isinstance(key, str) else bytes(key)
     if not 0 < len(whole) <= _MAX_SSID:
@@ -239,5 +242,5 @@ def check_router_mac(name: str, mac: bytes | str | None, number: int, taken: dic
 
 
 def _check_channel(name: str, channel: int) -> None:
-    if not isinstance(channel, int) or channel not in _CHANNELS:
+    if not isinstance(channel, int) or isinstance(channel, bool) or channel not in _CHANNELS:
         raise UserError(f"router {name!r}: channel is {channel!r}, and must be from 1 to 14")

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any
 
 from espnow.air import Transmission
 from espnow.board import PROFILES
 from espnow.cli import example
-from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, shown_argument
-from espnow.cli._show import Progress, table
+from espnow.cli._frames import add_reading_options, shown_argument
+from espnow.cli._printing import Printer, format_time
+from espnow.cli._show import Progress
+from espnow.cli._watching import CaptureFile, open_log
 from espnow.errors import UserError
-from espnow.frame import format_mac, radiotap
-from espnow.frame.text import message_text, printable
+from espnow.frame.text import printable
 from espnow.lab import Lab, LabBoard, labfile
-from espnow.lab.console import for_terminal
 from espnow.lab.host import HostInput, Pacer
 from espnow.lab.interrupts import forget_after_first
 from espnow.lab.labfile_parts import LabPart
@@ -33,8 +31,8 @@ __all__ = ["add_parser", "prepare"]
 #: A piece of code among the programs, as `prepare` marks it; no file name begins so.
 _CODE = "\0code "
 
-#: How many boards that heard a frame are named in a line.
-_NAMED = 4
+#: Called with each frame on the air.
+Watcher = Callable[[Transmission], None]
 
 _EPILOG = """\
 Every program runs on its own emulated board. All boards start at one instant, in the order given, and share one air.
@@ -142,7 +140,6 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.programs:
             raise UserError("--example writes files and runs nothing: leave the programs out")
         return example.write(arguments.example) if arguments.example else example.list_all()
-    duration_us = None if arguments.duration is None else _parse_duration(arguments.duration)
     programs: list[str] = arguments.programs
     files = [program for program in programs if _is_lab_file(program)]
     if not programs:
@@ -151,25 +148,14 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{files[0]} and {files[1]}: one lab file is enough, programs may stand beside it")
     file = labfile.read(files[0]) if files else labfile.LabFile(Path("lab.toml"), LabPart())
     programs = [program for program in programs if program not in files]
-    content = _override(arguments, file.content, len(programs))
-    more = len(content.boards)
-    arguments.explain = arguments.explain or content.explain
-    with replace(file, content=content).make(record=False, explain=arguments.explain) as lab:
-        for number, program in enumerate(programs, more):
+    file = replace(file, content=_override(arguments, file.content, len(programs)))
+    content = file.content
+    with file.make(record=False, explain=content.explain) as lab:
+        for number, program in enumerate(programs, len(content.boards)):
             _add_board(lab, program, _nth(arguments.mac, number), _nth(arguments.at, number))
         if not lab.boards:
             raise UserError(f"{printable(files[0])}: it has no board: write [[board]], or name a program beside it")
-        arguments.log = arguments.log or content.log
-        arguments.quiet = arguments.quiet or content.quiet
-        if arguments.pcap is None and content.pcap is not None:
-            arguments.pcap = str(content.pcap)
-        if duration_us is None:
-            duration_us = content.duration_us
-        pace = arguments.pace or content.pace or ("real" if duration_us is None else "fast")
-        typed_at = {board.name for board, part in zip(lab.boards, content.boards, strict=False) if part.is_typed_at}
-        return _run_lab(
-            lab, arguments, duration_us, paced=pace == "real", busy_until_us=content.busy_until_us, typed_at=typed_at
-        )
+        return _run_lab(lab, file, arguments)
 
 
 def _is_lab_file(program: str) -> bool:
@@ -191,8 +177,14 @@ def _override(arguments: argparse.Namespace, content: LabPart, programs: int) ->
     air = content.air
     return replace(
         content,
+        duration_us=content.duration_us if arguments.duration is None else _parse_duration(arguments.duration),
+        pace=arguments.pace or content.pace,
         seed=content.seed if arguments.seed is None else arguments.seed,
         profile=arguments.profile or content.profile,
+        pcap=content.pcap if arguments.pcap is None else Path(arguments.pcap),
+        log=arguments.log or content.log,
+        explain=arguments.explain or content.explain,
+        quiet=arguments.quiet or content.quiet,
         air=replace(
             air,
             loss=air.loss if arguments.loss is None else arguments.loss,
@@ -202,64 +194,39 @@ def _override(arguments: argparse.Namespace, content: LabPart, programs: int) ->
     )
 
 
-def _run_lab(
-    lab: Lab,
-    arguments: argparse.Namespace,
-    duration_us: int | None,
-    *,
-    paced: bool,
-    busy_until_us: float,
-    typed_at: Collection[str],
-) -> int:
+def _run_lab(lab: Lab, file: labfile.LabFile, arguments: argparse.Namespace) -> int:
     """Run a lab, and return the exit code.
 
     Args:
         lab: the lab.
-        arguments: of the command line.
-        duration_us: how much virtual time, or None until all have ended.
-        paced: at the pace of the wall clock.
-        busy_until_us: until then it has not ended, though all programs have.
-        typed_at: names of the boards whose input comes from the lab file, not from standard input.
+        file: what its file says after what the command line says; its boards are the lab's first.
+        arguments: of the command line, for how things are shown.
     """
 
     def finished() -> bool:
         return lab.now_us >= busy_until_us and lab.finished()
 
-    printer = _Printer(lab, as_json=arguments.json)
-    descriptor = _stdin_descriptor()
-    host_input = None if descriptor is None else HostInput(descriptor, lab.clock, paced=paced)
-    for board in lab.boards:
-        if board.name in typed_at:
-            continue
-        board.console.source = host_input
-        if host_input is None:
-            board.close_input()
-    watchers: list[Callable[[Transmission], None]] = []
-    capture: Callable[[], None] | None = None
-    if arguments.log:
-        watchers.append(_open_log(arguments, printer))
-    elif arguments.keys or arguments.lmk or arguments.pmk or arguments.decoders:
-        raise UserError("--keys, --pmk, --lmk and --decoders say how --log prints messages; add --log")
-    if arguments.pcap is not None:
-        write, capture = _open_capture(lab, arguments.pcap)
-        watchers.append(write)
-    if watchers:
-
-        def observe(transmission: Transmission) -> None:
-            for watch in watchers:
-                watch(transmission)
-
-        lab.air.observer = observe
+    content = file.content
+    busy_until_us = content.busy_until_us
+    paced = (content.pace or ("real" if content.duration_us is None else "fast")) == "real"
+    printer = Printer(lab, as_json=arguments.json)
+    host_input = _give_input(lab, content, paced=paced)
+    log = _open_log(content, arguments, printer)
+    capture = None
+    if content.pcap is not None:
+        asked = f"{printable(str(file.path))}: pcap:" if arguments.pcap is None else "--pcap"
+        capture = CaptureFile(lab, content.pcap, f"{asked} {printable(str(content.pcap))}")
+    lab.air.observer = _watch(log, None if capture is None else capture.write)
     handler = _on_interrupt(lab)
     interrupted = False
     try:
         if paced:
             lab.clock.is_awaited = lambda: any(board.state == "running" for board in lab.boards)
             lab.clock.pace = Pacer(lab.clock, lab.clock.is_awaited, host_input)
-        if duration_us is None:
+        if content.duration_us is None:
             lab.run_until(finished)
         else:
-            _run_for(lab, duration_us, finished)
+            _run_for(lab, content.duration_us, finished, printer.progress)
     except KeyboardInterrupt:
         interrupted = True
         lab.interrupt()
@@ -269,14 +236,50 @@ def _run_lab(
         lab.close()
         printer.finish()
         if capture is not None:
-            capture()
+            capture.close()
     if printer.unheard:
         return 1
-    if not arguments.quiet:
+    if not content.quiet:
         printer.summary()
-    if arguments.explain:
+    if content.explain:
         printer.explain()
     return _exit_code(lab, interrupted)
+
+
+def _give_input(lab: Lab, content: LabPart, *, paced: bool) -> HostInput | None:
+    """Let boards read standard input that are not typed at by the lab file."""
+    typed_at = {board.name for board, part in zip(lab.boards, content.boards, strict=False) if part.is_typed_at}
+    descriptor = _stdin_descriptor()
+    host_input = None if descriptor is None else HostInput(descriptor, lab.clock, paced=paced)
+    for board in lab.boards:
+        if board.name in typed_at:
+            continue
+        board.console.source = host_input
+        if host_input is None:
+            board.close_input()
+    return host_input
+
+
+def _open_log(content: LabPart, arguments: argparse.Namespace, printer: Printer) -> Watcher | None:
+    """Return what prints each message on the air, if that is wanted."""
+    if content.log:
+        return open_log(arguments, printer)
+    if arguments.keys or arguments.lmk or arguments.pmk or arguments.decoders:
+        raise UserError("--keys, --pmk, --lmk and --decoders say how --log prints messages; add --log")
+    return None
+
+
+def _watch(*watchers: Watcher | None) -> Watcher | None:
+    """Return what calls each of these with each transmission, or None if there are none."""
+    found = [watcher for watcher in watchers if watcher is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+
+    def observe(transmission: Transmission) -> None:
+        for watcher in found:
+            watcher(transmission)
+
+    return observe
 
 
 def _stdin_descriptor() -> int | None:
@@ -289,14 +292,13 @@ def _stdin_descriptor() -> int | None:
         return None
 
 
-def _run_for(lab: Lab, duration_us: int, finished: Callable[[], bool]) -> None:
+def _run_for(lab: Lab, duration_us: int, finished: Callable[[], bool], progress: Progress) -> None:
     """Run so much virtual time, in pieces, with a progress bar once it takes more than a second."""
     pieces = 200
-    progress = Progress()
     for piece in range(1, pieces + 1):
         if lab.run_until(finished, timeout_ms=(duration_us * piece // pieces - lab.now_us) / 1000):
             break
-        progress.show(piece / pieces, f"{_format_time(lab.now_us)} of {_format_time(duration_us)}")
+        progress.show(piece / pieces, f"{format_time(lab.now_us)} of {format_time(duration_us)}")
     progress.clear()
 
 
@@ -354,80 +356,6 @@ def _parse_duration(text: str) -> int:
     return us
 
 
-def _format_time(us: int) -> str:
-    seconds = us / 1e6
-    if seconds < 120:
-        return f"{seconds:.3f} s"
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes:.0f} min {rest:.0f} s"
-
-
-def _open_capture(lab: Lab, path: str) -> tuple[Callable[[Transmission], None], Callable[[], None]]:
-    """Return what writes a transmission to a pcapng file, and what closes the file."""
-    from espnow.capture import PcapngWriter
-
-    def refuse(error: OSError) -> NoReturn:
-        lab.air.observer = None
-        raise UserError(f"--pcap {path}: {error.strerror or error}") from None
-
-    try:
-        file = Path(path).open("wb")  # noqa: SIM115 - closed when the run is over
-        writer = PcapngWriter(file)
-    except OSError as error:
-        refuse(error)
-
-    def write(transmission: Transmission) -> None:
-        try:
-            writer.write(
-                transmission.mpdu,
-                at_us=transmission.at_us,
-                channel=transmission.channel,
-                rate=transmission.rate,
-                rssi_dbm=_strongest_dbm(transmission),
-            )
-        except OSError as error:
-            refuse(error)
-
-    def close() -> None:
-        try:
-            try:
-                writer.close()
-            finally:
-                file.close()
-        except OSError as error:
-            refuse(error)
-
-    return write, close
-
-
-def _strongest_dbm(transmission: Transmission) -> int | None:
-    return max((reception.rssi_dbm for reception in transmission.receptions), default=None)
-
-
-def _open_log(arguments: argparse.Namespace, printer: _Printer) -> Callable[[Transmission], None]:
-    """Return what prints the message of a transmission."""
-    dissector = make_dissector(arguments)
-
-    def log(transmission: Transmission) -> None:
-        header = radiotap.build(
-            channel=transmission.channel, rate=transmission.rate, rssi_dbm=_strongest_dbm(transmission)
-        )
-        captured = dissector.examine(transmission.mpdu, radiotap.parse(header), at_ns=transmission.at_us * 1000)
-        if captured is None:  # an acknowledgement
-            return
-        heard_by = [reception.station for reception in transmission.receptions]
-        if arguments.json:
-            frame = as_json(captured) | {"sent_by": transmission.station, "heard_by": heard_by}
-            printer.log(json.dumps({"us": transmission.at_us, "frame": frame}))
-        else:
-            more = len(heard_by) - _NAMED
-            names = ", ".join(heard_by[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-            line = as_line(captured, keys=dissector.keys)
-            printer.log(for_terminal(f"{line}  ({transmission.station} to {names or 'nobody'})"))
-
-    return log
-
-
 def _on_interrupt(lab: Lab) -> Any:
     """Let the first Ctrl-C end the run in order, and a second one at once; returns the handler that was there."""
 
@@ -438,6 +366,7 @@ def _on_interrupt(lab: Lab) -> Any:
 
     before = signal.signal(signal.SIGINT, end_run)
     forget_after_first(signal.SIGINT)
+    lab.clock.hears_ctrl_c = True
     return before
 
 
@@ -447,146 +376,3 @@ def _exit_code(lab: Lab, interrupted: bool) -> int:
     if len(lab.boards) == 1:
         return (lab.boards[0].exit_code or 0) & 0xFF
     return 1 if any(board.exit_code for board in lab.boards) else 0
-
-
-class _Printer:
-    """Prints what the boards print, and the summary.
-
-    Attributes:
-        unheard: whoever read the output has left, as `head` does; the run is ended then.
-    """
-
-    def __init__(self, lab: Lab, *, as_json: bool) -> None:
-        self.unheard = False
-        self._lab = lab
-        self._json = as_json
-        self._parts: dict[tuple[str, TextIO], str] = {}
-        self._states: dict[str, str] = {}
-        single = len(lab.boards) == 1 and not as_json
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):  # a program's text never fails to be printed
-                stream.reconfigure(errors="backslashreplace")
-        for board in lab.boards:
-            if single:
-                board.console.sink = self._write_raw
-                board.console.error_sink = self._write_error
-            else:
-                board.console.sink = self._sink(board.name, sys.stdout)
-                board.console.error_sink = self._sink(board.name, sys.stderr)
-
-    def _sink(self, name: str, stream: TextIO) -> Callable[[str], None]:
-        key = name, stream
-
-        def sink(text: str) -> None:
-            *lines, self._parts[key] = (self._parts.get(key, "") + text).split("\n")
-            for line in lines:
-                self._line(name, line, stream)
-
-        return sink
-
-    def _write(self, text: str, stream: TextIO, *, flush: bool = True) -> None:
-        """Write for a program, which never learns that nobody reads it."""
-        if self.unheard:
-            return
-        try:
-            stream.write(text)
-            if flush:
-                stream.flush()
-        except BrokenPipeError:
-            self.unheard = True
-            self._lab.clock.interrupt()
-
-    def _write_raw(self, text: str) -> None:
-        self._write(text, sys.stdout, flush="\n" in text)
-
-    def _write_error(self, text: str) -> None:
-        self._write("", sys.stdout)
-        self._write(text, sys.stderr)
-
-    def _line(self, name: str, line: str, stream: TextIO) -> None:
-        if self._json:
-            line = line.removesuffix("\r")
-            shown = json.dumps({"us": self._lab.now_us, "board": name, "line": line})
-        else:
-            shown = for_terminal(f"{name}: {line}")
-        self._write(shown + "\n", stream)
-
-    def log(self, line: str) -> None:
-        """Print a line about the air: beside the programs' output, or as one object among theirs."""
-        if self._json:
-            self._write(line + "\n", sys.stdout)
-        else:
-            self._write_error(line + "\n")
-
-    def note_states(self) -> None:
-        """Remember for the summary how the boards are now, before the lab ends their programs."""
-        self._states = {board.name: _describe(board) for board in self._lab.boards}
-
-    def finish(self) -> None:
-        """Print lines that were begun and not ended."""
-        for (name, stream), part in self._parts.items():
-            if part:
-                self._line(name, part, stream)
-        self._parts.clear()
-        self._write("", sys.stdout)
-
-    def summary(self) -> None:
-        """Say how each board ended and what it sent and received; of a single program only that it died."""
-        boards = self._lab.boards
-        if len(boards) == 1 and not self._json:
-            board = boards[0]
-            if board.error is not None and not isinstance(board.error, KeyboardInterrupt):
-                shown = for_terminal(f"--- {board.name} {_describe(board)}")
-                print(f"{shown}, after {_format_time(self._lab.now_us)} of virtual time", file=sys.stderr)
-            return
-        rows = []
-        for board in boards:
-            stats = board.hardware.counted
-            rows.append(
-                {
-                    "board": board.name if self._json else for_terminal(board.name),
-                    "mac": format_mac(board.mac),
-                    "state": self._states[board.name],
-                    "sent": stats.tx_responses,
-                    "failed": stats.tx_failures,
-                    "received": stats.rx_packets,
-                    "dropped": stats.rx_dropped,
-                }
-            )
-        if self._json:
-            self._write(json.dumps({"us": self._lab.now_us, "summary": rows}) + "\n", sys.stdout)
-            return
-        print(f"--- {_format_time(self._lab.now_us)} of virtual time", file=sys.stderr)
-        cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
-        print("\n".join(table(cells, range(3, len(cells[0])))), file=sys.stderr)
-
-    def explain(self) -> None:
-        """Say why messages did not arrive."""
-        report = self._lab.explain()
-        if not self._json:
-            print(f"---\n{report}", file=sys.stderr)
-            return
-        for loss in report:
-            shown = {
-                "sender": loss.sender,
-                "receiver": loss.receiver,
-                "address": format_mac(loss.address) if loss.address else None,
-                "hex": loss.message.hex(),
-                "text": message_text(loss.message),
-                "reason": loss.reason.value,
-                "why": loss.sentence,
-                "attempts": loss.attempts,
-            }
-            self._write(json.dumps({"us": loss.at_us, "lost": shown}) + "\n", sys.stdout, flush=False)
-        total = {"sent": report.sent, "counts": report.counts, "notes": list(report.notes)}
-        self._write(json.dumps({"us": self._lab.now_us, "explain": total}) + "\n", sys.stdout)
-
-
-def _describe(board: LabBoard) -> str:
-    if board.state == "failed" and isinstance(board.error, KeyboardInterrupt):
-        return "interrupted"
-    if board.state == "failed":
-        return f"died: {type(board.error).__name__}"
-    if board.exit_code:
-        return f"ended with {board.exit_code}"
-    return {"armed": "ended, callback armed"}.get(board.state, board.state)

@@ -191,7 +191,7 @@ def test_a_run_goes_on_until_the_last_start(run, write):
         (boards(a=""), ["--mac", "-", "--mac", "-", "lab.toml"], "--mac was given 2 times for 1 board(s)"),
         (boards(a=""), ["--at", "1", "lab.toml"], "espnow run: --at 1: a position is two numbers"),
         (boards(a=""), ["--pace", "slow", "lab.toml"], "--pace"),
-        ("pcap = 'none/air.pcapng'\n" + boards(a=""), ["lab.toml"], "lab.toml: pcap: none/air.pcapng: No such file or directory"),
+        ("pcap = 'no/air.pcapng'\n" + boards(a=""), ["lab.toml"], "lab.toml: pcap: no/air.pcapng: No such file or "),
         (boards(a="import time\ntime.sleep(5)") + "stdin = ''\n[[board.stimulus]]\nat = '1s'\nstdin = 'x'",
          ["--for", "3s", "lab.toml"],
          "espnow run: lab.toml: board[0].stimulus[0]: the input of this board was closed"),

@@ -109,13 +109,19 @@ class Ports:
         return True
 
     def reads_beside_wifi(self, pin: int) -> bool:
-        """Return whether the analogue input at a pin can be read while Wi-Fi is active; block 2 of an ESP32 cannot.
+        """Return whether the analogue input at a pin can be read while Wi-Fi is active; block 2 of an ESP32 cannot."""
+        return not self._chip.shared_block or self._chip.analog[pin] != 2 or self._is_later()
 
-        If a later chip has all pins and inputs that are in use, the program was written for that one: the board becomes
-        an ``other`` chip, unless somebody said which chip this is.
+    def drives(self, pin: int) -> bool:
+        """Return whether a pin can be an output; 34 to 39 of an ESP32 cannot."""
+        return pin not in self._chip.input_only or self._is_later()
+
+    def _is_later(self) -> bool:
+        """Return whether a program that wants what an ESP32 cannot do was written for a later chip.
+
+        It was if a later chip has all pins and analogue inputs that are in use: the board becomes an ``other`` chip
+        then, unless somebody said which chip this is.
         """
-        if not self._chip.shared_block or self._chip.analog[pin] != 2:
-            return True
         pins, inputs, other = self.pins.keys(), self._analog.keys(), CHIPS["other"]
         later = (chip for chip in CHIPS.values() if not chip.shared_block and chip is not other)
         if self._chip_is_sure or not any(pins <= chip.pins and inputs <= chip.analog.keys() for chip in later):

@@ -21,6 +21,8 @@ class Chip:
         name: as its maker calls it, in small letters.
         pins: all of them.
         input_only: those that cannot be outputs.
+        raised: those that the circuit of a board pulls up: at its button BOOT or FLASH, on an ESP8266 at its LED, too.
+            Assumed.
         analog: the inputs of the ADC: pin -> block, 1 or 2.
         touch: the touch pads.
         dac: the outputs of the DAC.
@@ -31,6 +33,7 @@ class Chip:
     name: str
     pins: frozenset[int]
     input_only: frozenset[int] = frozenset()
+    raised: frozenset[int] = frozenset({0})
     analog: dict[int, int] = field(default_factory=dict)
     touch: frozenset[int] = frozenset()
     dac: frozenset[int] = frozenset()
@@ -62,8 +65,20 @@ CHIPS: dict[str, Chip] = {
             touch=frozenset(range(1, 15)),
             rtc=frozenset(range(22)),
         ),
-        Chip("esp32c3", pins=frozenset(range(22)), analog=_blocks(range(5), (5,)), rtc=frozenset(range(6))),
-        Chip("esp32c6", pins=frozenset(range(31)), analog=_blocks(range(7), ()), rtc=frozenset(range(8))),
+        Chip(
+            "esp32c3",
+            pins=frozenset(range(22)),
+            raised=frozenset({9}),
+            analog=_blocks(range(5), (5,)),
+            rtc=frozenset(range(6)),
+        ),
+        Chip(
+            "esp32c6",
+            pins=frozenset(range(31)),
+            raised=frozenset({9}),
+            analog=_blocks(range(7), ()),
+            rtc=frozenset(range(8)),
+        ),
         Chip(
             "other",
             pins=frozenset(range(49)),
@@ -72,6 +87,6 @@ CHIPS: dict[str, Chip] = {
             dac=frozenset({17, 18, 25, 26}),
             rtc=frozenset(range(49)),
         ),
-        Chip("esp8266", pins=frozenset({0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16})),
+        Chip("esp8266", pins=frozenset({0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16}), raised=frozenset({0, 2})),
     )
 }

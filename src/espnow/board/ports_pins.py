@@ -8,9 +8,9 @@ Rules:
   watchers of the ports.
 - Recording costs nothing while nothing changes.
 
-Assumed, for want of a circuit: a pin that nobody drives reads its pull, and 0 without one; a released open-drain output
-has a pull-up outside; where the chip drives a level, an outside that drives the other loses; a pin under PWM reads 1
-while the duty is at least a half.
+Assumed, for want of a circuit: a pin that nobody drives reads its pull, and 0 without one, but 1 where a board has its
+button BOOT (`espnow.board.ports_chips`); a released open-drain output has a pull-up outside; where the chip drives a
+level, an outside that drives the other loses; a pin under PWM reads 1 while the duty is at least a half.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class PortPin:
         self.outside: int | None = None
         self.irq: tuple[Callable[[Any], object], Any] | None = None
         self.edges = Edge(0)
-        self._level = 0
+        self._level = int(self._is_raised)
         self._output: int | None = None
         self._history: deque[tuple[int, int]] = deque(maxlen=HISTORY)
         self._level_listeners: list[Callable[[int], None]] = []
@@ -247,6 +247,11 @@ class PortPin:
 
     # Inside.
 
+    @property
+    def _is_raised(self) -> bool:
+        """Whether a resistor pulls it up, inside the chip or on the board."""
+        return self.pull is Pull.UP or (self.pull is Pull.NONE and self.number in self._ports.chip.raised)
+
     def _settle(self) -> None:
         """Find output and level anew, and tell of changes."""
         mode, outside = self.mode, self.outside
@@ -264,7 +269,7 @@ class PortPin:
         elif outside is not None:
             level = outside
         else:
-            level = int(output == 1 or self.pull is Pull.UP)
+            level = int(output == 1 or self._is_raised)
         turned = output != self._output
         if turned:
             self._output = output

@@ -264,6 +264,7 @@ def test_pwm_changes(rig, machine):
     ],
 )
 def test_refusals_of_pwm(rig, machine, keywords, message):
+    rig.board.ports.chip = CHIPS["esp32"]
     with pytest.raises(ValueError, match=message):
         machine.PWM(machine.Pin(2), **keywords)
     assert rig.board.ports.pin(2).pwm is None

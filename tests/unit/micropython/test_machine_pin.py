@@ -142,11 +142,48 @@ def test_an_output_begins_with_its_value_at_once(rig, machine):
 
 
 @pytest.mark.parametrize("number", sorted(CHIPS["esp32"].input_only))
-def test_some_pins_are_only_inputs(machine, number):
+def test_some_pins_are_only_inputs(rig, machine, number):
+    rig.board.ports.chip = CHIPS["esp32"]
     assert machine.Pin(number, machine.Pin.IN)() == 0
     for mode in (machine.Pin.OUT, machine.Pin.OPEN_DRAIN):
         with pytest.raises(ValueError, match="pin can only be input"):
             machine.Pin(number, mode)
+
+
+@pytest.mark.parametrize("others", [(), (48,), (2, 21), (25,), (22,)])
+def test_an_output_that_an_esp32_lacks_may_be_a_later_chips(rig, machine, others):
+    for number in others:
+        machine.Pin(number, machine.Pin.IN)
+    if set(others) <= CHIPS["esp32s3"].pins:
+        assert machine.Pin(38, machine.Pin.OUT, value=1).value() == 1
+        assert rig.board.ports.chip is CHIPS["other"]
+    else:
+        with pytest.raises(ValueError, match="pin can only be input"):
+            machine.Pin(38, machine.Pin.OUT)
+
+
+@pytest.mark.parametrize(
+    ("profile", "chip", "raised"),
+    [
+        ("esp32", None, {0}),
+        ("esp32", "esp32s3", {0}),
+        ("esp32", "esp32c3", {9}),
+        ("esp32", "other", {0}),
+        ("esp8266", None, {0, 2}),
+    ],
+)
+def test_the_button_that_every_board_has_is_pulled_up(make_rig, profile, chip, raised):
+    rig = make_rig(profile)
+    machine, ports = rig.module("machine"), rig.board.ports
+    if chip is not None:
+        ports.chip = CHIPS[chip]
+    for number in sorted({0, 2, 4, 9, 12} & ports.chip.pins):
+        pin = machine.Pin(number, machine.Pin.IN)
+        assert pin.value() == (number in raised)
+        ports.pin(number).drive(0)
+        assert pin.value() == 0
+        ports.pin(number).release()
+        assert pin.value() == (number in raised)
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ class Pin(BoardPin):
         if mode is not None:
             bits = operator.index(mode)
             port_mode = Mode.OPEN_DRAIN if bits & 4 else Mode.OUT if bits & 2 else Mode.IN  # gpio_mode_t
-            if port_mode is not Mode.IN and port_pin.number in self._board.ports.chip.input_only:
+            if port_mode is not Mode.IN and not self._board.ports.drives(port_pin.number):
                 raise ValueError("pin can only be input")
         port_pin.configure(
             port_mode,

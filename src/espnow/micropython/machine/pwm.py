@@ -140,7 +140,7 @@ class PWM(_Pwm):
 
     def _find(self, dest: Any) -> PortPin:
         pin = find_pin(self._board, dest)
-        if pin.number in self._board.ports.chip.input_only:
+        if not self._board.ports.drives(pin.number):
             raise ValueError(f"PWM not supported on Pin({pin.number})")
         return pin
 

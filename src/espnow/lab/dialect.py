@@ -13,9 +13,11 @@ MicroPython's page "MicroPython differences from CPython" and what its parser, c
   ``to_bytes`` takes any byte order, too, and negative numbers.
 - Hints of types are not evaluated, so that they may name what is nowhere (`FLAGS`).
 - Names with two underscores in front belong to no class: what ``self.__x`` sets, ``thing.__x`` finds (`unmangled`).
+- ``__del__`` of a program's class is a method as any other: nobody calls it when an object goes.
 - Every exception that a handler has by name has ``errno`` and ``value``, its first argument.
 - A dict or set may change inside a ``for`` over it.
-- ``b"..." + text`` and ``bytearray(text)`` take the text's bytes, and bytes are searched for text: ``"text" in data``,
+- ``b"..." + text``, ``bytearray(text)`` and a bytearray's ``extend(text)`` take the text's bytes, ``bytes.fromhex``
+  takes digits as bytes, and bytes are searched for text: ``"text" in data``,
   ``data.startswith("text")``, ``data.endswith("text")``. ``b"...".format()`` gives text.
 """
 
@@ -49,6 +51,7 @@ FLAGS = __future__.annotations.compiler_flag
 #: What CPython would mangle in a class, and what it is called instead: a name that ends with underscores is left alone.
 _PRIVATE = re.compile(r"__\w*[^\W_]_?")
 _ENDING = "___"
+_DEL = "__del__"
 _RENAMED = re.compile(rf"\b(__\w*?[^\W_]_?){_ENDING}\b")
 
 #: Fields of nodes that hold names.
@@ -172,11 +175,11 @@ def adapt(node: ast.AST) -> None:
 
 def as_written(text: str) -> str:
     """Return text about a program with its names as its author wrote them."""
-    return _RENAMED.sub(r"\1", text) if _ENDING in text else text
+    return _RENAMED.sub(r"\1", text.replace(_DEL + _ENDING, _DEL)) if _ENDING in text else text
 
 
 def _unmangled(name: str) -> str:
-    return name + _ENDING if _PRIVATE.fullmatch(name) else name
+    return name + _ENDING if _PRIVATE.fullmatch(name) or name == _DEL else name
 
 
 def _tell(handler: ast.ExceptHandler) -> None:
@@ -221,6 +224,8 @@ def _adapt_call(node: ast.Call) -> None:
                 return
             helper = EXTEND
         elif function.attr == "fromhex" and isinstance(function.value, ast.Name):
+            if function.value.id not in ("bytes", "bytearray") or len(node.args) != 1:
+                return
             helper = FROM_HEX
         elif function.attr == "from_bytes" and isinstance(function.value, ast.Name) and function.value.id == "int":
             if (

@@ -19,7 +19,9 @@ from espnow.micropython.viper import VIPER_NAMES
 __all__ = [
     "AFFIXED",
     "AS_BYTES",
+    "EXTEND",
     "FROM_BYTES",
+    "FROM_HEX",
     "PRINT_COST_US",
     "SEARCHED",
     "STEADY",
@@ -31,7 +33,7 @@ __all__ = [
 
 #: What stands for ``int.from_bytes``, for ``.to_bytes`` of anything, around what is taken as bytes, around what a loop
 #: goes over that may change it, around an exception whose ``errno`` or ``value`` is asked for, around what text is
-#: searched in, and for the methods of anything that look at its ends.
+#: searched in, and for the methods of anything that look at its ends, make it longer, or read hexadecimal digits.
 AFFIXED = {"startswith": "__startswith__", "endswith": "__endswith__"}
 SEARCHED = "__searched__"
 STEADY = "__steady__"
@@ -39,6 +41,8 @@ TOLD = "__told__"
 FROM_BYTES = "__from_bytes__"
 TO_BYTES = "__to_bytes__"
 AS_BYTES = "__as_bytes__"
+EXTEND = "__extend__"
+FROM_HEX = "__from_hex__"
 
 #: What a print costs, in microseconds of virtual time. Assumed; a real one depends on the length and the serial port.
 PRINT_COST_US = 20
@@ -86,6 +90,16 @@ def startswith(value: Any, /, *wanted: Any) -> Any:
 def endswith(value: Any, /, *wanted: Any) -> Any:
     """Return whether a value ends so; bytes may be asked for text."""
     return value.endswith(*map(as_bytes, wanted) if type(value) is bytes else wanted)
+
+
+def extend(values: Any, more: Any, /) -> Any:
+    """Make something longer; a bytearray by a text's bytes."""
+    return values.extend(as_bytes(more) if type(values) is bytearray else more)
+
+
+def from_hex(kind: Any, digits: Any, /) -> Any:
+    """Return bytes of hexadecimal digits, which may be bytes themselves."""
+    return kind.fromhex(bytes(digits).decode() if isinstance(digits, (bytes, bytearray, memoryview)) else digits)
 
 
 class _Searched:
@@ -138,6 +152,8 @@ _LANGUAGE: dict[str, Any] = {
     AS_BYTES: as_bytes,
     AFFIXED["startswith"]: startswith,
     AFFIXED["endswith"]: endswith,
+    EXTEND: extend,
+    FROM_HEX: from_hex,
     FROM_BYTES: from_bytes,
     SEARCHED: searched,
     STEADY: steady,

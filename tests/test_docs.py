@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import re
 import shutil
@@ -18,8 +19,10 @@ import pytest
 import espnow.lab
 import espnow.testing
 from espnow import frame
+from espnow.air import AirTiming
 from espnow.api import API_MODULES
-from espnow.board import PROFILES
+from espnow.board import PROFILES, WifiTiming
+from espnow.board.accesspoint import ApTiming
 from espnow.capture import Dissector, PairSummary
 from espnow.cli._frames import as_json
 from espnow.cli.decode import _columns, _pair_json
@@ -239,6 +242,31 @@ def test_assumed_figure_is_that_of_the_code(row: list[str]) -> None:
     assert documented == (actual if isinstance(actual, list) else [actual])
     assert sure
     assert settable
+
+
+def assumed_constants() -> Iterator[str]:
+    """Yield each constant of the code whose comment says that it is assumed."""
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+        comment = ""
+        for line in path.read_text().splitlines():
+            constant = re.match(r"(_?[A-Z][A-Z0-9_]*)(?:: \w+)? = [(\d-]", line)
+            if constant is not None and re.search(r"\bAssumed[.:;]|size is assumed", comment):
+                yield f"{module}.{constant[1]}"
+            if line.startswith("#:"):
+                comment += line.removeprefix("#:")
+            elif constant is None:
+                comment = ""
+
+
+def test_every_figure_that_is_assumed_says_so_in_the_documentation() -> None:
+    held = " ".join(row[2] for row in FIGURES)
+    constants = list(assumed_constants())
+    assert len(constants) > 20
+    assert [name for name in constants if not re.search(rf"\b{re.escape(name)}\b", held)] == []
+    for timing in (AirTiming, WifiTiming, ApTiming):
+        names = {field.name for field in dataclasses.fields(timing)}
+        assert names <= set(re.findall(rf"\b{timing.__name__}\(\)\.(\w+)", held)), timing.__name__
 
 
 EXCEPTIONS = table("api.md", "call")

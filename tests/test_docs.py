@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
+import inspect
 import re
 import shutil
 import subprocess
@@ -344,3 +345,23 @@ def test_modules_that_a_program_finds() -> None:
 def test_names_of_a_module_of_data(row: list[str]) -> None:
     names = vars(Bench().module(row[0].strip("`")))
     assert set(re.findall(r"`(\w+)`", row[1])) == {name for name in names if not name.startswith("_")}
+
+
+def test_what_a_lab_takes_and_has_is_in_its_tables() -> None:
+    def names(first_header: str) -> set[str]:
+        cells = " ".join(row[0] for row in table("lab.md", first_header))
+        return {word for part in re.findall(r"`([^`]+)`", cells) for word in re.findall(r"^(?:Lab\.)?(\w+)", part)}
+
+    def options_of(function: Any) -> set[str]:
+        return set(inspect.signature(function).parameters) - {"self"}
+
+    def members_of(thing: object) -> set[str]:
+        return {name for name in dir(thing) if not name.startswith("_")}
+
+    assert names("`Lab(...)`") == options_of(Lab)
+    assert names("`lab.board(...)`") == options_of(Lab.board)
+    with Lab() as lab:
+        board = lab.board(code="")
+        inner = {"air", "boot_us", "chance", "check_explainer", "clock", "explainer", "record", "run_clock", "wifi"}
+        assert names("member") == members_of(lab) - inner
+        assert names("member of `LabBoard`") == members_of(board) - {"console", "ports"}

@@ -48,7 +48,11 @@ class Outside:
         return self.hardware.ports.dac(pin)
 
     def touch(self, pin: int) -> TouchPin:
-        """Return the touch pad at a pin."""
+        """Return the touch pad at a pin.
+
+        Raises:
+            ValueError: the board has none there.
+        """
         return self.hardware.ports.touch(pin)
 
     def uart(self, number: int) -> Uart:

@@ -58,3 +58,62 @@ log = Log()
 print(log.extend("a"), log.extend("a", "b"), log.fromhex("f", base=2))
 """
     ) == ["('a',) ('a', 'b') ('f', 2)"]
+
+
+JOINS = {
+    'print(b"at " + place)': "b'at home'",
+    "print(mac + place)": r"b'0\xaa\xaa\xaa\xaa\xaahome'",
+    'print(hexlify(mac) + ":" + place)': "b'30aaaaaaaaaa:home'",
+    "print(mac[4:] + place)": r"b'\xaa\xaahome'",
+    'line = b"a"; line += place; print(line)': "b'ahome'",
+    "line = bytearray(1); line += place; print(line)": r"bytearray(b'\x00home')",
+    'box.rest += "x"; print(box.rest + place)': "b'xhome'",
+    'host, msg = e.recv(); print(msg + " from " + hexlify(host))': "b'hello from 30bbbbbbbbbb'",
+    # What was bytes elsewhere, and is none here.
+    'mac = "text"; print(mac + place); mac += "!"; print(mac)': "texthome\ntext!",
+    "mac = 3; print(mac + 4); mac += 1; print(mac)": "7\n4",
+    "print(mac + b'!', mac + bytearray(1))": r"b'0\xaa\xaa\xaa\xaa\xaa!' b'0\xaa\xaa\xaa\xaa\xaa\x00'",
+}
+
+
+@pytest.mark.parametrize("code", JOINS)
+def test_bytes_are_joined_with_text(lab, code):
+    board = lab.board(
+        code=f"""
+import network, espnow
+from binascii import hexlify
+wlan = network.WLAN(network.STA_IF)
+wlan.active(True)
+e = espnow.ESPNow()
+e.active(True)
+mac = wlan.config("mac")
+place = "home"
+class Box:
+    def __init__(self):
+        self.rest = b""
+box = Box()
+{code}
+""",
+        mac="30:aa:aa:aa:aa:aa",
+    )
+    lab.board(
+        code="""
+import network, espnow, time
+network.WLAN(network.STA_IF).active(True)
+e = espnow.ESPNow()
+e.active(True)
+e.add_peer(b"\\xff" * 6)
+time.sleep(1)
+e.send(b"\\xff" * 6, "hello")
+""",
+        mac="30:bb:bb:bb:bb:bb",
+    )
+    lab.run(for_ms=2_000)
+    assert board.output == JOINS[code] + "\n"
+
+
+@pytest.mark.parametrize("code", ["print('at ' + mac)", "print(mac + 1)", "mac += 1", "print(mac + None)"])
+def test_what_micropython_does_not_join_is_refused(lab, code):
+    board = lab.board(code=f"mac = bytes(6)\n{code}")
+    lab.run(for_ms=100)
+    assert isinstance(board.error, TypeError)

@@ -16,8 +16,8 @@ MicroPython's page "MicroPython differences from CPython" and what its parser, c
 - ``__del__`` of a program's class is a method as any other: nobody calls it when an object goes.
 - Every exception that a handler has by name has ``errno`` and ``value``, its first argument.
 - A dict or set may change inside a ``for`` over it.
-- ``b"..." + text``, ``bytearray(text)`` and a bytearray's ``extend(text)`` take the text's bytes, ``bytes.fromhex``
-  takes digits as bytes, and bytes are searched for text: ``"text" in data``,
+- Bytes are joined with text (`espnow.lab.joined`), ``bytearray(text)`` and a bytearray's ``extend(text)`` take the
+  text's bytes, ``bytes.fromhex`` takes digits as bytes, and bytes are searched for text: ``"text" in data``,
   ``data.startswith("text")``, ``data.endswith("text")``. ``b"...".format()`` gives text.
 """
 
@@ -31,6 +31,7 @@ from collections.abc import Callable
 from typing import Any
 
 from espnow.lab.fstrings import rewrite_fstrings
+from espnow.lab.joined import join_bytes_with_text
 from espnow.micropython.builtins import (
     AFFIXED,
     AS_BYTES,
@@ -153,9 +154,6 @@ def adapt(node: ast.AST) -> None:
     elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         if node.decorator_list:
             _adapt_decorators(node)
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and _is_bytes(node.left):
-        if not isinstance(node.right, ast.Constant):
-            node.right = _call(AS_BYTES, node.right)
     elif isinstance(node, ast.Compare):
         _adapt_comparison(node)
     elif isinstance(node, ast.ExceptHandler):
@@ -163,6 +161,7 @@ def adapt(node: ast.AST) -> None:
             _tell(node)
     elif isinstance(node, ast.Module):
         _search_for_named(node)
+        join_bytes_with_text(node)
         _fold_constants(node)
     for field in _NAME_FIELDS:
         name = getattr(node, field, None)

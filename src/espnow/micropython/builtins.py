@@ -20,8 +20,10 @@ __all__ = [
     "AFFIXED",
     "AS_BYTES",
     "EXTEND",
+    "FITTING",
     "FROM_BYTES",
     "FROM_HEX",
+    "JOINED",
     "PRINT_COST_US",
     "SEARCHED",
     "STEADY",
@@ -33,7 +35,8 @@ __all__ = [
 
 #: What stands for ``int.from_bytes``, for ``.to_bytes`` of anything, around what is taken as bytes, around what a loop
 #: goes over that may change it, around an exception whose ``errno`` or ``value`` is asked for, around what text is
-#: searched in, and for the methods of anything that look at its ends, make it longer, or read hexadecimal digits.
+#: searched in or joined to, around what is joined to something, and for the methods of anything that look at its ends,
+#: make it longer, or read hexadecimal digits.
 AFFIXED = {"startswith": "__startswith__", "endswith": "__endswith__"}
 SEARCHED = "__searched__"
 STEADY = "__steady__"
@@ -43,6 +46,8 @@ TO_BYTES = "__to_bytes__"
 AS_BYTES = "__as_bytes__"
 EXTEND = "__extend__"
 FROM_HEX = "__from_hex__"
+JOINED = "__joined__"
+FITTING = "__fitting__"
 
 #: What a print costs, in microseconds of virtual time. Assumed; a real one depends on the length and the serial port.
 PRINT_COST_US = 20
@@ -117,6 +122,26 @@ def searched(value: Any, /) -> Any:
     return _Searched(value) if isinstance(value, (bytes, bytearray)) else value
 
 
+class _Joined:
+    """Bytes that something is joined to."""
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self._data = data
+
+    def __add__(self, more: Any) -> Any:
+        return self._data + as_bytes(more)
+
+
+def joined(value: Any, /) -> Any:
+    """Return what something is joined to; MicroPython joins bytes with text."""
+    return _Joined(value) if isinstance(value, (bytes, bytearray)) else value
+
+
+def fitting(value: Any, more: Any, /) -> Any:
+    """Return what can be joined to a value: a text's bytes to bytes."""
+    return as_bytes(more) if isinstance(value, (bytes, bytearray)) else more
+
+
 def steady(values: Any, /) -> Any:
     """Return what a ``for`` goes over whose body may change it: what is in a dict or set and has not been removed.
 
@@ -154,6 +179,8 @@ _LANGUAGE: dict[str, Any] = {
     AFFIXED["endswith"]: endswith,
     EXTEND: extend,
     FROM_HEX: from_hex,
+    JOINED: joined,
+    FITTING: fitting,
     FROM_BYTES: from_bytes,
     SEARCHED: searched,
     STEADY: steady,

@@ -6,7 +6,9 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -131,6 +133,37 @@ def run_alone(block: Block) -> None:
         lab.run(for_ms=1_000)
         assert board.error is None, board.output
         assert board.lines == after[2 : after.index("```")]
+
+
+def shown_runs() -> Iterator[tuple[str, str]]:
+    """Yield each command of the pages that stands with what it prints, and the page's name."""
+    for page in PAGES:
+        for block in re.findall(r"^```(?:text)?\n(\$ espnow .*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            yield page.name, block
+
+
+@pytest.mark.parametrize(("page", "block"), list(shown_runs()))
+def test_a_run_that_is_shown_prints_that(page: str, block: str) -> None:
+    command, *shown = block.splitlines()
+    arguments = shlex.split(command.removeprefix("$ espnow "))
+    run = subprocess.run(
+        [sys.executable, "-m", "espnow", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "80"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    printed = run.stdout.splitlines()
+    for line in shown:
+        left_out = re.fullmatch(r"  \.\.\. (\d+) more \.\.\.", line)
+        if left_out is not None:
+            del printed[: int(left_out[1])]
+        else:
+            assert printed.pop(0) == line
+    assert printed == []
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -117,3 +117,55 @@ def test_what_micropython_does_not_join_is_refused(lab, code):
     board = lab.board(code=f"mac = bytes(6)\n{code}")
     lab.run(for_ms=100)
     assert isinstance(board.error, TypeError)
+
+
+# Classes over ESP-NOW.
+
+
+def test_a_class_derives_from_the_firmwares_own_base(lab):
+    code = """
+from _espnow import *
+import network, time
+
+class Radio(ESPNowBase):
+    record = [None, bytearray(MAX_DATA_LEN)]
+
+    def __init__(self, channel=0):
+        super().__init__()
+        self.active(True)
+        self.add_peer(b"\\xff" * 6, channel=channel)
+
+    def read(self):
+        length = self.recvinto(self.record, 0)
+        return bytes(self.record[1]) if length else None
+
+    def listen(self, handler):
+        super().irq(handler, self)
+
+network.WLAN(network.STA_IF).active(True)
+radio = Radio(1)
+radio.listen(lambda it: print(it is radio, it.read()))
+time.sleep(1)
+radio.send(b"\\xff" * 6, "from " + str(network.WLAN(0).config("mac")[5]))
+time.sleep(1)
+radio.irq(None)
+time.sleep(1)
+radio.send(b"\\xff" * 6, "unheard")
+"""
+    boards = [lab.board(code=code, mac=f"30:aa:aa:aa:aa:0{n}") for n in (1, 3)]
+    lab.run(for_ms=5_000)
+    assert [board.lines for board in boards] == [["True b'from 3'"], ["True b'from 1'"]]
+    assert [board.error for board in boards] == [None, None]
+
+
+def test_the_base_has_the_names_of_the_module(run):
+    assert run(
+        """
+import _espnow, espnow
+print(_espnow.MAX_DATA_LEN, _espnow.KEY_LEN, hasattr(_espnow, "ESPNow"), _espnow.RATE_1M == espnow.RATE_1M)
+try:
+    _espnow.ESPNowBase().irq(5, None)
+except ValueError as error:
+    print(error)
+"""
+    ) == ["250 16 False True", "invalid handler"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 from espnow.api.esp32 import ESPNow32
 from espnow.api.esp8266 import ESPNow8266
@@ -14,7 +15,7 @@ from espnow.node import MAX_ENCRYPTED_PEERS, MAX_PEERS
 __all__ = ["API_MODULES", "build_module"]
 
 #: The names that `build_module` knows.
-API_MODULES = frozenset({"espnow", "aioespnow", "network"})
+API_MODULES = frozenset({"espnow", "_espnow", "aioespnow", "network"})
 
 
 def build_module(name: str, board: Board, modules: dict[str, ModuleType]) -> ModuleType:
@@ -37,6 +38,8 @@ def build_module(name: str, board: Board, modules: dict[str, ModuleType]) -> Mod
         module = build_network_module(board)
     elif name == "espnow":
         module = _build_espnow(board)
+    elif name == "_espnow":
+        module = _build_base(build_module("espnow", board, modules))
     elif name == "aioespnow":
         from espnow.api.aio import build_aio_class
 
@@ -69,4 +72,24 @@ def _build_espnow(board: Board) -> ModuleType:
     if not board.profile.esp8266:
         names.update(MICROPYTHON_RATES)
     vars(module).update(names)
+    return module
+
+
+def _build_base(espnow: ModuleType) -> ModuleType:
+    """Return the firmware's own part of `espnow`, from which that derives; some programs derive from it themselves."""
+
+    class ESPNowBase(espnow.ESPNow):  # type: ignore[misc, name-defined]
+        __module__ = "_espnow"
+
+        def irq(self, callback: Any, argument: Any = None, /) -> None:
+            """Call ``callback(argument)`` as soon as possible after each message; None disarms."""
+            if callback is None or not callable(callback):
+                super().irq(callback)
+            else:
+                super().irq(lambda _self: callback(argument))
+
+    module = ModuleType("_espnow", "ESP-NOW as the firmware has it, on this board.")
+    vars(module).update({name: value for name, value in vars(espnow).items() if not name.startswith("_")})
+    del vars(module)["ESPNow"]
+    vars(module)["ESPNowBase"] = ESPNowBase
     return module

@@ -268,6 +268,16 @@ def test_an_esp8266_is_heard_by_an_esp32_that_left_its_router(lab):
     assert proxy.lines == ["x"]
 
 
+@pytest.mark.parametrize("profile", ["esp32", "esp8266"])
+def test_a_connected_esp8266_hears_both(lab, profile):
+    lab.router(SSID, KEY, channel=1)
+    proxy = joined(lab, "sta.config(pm=sta.PM_NONE)\n", profile="esp8266")
+    sensor = lab.board(code=f"{START}e.add_peer({proxy.mac!r})\ne.send({proxy.mac!r}, 'x')", profile=profile)
+    lab.run_until(lambda: sensor.finished, timeout_ms=10_000)
+    lab.run(for_ms=100)
+    assert proxy.lines == ["x"]
+
+
 # "Any other ESPNow devices wishing to communicate with a device which is also connected to an Access Point MUST use the
 # same channel." And the document's proxy and sensor.
 

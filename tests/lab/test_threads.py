@@ -46,6 +46,33 @@ f("main", 2)
     assert board.state == "ended"
 
 
+@pytest.mark.parametrize("work", ["while True: n += 1", "while True: time.sleep_ms(1); n += 1"])
+@pytest.mark.parametrize("sleeper", ["main", "thread"])
+def test_light_sleep_stops_them_all(lab, sleeper, work):
+    board = run(
+        lab,
+        f"""
+import machine
+n = 0
+def count():
+    global n
+    {work}
+def sleep():
+    time.sleep_ms(10)
+    before = n
+    machine.lightsleep(1000)
+    print(before > 5, n - before, time.ticks_ms())
+    time.sleep_ms(10)
+    print(n > before)
+first, second = (count, sleep) if {sleeper == "main"} else (sleep, count)
+_thread.start_new_thread(first, ())
+second()
+""",
+        for_ms=1_100,
+    )
+    assert board.lines == ["True 0 1010", "True"]
+
+
 def test_a_program_that_has_ended_is_armed_while_a_thread_runs(lab):
     board = run(lab, "def f():\n  time.sleep(1)\n  print('late')\n_thread.start_new_thread(f, ())", for_ms=100)
     assert (board.state, board.finished, board.exit_code) == ("armed", False, 0)

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -444,7 +444,7 @@ class LabBoard(Outside):
             argv=list(program.argv) if program is not None else [""],
             modules=modules,
             flash=self._flash,
-            lightsleep=self._life.sleep_light,
+            lightsleep=self._sleep_light,
             deepsleep=self._sleep_from_inside,
             start_thread=self._start_thread,
             network=self.network,
@@ -470,6 +470,10 @@ class LabBoard(Outside):
                 names.clear()
         self._services.modules.clear()
         self._importer.builtins.clear()
+
+    def _sleep_light(self, ms: int | None) -> None:
+        with self._threads.alone() if self._threads is not None else nullcontext():
+            self._life.sleep_light(ms)
 
     def _reset_from_inside(self) -> NoReturn:
         self._leave(lambda: self._life.reset(ResetCause.HARD))
@@ -633,7 +637,7 @@ def apart_from_host() -> Iterator[None]:
 
 
 def check_position(name: str, position: Position) -> Position:
-    """Return a position of the board `name` as two floats.
+    """Return a position of the board or router `name` as two floats.
 
     Raises:
         UserError: it is none.
@@ -646,7 +650,7 @@ def check_position(name: str, position: Position) -> Position:
             return x, y
     except (TypeError, ValueError, OverflowError):
         pass
-    raise UserError(f"board {name!r}: a position is two numbers, metres x and y, not {position!r}")
+    raise UserError(f"{name!r}: a position is two numbers, metres x and y, not {position!r}")
 
 
 def _classes(names: dict[str, Any]) -> Iterator[type]:

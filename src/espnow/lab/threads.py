@@ -6,13 +6,15 @@ Rules:
   is the wait of the thread that calls; what wakes the board wakes all of them, and each looks whether it is meant.
 - Threads of a board run side by side, each at its own full speed, and change over where they wait or, as boards do,
   every few steps. Assumed; on an ESP32 they share one interpreter.
+- In a light sleep the whole chip stands still: while one of them sleeps so, none goes on.
 - They end with the board's program: killed, restarted, asleep or without power, none goes on. A program that has ended
   while a thread runs is not over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from greenlet import GreenletExit, getcurrent
 
@@ -44,6 +46,7 @@ class Threads:
         self._others: dict[int, Task] = {}
         self._by_greenlet: dict[object, Task] = {main._greenlet: main}
         self._last_number = 1
+        self._sleeper: Task | None = None
 
     @property
     def running(self) -> bool:
@@ -110,7 +113,9 @@ class Threads:
 
     def pause(self, until_us: int | None) -> None:
         """Let time pass until `wake` or `until_us` (`espnow.link.Cpu`)."""
-        self.current.pause(until_us)
+        task = self.current
+        task.pause(until_us)
+        self._stand_still(task)
 
     def wake(self) -> None:
         """End the pauses that the threads are in."""
@@ -120,4 +125,20 @@ class Threads:
 
     def spend(self, us: int) -> None:
         """Let the calling thread compute."""
-        self.current.spend(us)
+        task = self.current
+        task.spend(us)
+        self._stand_still(task)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other thread go on until the caller is done."""
+        self._sleeper = self.current
+        try:
+            yield
+        finally:
+            self._sleeper = None
+            self.wake()
+
+    def _stand_still(self, task: Task) -> None:
+        while self._sleeper is not None and self._sleeper is not task:
+            task.pause(None)

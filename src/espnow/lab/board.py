@@ -298,9 +298,8 @@ class LabBoard(Outside):
         began_ms = self._lab.now_ms
         if not printed() and not self._lab.run_until(printed, timeout_ms):
             seconds = (self._lab.now_ms - began_ms) / 1000
-            raise AssertionError(
-                f"board {self.name!r} did not print {pattern.pattern!r} in {seconds:g} s: {self.state}"
-            )
+            shown = text.pattern if isinstance(text, re.Pattern) else text
+            raise AssertionError(f"board {self.name!r} did not print {shown!r} in {seconds:g} s: {self.state}")
         assert found is not None
         self._expected = found.end()
         output = self.console.output

@@ -41,6 +41,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What the line before a block may say of it.
 NOT_RUN = "<!-- not run -->"
 ON_A_BOARD = "<!-- on a board -->"
+FAILS = "<!-- fails, and tells what follows -->"
 ALONE = "<!-- alone on a board, prints what follows -->"
 
 
@@ -88,19 +89,34 @@ def test_block_runs(block: Block, folder: Path) -> None:
         run_on_a_board(block)
     elif block.mark == ALONE:
         run_alone(block)
+    elif block.mark == FAILS:
+        told = run_with_pytest(block, folder, 1).splitlines()
+        for line in block_after(block):
+            assert line in told
+            del told[: told.index(line) + 1]
     elif re.search(r"^def test_", block.text, re.MULTILINE):
-        run_with_pytest(block, folder)
+        run_with_pytest(block, folder, 0)
     else:
         code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec", dont_inherit=True)
         exec(code, {"__name__": "__docs__"})
 
 
-def run_with_pytest(block: Block, folder: Path) -> None:
+def block_after(block: Block) -> list[str]:
+    """Return the lines of the text that follows a block."""
+    lines = block.page.read_text().splitlines()
+    after = lines[block.line - 1 + block.text.count("\n") + 1 :]
+    assert after[:2] == ["", "```text"]
+    return after[2 : after.index("```")]
+
+
+def run_with_pytest(block: Block, folder: Path, code: int) -> str:
+    """Run a block as a test file, and return what pytest prints."""
     path = folder / "test_block.py"
     path.write_text(block.text)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), str(path)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "80"})
+    assert run.returncode == code, run.stdout + run.stderr
+    return run.stdout
 
 
 def run_on_a_board(block: Block) -> None:
@@ -125,14 +141,11 @@ for number in range(3):
 
 def run_alone(block: Block) -> None:
     """Run a program on a board, and compare what it prints with the block that follows it."""
-    lines = block.page.read_text().splitlines()
-    after = lines[block.line - 1 + block.text.count("\n") + 1 :]
-    assert after[:2] == ["", "```text"]
     with Lab() as lab:
         board = lab.board(code=block.text)
         lab.run(for_ms=1_000)
         assert board.error is None, board.output
-        assert board.lines == after[2 : after.index("```")]
+        assert board.lines == block_after(block)
 
 
 def shown_runs() -> Iterator[tuple[str, str]]:

@@ -225,7 +225,7 @@ def test_a_mistake_in_the_marker_is_one_line(run, pytester, marker, told):
     ("line", "told"),
     [
         ("lab.board('nope.py')", "UserError: nope.py: No such file or directory"),
-        ("lab.board(code='print(1)').expect('2')", "AssertionError: board * did not print '2' in *"),
+        ("lab.board(code='print(1)').expect('a.b c')", "AssertionError: board * did not print 'a.b c' in *"),
     ],
 )
 def test_a_mistake_in_a_test_is_shown_where_it_stands(run, line, told):

@@ -92,7 +92,6 @@ _HOST_NAMES = (
     "sleep",
     "timeout",
     "timeout_at",
-    "wait_for",
 )
 
 
@@ -470,7 +469,6 @@ def build(board: Board, services: Services) -> ModuleType:
     """Return the module `asyncio` of `board`."""
     loop = BoardLoop(board)
     host_sleep = asyncio.sleep
-    host_wait_for = asyncio.wait_for
 
     def run(main: Coroutine[Any, Any, _T], **_options: object) -> _T:
         """Make a task of a coroutine, run until it ends, and return its result; also inside another `run`."""
@@ -510,9 +508,40 @@ def build(board: Board, services: Services) -> ModuleType:
         """Let `t` milliseconds pass."""
         return host_sleep(t / 1000)
 
+    async def wait_for(aw: Awaitable[_T], timeout: float | None) -> _T:
+        """Wait for an awaitable, and cancel it with TimeoutError after `timeout` seconds.
+
+        The host's own is not used: Python 3.11's loses the cancellation of a task whose awaitable has just ended, so
+        that a program which cancels its tasks would wait for ever.
+        """
+        if timeout is None:
+            return await aw
+        future: Future[_T] = asyncio.ensure_future(aw, loop=loop)
+        waiter = _current_task(loop)
+        assert waiter is not None
+        cancelled = waiter.cancelling()
+        late = False
+
+        def expire() -> None:
+            nonlocal late
+            late = future.cancel()
+
+        timer = loop.call_later(timeout, expire)
+        try:
+            result = await future
+        except BaseException:
+            if late and waiter.cancelling() == cancelled:
+                raise TimeoutError from None
+            raise
+        finally:
+            timer.cancel()
+        if late:
+            raise TimeoutError
+        return result
+
     def wait_for_ms(aw: Awaitable[_T], timeout: float | None) -> Awaitable[_T]:
         """Wait for an awaitable, and cancel it with TimeoutError after `timeout` milliseconds."""
-        return host_wait_for(aw, None if timeout is None else timeout / 1000)
+        return wait_for(aw, None if timeout is None else timeout / 1000)
 
     class ThreadSafeFlag:
         """A flag that a callback outside asyncio may set; one that waits clears it.
@@ -680,6 +709,7 @@ def build(board: Board, services: Services) -> ModuleType:
         set_event_loop=set_event_loop,
         sleep_ms=sleep_ms,
         start_server=tcp.start_server,
+        wait_for=wait_for,
         wait_for_ms=wait_for_ms,
     )
     return module

@@ -143,6 +143,63 @@ asyncio.run(main())
     assert rig.lines == ["fast", "fast", "cancelled at 110", "timeout at 110", "cancelled at 210", "timeout at 210"]
 
 
+def test_a_task_that_is_cancelled_as_its_awaitable_ends_is_cancelled(rig):
+    rig.run(
+        """
+import asyncio
+heard, stop = asyncio.Event(), asyncio.Event()
+async def watch():
+    while True:
+        heard.clear()
+        await asyncio.wait_for(heard.wait(), 10)
+        print("heard")
+async def main():
+    watcher = asyncio.create_task(watch())
+    asyncio.create_task(end())
+    await stop.wait()
+    watcher.cancel()
+    print(type((await asyncio.gather(watcher, return_exceptions=True))[0]).__name__)
+async def end():
+    heard.set()
+    await asyncio.sleep_ms(1)
+    heard.set()
+    stop.set()
+asyncio.run(main())
+"""
+    )
+    assert rig.lines == ["heard", "CancelledError"]
+
+
+def test_what_has_run_out_of_time_is_late_whatever_it_does_about_it(rig):
+    rig.run(
+        """
+import asyncio
+async def stubborn():
+    try:
+        await asyncio.sleep(1)
+    except asyncio.CancelledError:
+        return "kept"
+async def broken():
+    try:
+        await asyncio.sleep(1)
+    finally:
+        raise ValueError("broke")
+async def main():
+    for work in stubborn, broken:
+        try:
+            print(await asyncio.wait_for(work(), 0.1))
+        except asyncio.TimeoutError:
+            print("late")
+    try:
+        await asyncio.wait_for(broken(), 2)
+    except ValueError as error:
+        print(error)
+asyncio.run(main())
+"""
+    )
+    assert rig.lines == ["late", "late", "broke"]
+
+
 def test_cancelled_timers_do_not_pile_up(rig):
     names = rig.run(
         """

@@ -632,6 +632,14 @@ def test_the_channel_of_an_esp8266_stays_its_routers(lab):
     assert board.lines == ["6"]
 
 
+def test_a_router_does_not_forget_a_station_that_has_nothing_to_say(lab):
+    router = lab.router(SSID, KEY)
+    board = joined(lab, "sta.config(reconnects=0)\n")
+    lab.run(for_ms=310_000)
+    assert [station.mac for station in router.stations] == [board.mac]
+    assert board.hardware.wifi.connected
+
+
 def test_a_router_that_forgot_a_station_sends_it_away_and_it_joins_again(lab):
     router = lab.router(SSID, KEY, channel=6)
     proxy = joined(lab)

@@ -169,3 +169,36 @@ except ValueError as error:
     print(error)
 """
     ) == ["250 16 False True", "invalid handler"]
+
+
+# What boot.py files begin with.
+
+BOOT = """
+import esp
+esp.osdebug(None)
+import uos, machine
+uos.dupterm(None, 1)
+import gc, network
+import webrepl
+network.WLAN(network.AP_IF).active(AP)
+webrepl.start(PASSWORD)
+webrepl.stop()
+gc.collect()
+"""
+
+
+def test_a_prompt_over_the_network_is_not_configured(run):
+    code = BOOT.replace("AP)", "True)").replace("PASSWORD", "")
+    assert run(code) == ["WebREPL is not configured, run 'import webrepl_setup'"]
+
+
+@pytest.mark.parametrize(("password", "mode"), [("", "normal"), ("password='secret'", "manual override")])
+@pytest.mark.parametrize("is_ap", [True, False])
+def test_a_prompt_over_the_network_says_where_it_would_be(lab, tmp_path, password, mode, is_ap):
+    (tmp_path / "boot.py").write_text(BOOT.replace("AP)", f"{is_ap})").replace("PASSWORD", password))
+    if not password:
+        (tmp_path / "webrepl_cfg.py").write_text("PASS = 'secret'\n")
+    board = lab.board(tmp_path)
+    lab.run(for_ms=1_000)
+    where = ["WebREPL server started on http://192.168.4.1:8266/"] if is_ap else []
+    assert board.lines == [*where, f"Started webrepl in {mode} mode"]

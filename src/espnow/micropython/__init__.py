@@ -22,7 +22,7 @@ from espnow.board import Board
 from espnow.micropython.builtins import make_builtins
 from espnow.micropython.services import Services
 
-__all__ = ["BUILDERS", "FALLBACKS", "STDLIB_ALLOWED", "Services", "make_builtins"]
+__all__ = ["BUILDERS", "FALLBACKS", "STDLIB_ALLOWED", "Services", "host_module", "make_builtins"]
 
 Builder = Callable[[Board, Services], ModuleType]
 
@@ -78,6 +78,7 @@ _FROZEN = {
     "umqtt.robust": "umqtt_robust",
     "umqtt.simple": "umqtt_simple",
     "urequests": "requests",
+    "webrepl": "webrepl",
 }
 
 #: Old names of modules of a board. ``urandom`` is the module `random`, not ``os.urandom``.
@@ -148,6 +149,18 @@ STDLIB_ALLOWED = frozenset(
 )
 
 
+def host_module(name: str) -> ModuleType:
+    """Return a module of the host's for one board: what a program sets in it, neither the host nor a board finds there.
+
+    Raises:
+        ImportError: the host has none.
+    """
+    shared = importlib.import_module(name)
+    module = ModuleType(name, shared.__doc__)
+    vars(module).update(vars(shared))
+    return module
+
+
 def _own(name: str, file: str) -> Builder:
     def builder(board: Board, services: Services) -> ModuleType:
         modules = services.modules
@@ -173,7 +186,7 @@ def _old(old: str, name: str) -> Builder:
 
 def _host(name: str) -> Builder:
     def builder(_board: Board, _services: Services) -> ModuleType:
-        return importlib.import_module(name)
+        return host_module(name)
 
     return builder
 

@@ -116,6 +116,12 @@ class _HostConsole:
     def has_input(self) -> bool:
         return True
 
+    def read_part(self) -> str:
+        return ""
+
+    def has_part(self) -> bool:
+        return False
+
     def exception(self, error: BaseException) -> None:
         traceback.print_exception(error)
 

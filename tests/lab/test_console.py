@@ -112,3 +112,39 @@ def test_an_input_that_was_closed_has_ended():
         board.console.source = HostInput(reading, lab.clock, paced=True)
         lab.run()
         assert board.lines == ["''"]
+
+
+def test_a_program_that_reads_characters_gets_each_as_it_is_typed():
+    from espnow.lab import Lab
+
+    keys = """
+import select, sys, time
+keys = select.poll()
+keys.register(sys.stdin, select.POLLIN)
+while True:
+    if keys.poll(0):
+        key = sys.stdin.read(1)
+        print(time.ticks_ms() // 1000, repr(key))
+        if key == "q":
+            print(repr(sys.stdin.readline()), repr(sys.stdin.readline(2)), sys.stdin.buffer.read(2))
+    time.sleep_ms(10)
+"""
+    with Lab() as lab:
+        board = lab.board(code=keys)
+        for at_ms, text in enumerate(("w", "as", "\r", "qui", "t", "\n", "xyz", "0")):
+            lab.at(1000 * (at_ms + 1) + 500, lambda text=text: board.type(text))
+        lab.run(10_000)
+        assert board.lines == ["1 'w'", "2 'a'", "2 's'", "3 '\\n'", "4 'q'", r"'uit\n' 'xy' b'z0'"]
+
+
+def test_a_line_that_has_not_ended_is_no_line():
+    console = LabConsole()
+    console.type("one\ntw")
+    assert not console.has_part()
+    assert console.read_part() == ""
+    assert console.read_line() == "one\n"
+    assert console.has_part()
+    assert not console.has_input()
+    assert console.read_part() == "tw"
+    console.type("o\r\n")
+    assert console.read_line() == "o\n"

@@ -59,6 +59,12 @@ class Console(Protocol):
     def has_input(self) -> bool:
         """Whether `read_line` would return something now."""
 
+    def read_part(self) -> str:
+        """Return what there is now of a line that has not ended yet, which comes without it then; often ""."""
+
+    def has_part(self) -> bool:
+        """Whether `read_part` would return something now."""
+
     def exception(self, error: BaseException) -> None:
         """Print an exception with the program's part of its traceback."""
 

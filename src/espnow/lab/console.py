@@ -1,4 +1,4 @@
-"""A board's serial port in the lab: what it printed is kept and shown, what is typed is read line by line.
+"""A board's serial port in the lab: what it printed is kept and shown, what is typed is read.
 
 What a program prints may hold bytes that came by air, so what goes to a person's terminal is `for_terminal`'s.
 """
@@ -89,7 +89,9 @@ class LabConsole:
         self.error_sink(text)
 
     def type(self, text: str) -> None:
-        """Type text at this board; a program gets it line by line.
+        """Type text at this board; a carriage return ends a line as a newline does.
+
+        A program that reads lines gets it line by line, and one that reads characters gets each at once.
 
         Raises:
             ValueError: the input was closed.
@@ -125,6 +127,17 @@ class LabConsole:
         if self._lines or self._closed:
             return True
         return self.source is not None and self.source.has_input(self)
+
+    def read_part(self) -> str:
+        """Return what was typed of a line that has not ended yet (`espnow.board.Console`)."""
+        if self._lines:
+            return ""
+        part, self._part = self._part, ""
+        return part
+
+    def has_part(self) -> bool:
+        """Whether `read_part` would return something now."""
+        return bool(self._part) and not self._lines
 
 
 def _nothing() -> None:

@@ -1,8 +1,8 @@
 """`sys` of a board, as https://docs.micropython.org/en/latest/library/sys.html describes it.
 
 Its streams are the board's console. ``stdin`` gives text, ``stdin.buffer`` bytes, both from one buffer; reading waits
-in the board's time until a line was typed, as on a console that is read line by line (assumed: a real board hands over
-single characters). At the end of the input reads return what is left, then nothing. Every stream can be polled.
+in the board's time until what it asks for was typed: a line, or so many characters. At the end of the input reads
+return what is left, then nothing. Every stream can be polled.
 """
 
 from __future__ import annotations
@@ -74,14 +74,18 @@ class InputStream(_Lines[str]):
         self._text = ""
         self.buffer = InputBytes(self)
 
-    def _next_line(self) -> str:
-        """Wait for a line; "" at the end of the input."""
+    def _next(self, *, parts: bool) -> str:
+        """Wait for a line, or with `parts` for what there is of one; "" at the end of the input."""
         board = self._board
         console = board.console
         board.look()
-        while (line := console.read_line()) is None:
-            board.wait(console.has_input)
-        return line
+        while True:
+            if parts and (part := console.read_part()):
+                return part
+            line = console.read_line()
+            if line is not None:
+                return line
+            board.wait(lambda: console.has_input() or (parts and console.has_part()))
 
     def _take(self, count: int) -> str:
         taken, self._text = self._text[:count], self._text[count:]
@@ -89,8 +93,11 @@ class InputStream(_Lines[str]):
 
     def readline(self, size: int = -1, /) -> str:
         """Wait for a line and return it with its newline, or its first `size` characters."""
-        if not self._text:
-            self._text = self._next_line()
+        while "\n" not in self._text and (size < 0 or len(self._text) < size):
+            line = self._next(parts=size >= 0)
+            if not line:
+                break
+            self._text += line
         length = self._text.find("\n") + 1 or len(self._text)
         return self._take(length if size < 0 else min(size, length))
 
@@ -98,10 +105,10 @@ class InputStream(_Lines[str]):
         """Wait for `size` characters and return them, or all up to the end of the input."""
         endless = size is None or size < 0
         while endless or len(self._text) < size:  # type: ignore[operator]
-            line = self._next_line()
-            if not line:
+            text = self._next(parts=not endless)
+            if not text:
                 break
-            self._text += line
+            self._text += text
         return self._take(len(self._text) if endless else size)  # type: ignore[arg-type]
 
     def readlines(self) -> list[str]:
@@ -111,7 +118,8 @@ class InputStream(_Lines[str]):
     def poll_events(self, mask: int) -> int:
         """Return which of the `select` events in `mask` hold: POLLIN with input, POLLOUT always."""
         events = POLLOUT
-        if self._text or self._board.console.has_input():
+        console = self._board.console
+        if self._text or console.has_input() or console.has_part():
             events |= POLLIN
         return events & mask
 

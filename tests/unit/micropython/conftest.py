@@ -92,6 +92,7 @@ class TextConsole:
         self.text = ""
         self.errors = []
         self.lines = deque()
+        self.part = ""
         self.wake = lambda: None
 
     def write(self, text):
@@ -104,6 +105,13 @@ class TextConsole:
 
     def has_input(self):
         return bool(self.lines)
+
+    def read_part(self):
+        part, self.part = self.part, ""
+        return part
+
+    def has_part(self):
+        return bool(self.part)
 
     def exception(self, error):
         self.errors.append(error)

@@ -50,8 +50,8 @@ def files(name: str) -> list[Path]:
     """
     if name not in NAMES:
         nearest = difflib.get_close_matches(name.lower(), NAMES, 1)
-        meant = f"did you mean {nearest[0]}? " if nearest else ""
-        raise UserError(f"there is no example {printable(name)}; {meant}There are {', '.join(NAMES)}")
+        meant = f"; did you mean {nearest[0]}?" if nearest else "."
+        raise UserError(f"there is no example {printable(name)}{meant} There are {', '.join(NAMES)}")
     base = folder() / name
     found = (path.relative_to(base) for path in base.rglob("*") if path.is_file())
     return sorted(path for path in found if not any(part.startswith((".", "__")) for part in path.parts))

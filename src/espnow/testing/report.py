@@ -24,7 +24,7 @@ _NAMED = 4
 
 def describe(lab: Lab) -> list[tuple[str, str]]:
     """Return titles and texts about a lab: each board's output, the last frames, what was lost and why."""
-    sections = [(f"lab: board {board.name}", _describe_board(board)) for board in lab.boards]
+    sections = [(f"lab: board {printable(board.name)}", _describe_board(board)) for board in lab.boards]
     if not lab.boards:
         return sections
     frames = _last_frames(lab)

@@ -197,6 +197,7 @@ def test_a_run_goes_on_until_the_last_start(run, write):
          "espnow run: lab.toml: board[0].stimulus[0]: the input of this board was closed"),
         ("", [], "espnow run: there is nothing to run"),
         ("", ["--example", "helo"], "there is no example helo; did you mean hello? There are hello, echo, "),
+        ("", ["--example", "zzz"], "there is no example zzz. There are hello, echo, "),
         ("", ["--example", "hello", "x.py"], "espnow run: --example writes files and runs nothing"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

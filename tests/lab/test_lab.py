@@ -224,7 +224,7 @@ MISTAKES = [
     ({"code": "pass", "mac": "02:00:00:00:00"}, "02:00:00:00:00"),
     ({"code": "pass", "mac": "nonsense"}, "nonsense"),
     ({"code": "pass", "mac": b"12345"}, "6 bytes"),
-    ({"code": "pass", "mac": 6}, "'string'"),
+    ({"code": "pass", "mac": 6}, "board 'code1': a MAC address is 6 bytes or a text, not 6"),
     ({"code": "pass", "at": 3}, "3"),
     ({"code": "pass", "at": "12"}, "'12'"),
     ({"code": "pass", "at": (1, 2, 3)}, "(1, 2, 3)"),

@@ -305,7 +305,7 @@ def _run_for(lab: Lab, duration_us: int, finished: Callable[[], bool], progress:
 def _add_board(lab: Lab, program: str, mac: str | None, at: str | None) -> LabBoard:
     position = (0.0, 0.0) if at is None else _parse_position(at)
     if program.startswith(_CODE):
-        return lab.board(code=program[len(_CODE) :], name=labfile.code_name(lab), mac=mac, at=position)
+        return lab.board(code=program[len(_CODE) :], mac=mac, at=position)
     path, profile = _split_profile(program)
     shown = shown_argument(program)
     if shown != printable(program) and not _exists(path):

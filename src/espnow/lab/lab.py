@@ -34,6 +34,10 @@ _MAC_PREFIX = bytes.fromhex("18fe34")
 _MACS_PER_BOARD = 4
 
 
+#: What tracebacks call a program that is given as text, as CPython does.
+_TEXT = "<string>"
+
+
 class Lab:
     """Boards that run programs on one air in virtual time.
 
@@ -178,7 +182,7 @@ class Lab:
                 it takes an argument; without one (and without `code`) the board is only there, and `LabBoard.module`
                 gives its modules.
             code: the program's text itself.
-            name: unique; by default made from the file or the callable.
+            name: unique; by default made from the file or the callable; of a text ``code1``, ``code2``.
             mac: address of its STA interface, bytes or ``"aa:bb:cc:dd:ee:ff"``; by default numbered.
             at: position in metres, east and north.
             profile: another kind of board than the lab's.
@@ -389,6 +393,8 @@ class Lab:
             if name in self._names:
                 raise UserError(f"two boards are named {name!r}: give each its own name")
             return name
+        if program is not None and program.filename == _TEXT:
+            return next(name for number in count(1) if (name := f"code{number}") not in self._names)
         stem = Path(program.filename).stem.strip("<>") if program is not None else "board"
         name, number = stem, 1
         while name in self._names:
@@ -404,8 +410,10 @@ class Lab:
             return address
         try:
             address = station_address(mac)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise UserError(f"board {name!r}: {error}") from None
+        except TypeError:
+            raise UserError(f"board {name!r}: a MAC address is 6 bytes or a text, not {mac!r}") from None
         if address in self._macs:
             raise UserError(
                 f"boards {self._macs[address]!r} and {name!r} have the same MAC address {format_mac(address)}"
@@ -440,8 +448,8 @@ def _make_program(
     if code is not None:
         if program is not None:
             raise UserError("a board has one program: give a file or code, not both")
-        compile_program(code, "<string>")
-        return Program("<string>", (SourceFile("", "<string>", code),), folder=Path.cwd(), argv=("-c", *argv))
+        compile_program(code, _TEXT)
+        return Program(_TEXT, (SourceFile("", _TEXT, code),), folder=Path.cwd(), argv=("-c", *argv))
     if program is None:
         return None
     if callable(program):

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from espnow.lab.labfile_schema import check
 from espnow.lab.router import Router
 from espnow.lab.stimuli import Surroundings
 
-__all__ = ["LabFile", "code_name", "read"]
+__all__ = ["LabFile", "read"]
 
 _SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
@@ -91,7 +90,7 @@ class LabFile:
         board = lab.board(
             part.program,
             code=part.code,
-            name=part.name if part.code is None else part.name or code_name(lab),
+            name=part.name,
             mac=part.mac,
             at=part.at,
             profile=part.profile,
@@ -147,12 +146,6 @@ class LabFile:
 
 class _Placed(UserError):
     """A mistake that names its place."""
-
-
-def code_name(lab: Lab) -> str:
-    """Return a name for the next board whose program is a text: ``code1``, ``code2``."""
-    names = {board.name for board in lab.boards}
-    return next(name for number in count(1) if (name := f"code{number}") not in names)
 
 
 def _set_loss(lab: Lab, link: LinkPart) -> None:

@@ -165,7 +165,7 @@ def test_expect_goes_on_after_what_it_found(run):
             board = lab.board(code="import time\\nfor n in range(3):\\n    time.sleep(1)\\n    print('tick', n)")
             assert [board.expect("tick") for _ in range(3)] == ["tick 0", "tick 1", "tick 2"]
             assert lab.now_ms >= 3_000
-            with pytest.raises(AssertionError, match="board 'string' did not print 'tick' in 60 s: ended"):
+            with pytest.raises(AssertionError, match="board 'code1' did not print 'tick' in 60 s: ended"):
                 board.expect("tick")
         """
     )

@@ -82,6 +82,7 @@ CHIPS: dict[str, Chip] = {
         Chip(
             "other",
             pins=frozenset(range(49)),
+            raised=frozenset({0, 9}),  # an S2's or S3's, and a C3's or C6's
             analog=dict.fromkeys((*range(21), 25, 26, 27, *range(32, 40)), 1),
             touch=frozenset({*range(16), 27, 32, 33}),
             dac=frozenset({17, 18, 25, 26}),

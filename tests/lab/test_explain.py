@@ -214,7 +214,7 @@ def backwards(pair):
 
 def nobody_in_range(pair):
     pair.broadcast()
-    return "nobody to hear it: the nearest board is gateway, -100 dBm where -97 are needed"
+    return "nobody to hear it: the nearest board, gateway, is out of range: -100 dBm where -97 are needed"
 
 
 def nobody_active(pair):

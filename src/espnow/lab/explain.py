@@ -258,7 +258,7 @@ def _nearest(explainer: Explainer, case: Case) -> str:
     rssi_dbm = sender.link.rssi_dbm(nearest.link)
     if rssi_dbm < needed_dbm:
         found, needed = show_dbm(rssi_dbm, needed_dbm)
-        return f"the nearest board is {nearest.name}, {found} dBm where {needed} are needed"
+        return f"the nearest board, {nearest.name}, is out of range: {found} dBm where {needed} are needed"
     return f"no board was in range; {nearest.name} is the nearest"
 
 

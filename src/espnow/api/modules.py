@@ -41,10 +41,7 @@ def build_module(name: str, board: Board, modules: dict[str, ModuleType]) -> Mod
     elif name == "_espnow":
         module = _build_base(build_module("espnow", board, modules))
     elif name == "aioespnow":
-        from espnow.api.aio import build_aio_class
-
-        module = ModuleType("aioespnow", "ESP-NOW with asyncio, on this board.")
-        vars(module).update(AIOESPNow=build_aio_class(build_module("espnow", board, modules)))
+        module = _build_aioespnow(build_module("espnow", board, modules))
     else:
         raise KeyError(name)
     modules[name] = module
@@ -72,6 +69,17 @@ def _build_espnow(board: Board) -> ModuleType:
     if not board.profile.esp8266:
         names.update(MICROPYTHON_RATES)
     vars(module).update(names)
+    return module
+
+
+def _build_aioespnow(espnow: ModuleType) -> ModuleType:
+    """Return `aioespnow`, also as its first versions were: imported ``as espnow``, with all the names of that."""
+    from espnow.api.aio import build_aio_class
+
+    cls = build_aio_class(espnow)
+    module = ModuleType("aioespnow", "ESP-NOW with asyncio, on this board.")
+    vars(module).update({name: value for name, value in vars(espnow).items() if name.isupper()})
+    vars(module).update(AIOESPNow=cls, ESPNow=cls, espnow=espnow)
     return module
 
 

@@ -132,6 +132,10 @@ class Importer:
             except ImportError:
                 raise ImportError(f"no module named '{name}'", name=name) from None
             return module
+        part = getattr(parent, name.rpartition(".")[2], None)
+        if isinstance(part, ModuleType) and not hasattr(parent, "__file__"):  # of a module that is no file
+            self.modules[name] = part
+            return part
         path = getattr(parent, "__path__", ())
         found = self._load_file(name, [path] if isinstance(path, str) else path)
         if found is not None:

@@ -712,6 +712,8 @@ def build(board: Board, services: Services) -> ModuleType:
         wait_for=wait_for,
         wait_for_ms=wait_for_ms,
     )
+    # MicroPython's is a package; programs import from its parts, which all have the same names here.
+    names.update(dict.fromkeys(("core", "event", "funcs", "lock", "stream"), module))
     return module
 
 

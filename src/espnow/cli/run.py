@@ -54,6 +54,7 @@ examples:
   espnow run receiver.py sender.py
   espnow run --example hello && espnow run lab.toml
   espnow run --for 10m --seed 7 --pcap air.pcapng gateway.py sensor.py sensor.py:esp8266 --at 0,0 --at 20,0 --at 0,35
+  espnow run --router home,password,6 proxy.py sensor.py
   espnow run -c 'import network; print(network.WLAN(0).config("mac"))'
 """
 
@@ -116,6 +117,13 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> argparse.ArgumentPa
     parser.add_argument("--profile", metavar="NAME", help=f"kind of the boards: {', '.join(PROFILES)}")
     parser.add_argument("--mac", action="append", default=[], help="address of a board: 30:aa:aa:aa:aa:aa")
     parser.add_argument("--at", action="append", default=[], metavar="X,Y", help="position of a board in metres")
+    parser.add_argument(
+        "--router",
+        action="append",
+        default=[],
+        metavar="SSID[,KEY[,CHANNEL]]",
+        help="a router in the middle of the lab; may be given several times",
+    )
     parser.add_argument("--pcap", metavar="FILE", help="write every frame on the air to a pcapng file")
     parser.add_argument("--log", action="store_true", help="print every message on the air, as espnow decode does")
     parser.add_argument("--loss", type=float, metavar="P", help="probability that a frame is lost")
@@ -153,9 +161,19 @@ def _run(arguments: argparse.Namespace) -> int:
     with file.make(record=False, explain=content.explain) as lab:
         for number, program in enumerate(programs, len(content.boards)):
             _add_board(lab, program, _nth(arguments.mac, number), _nth(arguments.at, number))
+        for router in arguments.router:
+            _add_router(lab, router)
         if not lab.boards:
             raise UserError(f"{printable(files[0])}: it has no board: write [[board]], or name a program beside it")
         return _run_lab(lab, file, arguments)
+
+
+def _add_router(lab: Lab, text: str) -> None:
+    ssid, _, rest = text.partition(",")
+    key, _, channel = rest.partition(",")
+    if channel and not (channel.isascii() and channel.isdigit()):
+        raise UserError(f"--router {printable(text)}: a router is SSID,KEY,CHANNEL, as in --router home,password,6")
+    lab.router(ssid, key, channel=int(channel or 1))
 
 
 def _is_lab_file(program: str) -> bool:

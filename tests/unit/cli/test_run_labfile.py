@@ -270,3 +270,33 @@ def test_an_installed_package_has_its_own_examples(monkeypatch, tmp_path):
     assert example.folder() == tmp_path.parent / "examples"
     (package / "examples").mkdir(parents=True)
     assert example.folder() == package / "examples"
+
+
+def test_routers_on_the_command_line(tmp_path, capsys):
+    program = tmp_path / "join.py"
+    program.write_text(
+        "import network, time\nsta = network.WLAN(0)\nsta.active(True)\nsta.connect('home', 'password')\n"
+        "while not sta.isconnected():\n    time.sleep_ms(100)\n"
+        "print(sorted((found[0], found[2], found[4]) for found in sta.scan()), sta.config('channel'))\n"
+    )
+    routers = ["--router", "home,password,6", "--router=guests"]
+    assert main(["run", "--for", "20s", *routers, str(program)]) == 0
+    assert capsys.readouterr().out == "[(b'guests', 1, 0), (b'home', 6, 3)] 6\n"
+
+
+@pytest.mark.parametrize(
+    ("router", "told"),
+    [
+        ("home,password,six", "--router home,password,six: a router is SSID,KEY,CHANNEL"),
+        ("home,short", "8"),
+        ("home,password,15", "15"),
+        (",password", "ssid"),
+    ],
+)
+def test_routers_that_cannot_be(tmp_path, capsys, router, told):
+    program = tmp_path / "any.py"
+    program.write_text("")
+    assert main(["run", "--router", router, str(program)]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1

@@ -172,7 +172,9 @@ def _add_router(lab: Lab, text: str) -> None:
     ssid, _, rest = text.partition(",")
     key, _, channel = rest.partition(",")
     if channel and not (channel.isascii() and channel.isdigit()):
-        raise UserError(f"--router {printable(text)}: a router is SSID,KEY,CHANNEL, as in --router home,password,6")
+        raise UserError(  # which tells no key
+            f"--router {printable(ssid)},...: the channel is no number; write SSID,KEY,CHANNEL, as in home,password,6"
+        )
     lab.router(ssid, key, channel=int(channel or 1))
 
 

@@ -287,7 +287,7 @@ def test_routers_on_the_command_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("router", "told"),
     [
-        ("home,password,six", "--router home,password,six: a router is SSID,KEY,CHANNEL"),
+        ("home,password,six", "--router home,...: the channel is no number; write SSID,KEY,CHANNEL"),
         ("home,short", "8"),
         ("home,password,15", "15"),
         (",password", "ssid"),
@@ -299,4 +299,6 @@ def test_routers_that_cannot_be(tmp_path, capsys, router, told):
     assert main(["run", "--router", router, str(program)]) == 2
     error = capsys.readouterr().err
     assert told in error
+    assert "short" not in error
+    assert "password,s" not in error
     assert error.count("\n") == 1

@@ -45,7 +45,12 @@ class _Alarm:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._left_us = self._at_us - self._board.clock.now_us
+            self._left_us = self._due_us - self._board.clock.now_us
+
+    @property
+    def _due_us(self) -> int:
+        """When its time is over, if nothing is done to it."""
+        return self._at_us
 
     def go_on(self) -> None:
         """End `hold`."""
@@ -110,17 +115,23 @@ class PortTimer(_Alarm):
 
 
 class Watchdog(_Alarm):
-    """The watchdog: it bites who does not feed it."""
+    """The watchdog: it bites who does not feed it.
 
-    __slots__ = ("_bite", "_timeout_us")
+    Food only notes the time: its call waits on the clock already, and is made again when it comes too early. A program
+    that feeds it in each turn of a loop would leave thousands of calls behind.
+    """
+
+    __slots__ = ("_bite", "_bites_us", "_timeout_us")
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
         self._timeout_us = 0
+        self._bites_us = 0
         self._bite: Callable[[], None] | None = None
 
     def start(self, timeout_us: int, bite: Callable[[], None]) -> None:
         """Let it call `bite` after `timeout_us` without food."""
+        self.stop()
         self._timeout_us = timeout_us
         self._bite = bite
         self.feed()
@@ -128,7 +139,20 @@ class Watchdog(_Alarm):
     def feed(self) -> None:
         """Begin its time anew, if it runs."""
         if self._bite is not None:
-            self._set(self._board.clock.now_us + self._timeout_us)
+            self._bites_us = self._board.clock.now_us + self._timeout_us
+            self._left_us = None
+            if self._timer is None:
+                self._set(self._bites_us)
+
+    @property
+    def _due_us(self) -> int:
+        return self._bites_us
+
+    def go_on(self) -> None:
+        """End `hold`."""
+        if self._left_us is not None:
+            self._bites_us = self._board.clock.now_us + self._left_us
+        super().go_on()
 
     def forget(self) -> None:
         """End it, as a reset does."""
@@ -137,6 +161,9 @@ class Watchdog(_Alarm):
 
     def _due(self) -> None:
         self._timer = None
+        if self._board.clock.now_us < self._bites_us:
+            self._set(self._bites_us)
+            return
         bite, self._bite = self._bite, None
         if bite is not None:
             bite()

@@ -29,7 +29,7 @@ from espnow.lab.importer import Importer
 from espnow.lab.life import Life
 from espnow.lab.network import BoardNetwork
 from espnow.lab.outside import Outside
-from espnow.lab.program import SourceFile, add_steps, load_file
+from espnow.lab.program import SourceFile, add_steps, end_steps, load_file
 from espnow.lab.threads import Threads
 from espnow.link import Outcome
 from espnow.micropython import Services, make_builtins
@@ -306,7 +306,7 @@ class LabBoard(Outside):
         return output[output.rfind("\n", 0, found.start()) + 1 : found.end()] + output[found.end() :].partition("\n")[0]
 
     def type(self, text: str) -> None:
-        """Type text at its console: the program's ``input()`` and ``sys.stdin`` get it line by line."""
+        """Type text at its console, which ``input()`` and ``sys.stdin`` read; a line ends with a newline."""
         self.console.type(text)
 
     def close_input(self) -> None:
@@ -386,9 +386,12 @@ class LabBoard(Outside):
         (self._threads or self._task).wake()
 
     def _end_program(self) -> None:
+        over = self._task.ended
         with apart_from_host():
             self._end_threads()
             self._task.kill()
+        if not over:
+            end_steps(self._importer.builtins)
 
     def _end_threads(self) -> None:
         """End the threads that the program started."""
@@ -417,6 +420,7 @@ class LabBoard(Outside):
         """Let the program begin from the top, after so much time."""
         self.error = self.exit_code = None
         self._delay_us = delay_us
+        end_steps(self._importer.builtins)
         self.hardware.cpu = self._task = self._new_task()
         self._build()
         self._start()
@@ -462,13 +466,14 @@ class LabBoard(Outside):
 
         Half of what a board costs that wakes, sends and sleeps again would be that search.
         """
+        end_steps(self._importer.builtins)
         for module in tuple(self._services.modules.values()):
-            names = vars(module)
-            # The computer's own modules have a spec. An object's __del__ would still need the names around it.
-            if names.get("__spec__") is None and not any(hasattr(kind, "__del__") for kind in _classes(names)):
+            names = vars(module) if isinstance(module, ModuleType) else {}  # a program may put anything there
+            if names.get("__spec__") is None:  # the computer's own modules have one
                 names.clear()
         self._services.modules.clear()
         self._importer.builtins.clear()
+        end_steps(self._importer.builtins)  # its generators may be closed later still
 
     def _sleep_light(self, ms: int | None) -> None:
         with self._threads.alone() if self._threads is not None else nullcontext():
@@ -555,8 +560,11 @@ class LabBoard(Outside):
         except KeyboardInterrupt as error:
             self.exit_code = 130
             self.error = error
-            if not self._interrupting:  # the person at the host pressed Ctrl-C while this program had control
-                raise
+            clock = self._lab.clock
+            if not self._interrupting:
+                if clock.interrupted or not clock.hears_ctrl_c:  # Ctrl-C at the host while this program had control
+                    raise
+                self.console.exception(error)
         except BaseException as error:
             self.exit_code = 1
             self.error = error
@@ -650,10 +658,6 @@ def check_position(name: str, position: Position) -> Position:
     except (TypeError, ValueError, OverflowError):
         pass
     raise UserError(f"{name!r}: a position is two numbers, metres x and y, not {position!r}")
-
-
-def _classes(names: dict[str, Any]) -> Iterator[type]:
-    return (value for value in names.values() if isinstance(value, type))
 
 
 def _rebind(function: FunctionType, namespace: dict[str, Any]) -> FunctionType:

@@ -10,6 +10,8 @@ Rules:
   While something is, it may owe up to 0.1 ms, so that a thousand short computations are not a thousand switches.
 - A task sets a timer only if it has none that fires in time: one that fires early is set again for the real deadline,
   so that a thousand calls with long timeouts that return soon leave one timer behind, not a thousand.
+- A program may be nested so deeply that a call here fails halfway. What it left of the heap is put in order by the hub
+  before time goes on.
 - How the host slices a run (by `until_us`, by a condition) changes nothing in it.
 """
 
@@ -33,8 +35,9 @@ _WATCH_US = 1_000
 #: A program into which an error was thrown may compute so often (`Task.spend`) before it loses control.
 _LAST_STEPS = 1_000
 
-#: One that is ended and waits nevertheless, as ``except: pass`` in a loop does, is left where it stands after so often.
-_LAST_WAITS = 100
+#: One that is ended and waits nevertheless, as ``except: pass`` in a loop does, is left where it stands after so often:
+#: more often than programs can be nested, so that what catches this in each call of a recursion still comes out of it.
+_LAST_WAITS = 2_000
 
 #: Programs that would not end. Referenced for ever: Python would try again to end one that it deletes.
 _abandoned: list[greenlet] = []
@@ -60,16 +63,19 @@ class VirtualClock:
         now_us: microseconds since the lab began.
         pace: called before time moves, with where to; returns False when it found something to do first.
         is_awaited: asked when only chores in the background are left: whether an endless run goes on with them.
+        hears_ctrl_c: Ctrl-C at the host calls `interrupt`, rather than to raise in whatever program has control.
     """
 
     __slots__ = (
         "_condition",
         "_counter",
+        "_disordered",
         "_free_until_us",
         "_heap",
         "_hub",
         "_interrupted",
         "_ready",
+        "hears_ctrl_c",
         "is_awaited",
         "now_us",
         "pace",
@@ -79,9 +85,11 @@ class VirtualClock:
         self.now_us = 0
         self.pace: Callable[[int | None], bool] | None = None
         self.is_awaited: Callable[[], bool] | None = None
+        self.hears_ctrl_c = False
         self._heap: list[HeapTimer] = []
         self._ready: deque[Task] = deque()
         self._counter = 0
+        self._disordered = False
         self._hub: greenlet | None = None
         self._free_until_us = -1
         self._interrupted = False
@@ -101,7 +109,13 @@ class VirtualClock:
         """Call `function` at `at_us`, or as soon as possible if that is past (`espnow.link.Clock`)."""
         self._counter += 1
         timer = HeapTimer((at_us if at_us > self.now_us else self.now_us, self._counter, function, background))
-        heapq.heappush(self._heap, timer)
+        try:
+            heapq.heappush(self._heap, timer)
+        except RecursionError:
+            timer[2] = None
+            self._disordered = True
+            self._free_until_us = -1
+            raise
         return timer
 
     def interrupt(self) -> None:
@@ -135,6 +149,9 @@ class VirtualClock:
                     task = ready.popleft()
                     if task._parent is hub or task._adopt(hub):
                         task._greenlet.switch()
+                if self._disordered:
+                    self._disordered = False
+                    heapq.heapify(heap)
                 if self._interrupted:
                     self._interrupted = False
                     raise KeyboardInterrupt
@@ -195,6 +212,7 @@ class Task:
     """
 
     __slots__ = (
+        "_abandoned",
         "_clock",
         "_deadline_us",
         "_greenlet",
@@ -223,6 +241,7 @@ class Task:
         self._parent: greenlet | None = None
         self._waiting = True
         self._killed = False
+        self._abandoned = False
         self._last_steps = 0
         self._last_waits = _LAST_WAITS
         self._owed_us = 0
@@ -251,8 +270,8 @@ class Task:
             raise RuntimeError("this call waits, and only the board's own program can wait while it runs")
         timers = self._timers
         if until_us is None:
-            while timers:  # an old one would move the time for nothing
-                timers.pop().cancel()
+            while timers:  # an old one would move the time for nothing; without a call that may be nested too deeply
+                timers.pop()[2] = None
         elif not timers or until_us < timers[-1][0]:
             timers.append(clock.call_at(until_us, self._expire))
         self._deadline_us = until_us
@@ -290,8 +309,13 @@ class Task:
         elif self._last_steps:
             self._last_steps -= 1
         elif getcurrent() is self._greenlet:  # a look from outside of the program costs it nothing
-            while heap and heap[0][2] is None:
-                heapq.heappop(heap)
+            try:
+                while heap and heap[0][2] is None:
+                    heapq.heappop(heap)
+            except RecursionError:
+                clock._disordered = True
+                clock._free_until_us = -1
+                raise
             others_due = clock._ready or (heap and heap[0][0] <= until_us)
             if others_due and us < _MAY_OWE_US:
                 self._owed_us = us
@@ -300,12 +324,16 @@ class Task:
             if not others_due and until_us <= clock._free_until_us:
                 clock.now_us = until_us
                 return
-            while clock.now_us < until_us:
-                self.pause(until_us)
+            try:
+                while clock.now_us < until_us:
+                    self.pause(until_us)
+            except RecursionError:  # nested too deeply to wait: it does so as soon as it is not
+                self._owed_us = us
+                raise
 
     def throw(self, error: BaseException) -> None:
         """Raise `error` in the program, where it stands, and let it go on until it waits or ends."""
-        if not self._greenlet:  # it has not begun, or is over
+        if not self._greenlet or self._abandoned:  # it has not begun, is over, or would not end
             self.end()
             return
         if self._greenlet is getcurrent():
@@ -342,7 +370,7 @@ class Task:
         self._waiting = False
         self._parent = None
         while self._timers:
-            self._timers.pop().cancel()
+            self._timers.pop()[2] = None
 
     def _adopt(self, hub: greenlet) -> bool:
         """Let the program return to this hub when it ends; False if it is over."""
@@ -361,9 +389,11 @@ class Task:
 
     def _refuse(self) -> NoReturn:
         """Do not let a program wait that is ended."""
+        self._last_steps = 0
         self._last_waits -= 1
         hub = self._clock._hub
         if self._last_waits < 0 and hub is not None:
+            self._abandoned = True
             _abandoned.append(self._greenlet)
             while True:
                 hub.switch()

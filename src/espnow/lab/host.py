@@ -1,4 +1,4 @@
-"""The lab's connection to the computer it runs on: wall-clock pace, standard input, and waiting for its sockets.
+"""The lab's connection to the computer it runs on: wall-clock pace, Ctrl-C, standard input, waiting for its sockets.
 
 The one place of the lab that reads the host's clock. Virtual time never runs ahead of the wall clock here; it may fall
 behind when the computer is too slow.
@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 import os
 import select
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from espnow.lab.clock import VirtualClock
 from espnow.lab.console import LabConsole
 from espnow.link import Clock
 
-__all__ = ["HostInput", "HostWaiter", "Pacer"]
+__all__ = ["HostInput", "HostWaiter", "Pacer", "listening_to_ctrl_c"]
 
 #: How long the host waits at most before it looks again whether it was interrupted.
 _SLICE_S = 0.1
@@ -101,6 +105,33 @@ class HostInput:
             return
         *lines, self._part = (self._part + read).split(b"\n")
         self._lines.extend(line.decode(errors="replace").rstrip("\r") + "\n" for line in lines)
+
+
+@contextmanager
+def listening_to_ctrl_c(clock: VirtualClock) -> Iterator[None]:
+    """Let a first Ctrl-C interrupt the clock while something runs, and a second one whatever has control then.
+
+    Python would raise in the program that has control, and one with ``except: pass`` in a loop would go on for ever.
+    Without effect where somebody else listens already, or in another thread than the main one.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def end_run(_number: int, _frame: Any) -> None:
+        clock.interrupt()  # first: where a program is nested too deeply for it, the next Ctrl-C comes here again
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, end_run)
+    clock.hears_ctrl_c = True
+    try:
+        yield
+    finally:
+        clock.hears_ctrl_c = False
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Pacer:

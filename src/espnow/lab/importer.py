@@ -7,7 +7,6 @@ that is nowhere is an ImportError that names it; so is one that is only there co
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -16,7 +15,7 @@ from espnow.api import API_MODULES, build_module
 from espnow.board import Board
 from espnow.errors import ProgramSyntaxError
 from espnow.lab.program import compile_program
-from espnow.micropython import BUILDERS, FALLBACKS, STDLIB_ALLOWED, Services
+from espnow.micropython import BUILDERS, FALLBACKS, STDLIB_ALLOWED, Services, host_module
 
 __all__ = ["Importer"]
 
@@ -121,14 +120,14 @@ class Importer:
             module = self.modules[name] = builder(self._board, self._services)
             return module
         if name in STDLIB_ALLOWED:
-            module = self.modules[name] = importlib.import_module(name)
+            module = self.modules[name] = host_module(name)
             return module
         raise ImportError(f"no module named '{name}'", name=name)
 
     def _load_child(self, name: str, parent: ModuleType) -> ModuleType:
         if name.partition(".")[0] in STDLIB_ALLOWED and parent.__spec__ is not None:
             try:
-                module = self.modules[name] = importlib.import_module(name)
+                module = self.modules[name] = host_module(name)
             except ImportError:
                 raise ImportError(f"no module named '{name}'", name=name) from None
             return module

@@ -20,6 +20,7 @@ from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.explain import Report, explain
 from espnow.lab.explain_witness import Explainer
+from espnow.lab.host import listening_to_ctrl_c
 from espnow.lab.life import BOOT_US
 from espnow.lab.network import LabNetwork
 from espnow.lab.program import SourceFile, compile_program, source_files
@@ -380,7 +381,8 @@ class Lab:
 
     def run_clock(self, until_us: int, condition: Callable[[], object] | None) -> bool:
         """Let time pass as `espnow.lab.clock.VirtualClock.run` does, apart from what the host has of asyncio."""
-        with apart_from_host():  # the host may run the lab inside a loop of its own, as a notebook does
+        # The host may run the lab inside a loop of its own, as a notebook does.
+        with apart_from_host(), listening_to_ctrl_c(self.clock):
             return self.clock.run(until_us, condition)
 
     def _after_ms(self, what: str, ms: float) -> int:

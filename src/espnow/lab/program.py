@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
+
+from greenlet import GreenletExit
 
 from espnow.board import Board
 from espnow.errors import ProgramSyntaxError, UserError
@@ -31,6 +33,7 @@ __all__ = [
     "SourceFile",
     "add_steps",
     "compile_program",
+    "end_steps",
     "format_error",
     "load_file",
     "program_from_folder",
@@ -51,6 +54,10 @@ _STEPS_AT_ONCE = 32
 #: What `TICK` pops from the end of a list: nothing is due, but for every 32nd time. The others that are due are never
 #: reached, unless Ctrl-C comes between a tick and its step.
 _TICKS = [True] * 4 + [False] * (_STEPS_AT_ONCE - 1)
+
+#: The same after a step that ended the program, or for which it was nested too deeply: where it catches that, its next
+#: tick says so again, and not one in 32, which might always be inside of the ``try``.
+_TICKS_AT_ONCE = [True] * len(_TICKS)
 
 #: What a board runs by itself, in this order.
 _BOOT_FILES = ("boot.py", "main.py")
@@ -205,13 +212,27 @@ def add_steps(names: dict[str, Any], board: Board) -> None:
 
     def step() -> bool:
         ticks[:] = _TICKS  # first: what follows may switch to another thread of the board, or raise
-        board.cpu.spend(_STEPS_AT_ONCE * STEP_US)
+        try:
+            board.cpu.spend(_STEPS_AT_ONCE * STEP_US)
+        except (GreenletExit, RecursionError) as error:
+            ticks[:] = _TICKS_AT_ONCE
+            error.__context__ = None  # of a program that never comes out of its recursion the chain would only grow
+            raise
         if board.has_callbacks:
             board.run_callbacks()
         return True
 
     names[TICK] = ticks.pop
     names[STEP] = step
+
+
+def end_steps(names: dict[str, Any]) -> None:
+    """Let code that has these builtins run no more: its program is over, but Python may still close its generators."""
+    names[TICK] = names[STEP] = _over
+
+
+def _over() -> NoReturn:
+    raise GeneratorExit  # which Python takes from a generator that it closes
 
 
 def format_error(error: BaseException) -> str:

@@ -20,7 +20,10 @@ from greenlet import GreenletExit, getcurrent
 
 from espnow.lab.clock import Task, VirtualClock
 
-__all__ = ["Threads"]
+__all__ = ["THREADS", "Threads"]
+
+#: So many threads beside the main one fit into a board's memory. Assumed: 5 KB of stack each.
+THREADS = 32
 
 
 class Threads:
@@ -59,7 +62,13 @@ class Threads:
         return self._by_greenlet.get(getcurrent(), self._main)
 
     def start(self, function: Callable[[], object]) -> int:
-        """Run a function in a new thread, which begins as soon as the caller waits; return its number."""
+        """Run a function in a new thread, which begins as soon as the caller waits; return its number.
+
+        Raises:
+            OSError: there are `THREADS` already.
+        """
+        if len(self._others) >= THREADS:
+            raise OSError("can't create thread")
         self._last_number += 1
         number = self._last_number
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from espnow.board import Board
+from espnow.micropython.machine.wires import on_board
 from espnow.micropython.services import Services
 
 __all__ = ["DS18X20", "build"]
@@ -77,8 +78,8 @@ class DS18X20:
         self.ow.writebyte(command)
 
 
-def build(_board: Board, _services: Services) -> ModuleType:
-    """Return the module `ds18x20`; nothing in it belongs to one board but the module itself."""
+def build(board: Board, _services: Services) -> ModuleType:
+    """Return the module `ds18x20` of `board`."""
     module = ModuleType("ds18x20", "Temperature sensors on a 1-Wire bus.")
-    vars(module).update(DS18X20=DS18X20)
+    vars(module).update(DS18X20=on_board(board, "ds18x20", DS18X20))
     return module

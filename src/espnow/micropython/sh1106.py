@@ -183,9 +183,10 @@ class SH1106_SPI(OnSPI, _WithReset):
 def build(board: Board, _services: Services) -> ModuleType:
     """Return the module `sh1106` of `board`."""
     module = ModuleType("sh1106", "Displays with an SH1106.")
+    display = on_board(board, "sh1106", SH1106)  # a program may add to it: that is no other board's
     vars(module).update(
-        SH1106=SH1106,
-        SH1106_I2C=on_board(board, "sh1106", SH1106_I2C),
-        SH1106_SPI=on_board(board, "sh1106", SH1106_SPI),
+        SH1106=display,
+        SH1106_I2C=on_board(board, "sh1106", SH1106_I2C, display),
+        SH1106_SPI=on_board(board, "sh1106", SH1106_SPI, display),
     )
     return module

@@ -201,10 +201,11 @@ class SSD1306_SPI(OnSPI, SSD1306):
 def build(board: Board, _services: Services) -> ModuleType:
     """Return the module `ssd1306` of `board`."""
     module = ModuleType("ssd1306", "Displays with an SSD1306.")
+    display = on_board(board, "ssd1306", SSD1306)  # a program may add to it: that is no other board's
     vars(module).update(
         _COMMANDS,
-        SSD1306=SSD1306,
-        SSD1306_I2C=SSD1306_I2C,
-        SSD1306_SPI=on_board(board, "ssd1306", SSD1306_SPI),
+        SSD1306=display,
+        SSD1306_I2C=on_board(board, "ssd1306", SSD1306_I2C, display),
+        SSD1306_SPI=on_board(board, "ssd1306", SSD1306_SPI, display),
     )
     return module

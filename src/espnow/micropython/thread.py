@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn, Self
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from espnow.board import Board
 from espnow.micropython.services import Services
@@ -96,6 +96,7 @@ def build(board: Board, services: Services) -> ModuleType:
         Raises:
             TypeError: the arguments are no tuple or list, the keywords no dict.
             RuntimeError: this board has no threads.
+            OSError: it has no memory for one more.
         """
         nonlocal last_number
         if not isinstance(args, (tuple, list)):
@@ -112,7 +113,9 @@ def build(board: Board, services: Services) -> ModuleType:
                 function(*positional, **keywords)
             except SystemExit:
                 pass
-            except Exception as error:
+            except GreenletExit:
+                raise
+            except BaseException as error:
                 name = getattr(function, "__name__", type(function).__name__)
                 board.console.write(f"Unhandled exception in thread started by <function {name}>\n")
                 board.console.exception(error)

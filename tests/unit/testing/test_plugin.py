@@ -253,3 +253,19 @@ def test_a_fixture_that_fails_tells_of_its_lab_too(run):
     )
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*lab: board *", "| half way"])
+
+
+def test_a_lab_of_a_file_takes_programs_that_lie_beside_the_test(run, pytester):
+    pytester.mkdir("labs")
+    (pytester.path / "labs" / "field.toml").write_text("[[board]]\nname = 'filed'\ncode = ''")
+    result = run(
+        """
+        import pytest
+
+        @pytest.mark.lab("labs/field.toml")
+        def test_it(lab, tmp_path, monkeypatch):
+            monkeypatch.chdir(tmp_path)
+            assert [lab.boards[0].name, lab.board("sensor.py").name] == ["filed", "sensor"]
+        """
+    )
+    result.assert_outcomes(passed=1)

@@ -148,3 +148,30 @@ def test_a_line_that_has_not_ended_is_no_line():
     assert console.read_part() == "tw"
     console.type("o\r\n")
     assert console.read_line() == "o\n"
+
+
+def test_objects_are_shown_at_addresses_of_the_board():
+    """Where the computer keeps them differs from run to run."""
+    from espnow.lab import Lab
+
+    code = """
+class Lamp: pass
+def switch(): pass
+lamp = Lamp()
+print(lamp, [lamp], Lamp(), switch)
+print("<Lamp object at 0x7f00>", "at 0x7f0012345678")
+raise ValueError(lamp)
+"""
+    with Lab() as lab:
+        boards = [lab.board(code=code) for _ in range(2)]
+        lab.run(1_000)
+        assert boards[0].lines == boards[1].lines
+        first, plain, *_, error = boards[0].lines
+        assert first.replace("]", "").replace("[", "").split("> ")[:3] == [
+            "<Lamp object at 3ffe4000",
+            "<Lamp object at 3ffe4000",
+            "<Lamp object at 3ffe4020",
+        ]
+        assert first.endswith(" <function switch at 0x3ffe4040>")
+        assert plain == "<Lamp object at 0x7f00> at 0x7f0012345678"
+        assert error == "ValueError: <Lamp object at 3ffe4000>"

@@ -19,6 +19,13 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n|\\Z)")
 
 _LINE_END = re.compile("\r\n|\r|\n")
 
+# How Python shows an object that has no text of its own; a board's addresses have 8 digits, so its own are left alone.
+_ADDRESS = re.compile("(<(?:[A-Za-z_][\\w.]*\\.)?([A-Za-z_]\\w*) object)? at 0x([0-9a-f]{9,16})>")
+
+#: Where the objects lie that a board's program has shown, in the order in which they were.
+_FIRST_ADDRESS = 0x3FFE_4000
+_ADDRESS_STEP = 0x20
+
 
 def for_terminal(text: str) -> str:
     """Return text in which nothing can move a cursor or change a terminal: controls appear escaped."""
@@ -57,6 +64,7 @@ class LabConsole:
         self._record = record
         self._lines: deque[str] = deque()
         self._part = ""
+        self._addresses: dict[str, int] = {}
         self._after_return = False  # typed last: a newline then belongs to the line that it ended
         self._closed = False
 
@@ -71,6 +79,8 @@ class LabConsole:
         """Take printed text (`espnow.board.Console`)."""
         if self.muted:
             return
+        if " at 0x" in text:
+            text = self._with_addresses(text)
         if self._record:
             self.text.append(text)
         if self.sink is not None:
@@ -80,13 +90,23 @@ class LabConsole:
         """Print a program's exception, with its own lines of the traceback."""
         if self.muted:
             return
-        text = format_error(error)
+        text = self._with_addresses(format_error(error))
         if self.error_sink is None:
             self.write(text)
             return
         if self._record:
             self.text.append(text)
         self.error_sink(text)
+
+    def _with_addresses(self, text: str) -> str:
+        """Return text with a board's addresses for the computer's, which differ from run to run."""
+
+        def shown(match: re.Match[str]) -> str:
+            address = self._addresses.setdefault(match[3], _FIRST_ADDRESS + _ADDRESS_STEP * len(self._addresses))
+            # MicroPython names the class alone, and writes 0x for functions only.
+            return f"<{match[2]} object at {address:08x}>" if match[1] else f" at 0x{address:08x}>"
+
+        return _ADDRESS.sub(shown, text)
 
     def type(self, text: str) -> None:
         """Type text at this board; a carriage return ends a line as a newline does.

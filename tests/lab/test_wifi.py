@@ -592,7 +592,7 @@ def test_stations_get_addresses_of_their_own_and_keep_them(lab):
     router = lab.router(SSID, KEY, channel=6)
     boards = [lab.board(code=START + "join()\nprint(sta.ifconfig())\nwhile True: time.sleep(1)") for _ in range(3)]
     lab.run(for_ms=4_000)
-    assert [station.ip for station in router.stations] == ["192.168.1.2", "192.168.1.3", "192.168.1.4"]
+    assert {station.ip for station in router.stations} == {"192.168.1.2", "192.168.1.3", "192.168.1.4"}
     by_mac = {station.mac: station.ip for station in router.stations}
     for board in boards:
         assert board.lines == [str((by_mac[board.mac], "255.255.255.0", "192.168.1.1", "192.168.1.1"))]

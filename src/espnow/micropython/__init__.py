@@ -56,6 +56,7 @@ _OWN = {
     "sys": "sys",
     "time": "time",
     "uctypes": "uctypes",
+    "vfs": "vfs",
     "zlib": "zlib",
 }
 
@@ -185,8 +186,11 @@ def _old(old: str, name: str) -> Builder:
 
 
 def _host(name: str) -> Builder:
-    def builder(_board: Board, _services: Services) -> ModuleType:
-        return host_module(name)
+    def builder(_board: Board, services: Services) -> ModuleType:
+        module = services.modules.get(name)
+        if module is None:
+            module = services.modules[name] = host_module(name)
+        return module
 
     return builder
 

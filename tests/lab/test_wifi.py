@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from espnow.board import WifiTiming
 from espnow.errors import UserError
 from espnow.frame import format_mac, parse, parse_header
 from espnow.frame.management import parse_wifi
@@ -205,8 +206,6 @@ def test_retrying_cures_it(lab):
 
 def test_own_traffic_keeps_the_receiver_on_for_a_while(make_lab):
     def answers(linger_us):
-        from espnow.board import WifiTiming
-
         lab = make_lab(wifi=WifiTiming(linger_us=linger_us, awake_us=2_000))
         lab.router(SSID, KEY, channel=6)
         echo = lab.board(
@@ -223,6 +222,18 @@ def test_own_traffic_keeps_the_receiver_on_for_a_while(make_lab):
 
     assert answers(10_000) > 90
     assert answers(0) < 50
+
+
+def test_an_acknowledgement_is_traffic_of_its_own(lab):
+    lab.router(SSID, KEY, channel=6)
+    proxy = joined(lab)
+    peer = proxy.mac
+    sensor = lab.board(
+        code=f"{START}sta.config(channel=6)\ne.add_peer({peer!r})\nwhile not e.send({peer!r}, 'first'): pass\n"
+        f"for n in range(60):\n    time.sleep_ms(5)\n    if not e.send({peer!r}, str(n)): print(n)"
+    )
+    lab.run_until(lambda: sensor.finished, timeout_ms=10_000)
+    assert sensor.lines == []  # 300 ms, three times from one beacon to the next
 
 
 # "An ESP32 connected to a wifi network will receive messages sent to the STA_IF MAC address from another ESP32, but
@@ -870,6 +881,22 @@ def test_routers_are_listed_and_change_no_boards_address(make_lab):
     assert len({router.mac for router in routers}) == 2
     assert alone.board().mac == beside.board().mac
     assert repr(routers[1]) == f"<Router router-2 'other' {format_mac(routers[1].mac)} on channel 3>"
+
+
+def test_the_time_between_beacons_can_be_set(make_lab):
+    lab = make_lab(wifi=WifiTiming(beacon_us=51_200))
+    router = lab.router(SSID)
+    point = lab.board(code=START + "ap.active(True)")
+    lab.run(for_ms=2_000)
+    beacons = {
+        address: [
+            frame.at_us for frame in lab.transmissions if frame.mpdu[:1] == b"\x80" and frame.mpdu[10:16] == address
+        ]
+        for address in (router.mac, ap_mac(point))
+    }
+    for times in beacons.values():
+        assert len(times) > 30
+        assert (times[30] - times[10]) / 20 == pytest.approx(51_200, abs=100)
 
 
 def test_a_router_that_is_down_is_silent(lab):

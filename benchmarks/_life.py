@@ -39,6 +39,15 @@ for mac, msg in e:
 
 def sleepers(quick: bool) -> dict[str, float]:
     """A thousand sensors in one place wake each minute, one after the other, and send to one sink."""
+    return _sleep(quick, staggered=True)
+
+
+def crowd(quick: bool) -> dict[str, float]:
+    """The same sensors start in one instant: most messages collide, are sent again, and time out in the queue."""
+    return _sleep(quick, staggered=False)
+
+
+def _sleep(quick: bool, *, staggered: bool) -> dict[str, float]:
     from espnow.lab import Lab
 
     boards = BOARDS // 10 if quick else BOARDS
@@ -46,7 +55,8 @@ def sleepers(quick: bool) -> dict[str, float]:
     with Lab(record=False) as lab:
         sink = lab.board(code=SINK, mac="30:aa:aa:aa:aa:aa")
         for number in range(boards):
-            lab.board(code=SENSOR, name=f"sensor{number}", start_ms=number * SLEEP_S * 1000 / boards)
+            start_ms = number * SLEEP_S * 1000 / boards if staggered else 0
+            lab.board(code=SENSOR, name=f"sensor{number}", start_ms=start_ms)
         lab.run(for_ms=cycle_ms)
         before = sink.hardware.node.stats.rx_packets
         begin = time.perf_counter()
@@ -66,12 +76,12 @@ def sleepers(quick: bool) -> dict[str, float]:
     }
 
 
-def rows(_scene: str, figures: dict[str, float]) -> list[tuple[str, ...]]:
+def rows(scene: str, figures: dict[str, float]) -> list[tuple[str, ...]]:
     """Return the rows of the table that tell of the scene."""
     reached = figures["times_real_time"] >= 100
     return [
         (
-            f"{figures['boards']:.0f} sensors, deep sleep {SLEEP_S} s",
+            f"{figures['boards']:.0f} sensors, deep sleep {SLEEP_S} s" + (", all at once" if scene == "crowd" else ""),
             f"{figures['times_real_time']:.0f} x real time",
             f"bare loop {figures['bare_times_real_time']:,.0f} x",
             f"1/{figures['bare_times_real_time'] / figures['times_real_time']:.0f}",

@@ -23,7 +23,7 @@ from typing import Any
 GROUPS = {
     "lab": ("_lab", ("pairs", "field", "start")),
     "explain": ("_explain", ("explain",)),
-    "life": ("_life", ("sleepers",)),
+    "life": ("_life", ("sleepers", "crowd")),
     "loops": ("_loops", ("loops",)),
     "wire": ("_wire", ("parse", "build", "ccmp", "summary")),
 }

@@ -16,7 +16,8 @@ SWALLOW = "while True:\n  try:\n    while True: pass\n  except: pass"
 STUBBORN = {
     "computes": SWALLOW,
     "waits": "import time\nwhile True:\n  try: time.sleep(1)\n  except: pass",
-    "waits at the end": "import time\ntry: time.sleep(9)\nfinally:\n  while True:\n    try: time.sleep(1)\n    except: pass",
+    "waits at the end": "import time\ntry: time.sleep(9)\nfinally:\n"
+    "  while True:\n    try: time.sleep(1)\n    except: pass",
     "nested": "def f():\n  try: f()\n  finally: f()\nf()",
     "nested lambdas": "f = lambda: f()\nwhile True:\n  try: f()\n  except: pass",
     "called by C": "def f(x):\n  try:\n    while True: pass\n  except: pass\nany(map(f, iter(int, 1)))",
@@ -26,7 +27,8 @@ STUBBORN = {
     "in a thread": "import _thread\ndef f():\n  while True:\n    try:\n      while True: pass\n    except: pass\n"
     "_thread.start_new_thread(f, ())\nf()",
     "in a callback": "from machine import Timer\ndef f(t):\n"
-    "  while True:\n    try:\n      while True: pass\n    except: pass\nTimer(0).init(period=1, callback=f)\nwhile True: pass",
+    "  while True:\n    try:\n      while True: pass\n    except: pass\n"
+    "Timer(0).init(period=1, callback=f)\nwhile True: pass",
     "in a task": "import asyncio\nasync def f():\n  while True:\n    try: await asyncio.sleep(1)\n    except: pass\n"
     "while True:\n  try: asyncio.run(f())\n  except: pass",
     "falls asleep": "import machine\nwhile True:\n  try: machine.deepsleep(5)\n  except: pass",
@@ -117,8 +119,7 @@ def test_the_hosts_handler_of_ctrl_c_is_back_after_a_run(lab):
         "raise KeyboardInterrupt",
         "raise GeneratorExit",
         "raise BaseException('x')",
-        "from machine import Timer\ndef f(t): raise KeyboardInterrupt\n"
-        "Timer(0).init(period=1, callback=f)\nwhile True: pass",
+        "import machine\ndef f(t): raise KeyboardInterrupt\nmachine.Timer(0).init(period=1, callback=f)\nwhile True: pass",
         *(
             f"import _thread, time\ndef f(): raise {error}\n_thread.start_new_thread(f, ())\ntime.sleep_ms(5)\n1 / 0"
             for error in ("KeyboardInterrupt", "GeneratorExit", "BaseException('x')")

@@ -374,12 +374,13 @@ class AirLink:
     def _start(self) -> None:
         """Put the frame on the air, if the channel stayed idle."""
         air = self._air
-        now_us = air.clock.now_us
+        clock = air.clock
+        now_us = clock.now_us
         due_us = self._idle_from_us + self._backoff * air._timing.slot_us
-        config = self.config
-        if due_us > now_us and due_us <= self._deadline_us:
-            air.clock.call_at(due_us, self._start)
+        if now_us < due_us <= self._deadline_us:  # first: in a crowd, each frame on the air brings all others here
+            clock.call_at(due_us, self._start)
             return
+        config = self.config
         self._contending = False
         if due_us > self._deadline_us or not config.addresses:
             self._attempt -= 1  # this one is not made

@@ -42,6 +42,10 @@ _LAST_WAITS = 2_000
 #: Programs that would not end. Referenced for ever: Python would try again to end one that it deletes.
 _abandoned: list[greenlet] = []
 
+#: With more timers than so many, and twice as many as there were last, the heap is freed of those that were cancelled:
+#: what a program that is killed again and again would have waited for may be days away.
+_MANY_TIMERS = 1_000
+
 #: A program that computes while others are due may stay behind by so much before it lets them run.
 _MAY_OWE_US = 100
 
@@ -75,6 +79,7 @@ class VirtualClock:
         "_hub",
         "_interrupted",
         "_ready",
+        "_tidy_at",
         "hears_ctrl_c",
         "is_awaited",
         "now_us",
@@ -90,6 +95,7 @@ class VirtualClock:
         self._ready: deque[Task] = deque()
         self._counter = 0
         self._disordered = False
+        self._tidy_at = _MANY_TIMERS
         self._hub: greenlet | None = None
         self._free_until_us = -1
         self._interrupted = False
@@ -149,9 +155,8 @@ class VirtualClock:
                     task = ready.popleft()
                     if task._parent is hub or task._adopt(hub):
                         task._greenlet.switch()
-                if self._disordered:
-                    self._disordered = False
-                    heapq.heapify(heap)
+                if self._disordered or len(heap) > self._tidy_at:
+                    self._tidy()
                 if self._interrupted:
                     self._interrupted = False
                     raise KeyboardInterrupt
@@ -188,6 +193,14 @@ class VirtualClock:
             self._hub = None
             self._condition = None
             self._free_until_us = -1
+
+    def _tidy(self) -> None:
+        """Put the heap in order, and free it of what was cancelled."""
+        heap = self._heap
+        heap[:] = [timer for timer in heap if timer[2] is not None]
+        heapq.heapify(heap)
+        self._disordered = False
+        self._tidy_at = max(2 * len(heap), _MANY_TIMERS)
 
     def _goes_on(self) -> bool:
         """Return whether more will happen than chores in the background, or somebody waits all the same."""

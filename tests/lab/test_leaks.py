@@ -1,0 +1,128 @@
+"""What a board goes through again and again leaves nothing behind: no greenlet, no timer, no object."""
+
+import gc
+
+import pytest
+from greenlet import greenlet
+
+from espnow.lab import Lab
+
+BEGIN = """
+import espnow, network, time, machine, asyncio, _thread
+sta = network.WLAN(0)
+sta.active(True)
+e = espnow.ESPNow()
+e.active(True)
+b = b'\\xff' * 6
+e.add_peer(b)
+"""
+
+BUSY = (
+    BEGIN
+    + """
+import esp32, json, struct, ssd1306, neopixel, socket
+from machine import Pin, Timer, PWM, I2C, WDT
+p = Pin(4, Pin.IN, Pin.PULL_DOWN)
+esp32.wake_on_ext0(p, 1)
+p.irq(lambda p: None)
+Timer(0).init(period=5, callback=lambda t: None)
+PWM(Pin(5))
+I2C(0)
+neopixel.NeoPixel(Pin(2), 5)
+WDT(timeout=5000)
+async def main():
+    asyncio.create_task(asyncio.sleep(9))
+    await asyncio.sleep_ms(1)
+asyncio.run(main())
+_thread.start_new_thread(time.sleep, (9,))
+e.irq(lambda e: e.recv(0))
+e.send(b, b'x')
+"""
+)
+
+STUBBORN = "while True:\n  try:\n    while True: pass\n  except: pass\n"
+
+#: name -> (program, milliseconds of one turn, what is done to the board each turn)
+LIVES = {
+    "deep sleep": (BUSY + "machine.deepsleep(100)", 500, None),
+    "soft reset": (BUSY + "machine.soft_reset()", 120, None),
+    "reset": (BUSY + "machine.reset()", 420, None),
+    "joining and leaving": (
+        BEGIN + "while True:\n  sta.connect('home', 'secret123')\n  while not sta.isconnected(): time.sleep_ms(10)\n"
+        "  sta.disconnect()\n  time.sleep_ms(10)",
+        2_000,
+        None,
+    ),
+    "joining and asleep": (
+        BEGIN + "import socket\nsta.connect('home', 'secret123')\nwhile not sta.isconnected(): time.sleep_ms(10)\n"
+        "s = socket.socket()\ns.bind(('', 80))\ns.listen(1)\nmachine.deepsleep(100)",
+        2_500,
+        None,
+    ),
+    "joining and killed": (BEGIN + "sta.connect('home', 'secret123')\nwhile True: time.sleep_ms(10)", 900, "reset"),
+    "killed while it computes": (STUBBORN, 1, "soft_reset"),
+    "killed while it waits": (BUSY + "time.sleep(100)", 420, "reset"),
+    "killed in tasks": (
+        BEGIN + "async def f():\n  while True:\n    try: await asyncio.sleep(1)\n    except: pass\nasyncio.run(f())",
+        420,
+        "reset",
+    ),
+    "killed in threads": (
+        "import _thread\ndef f():\n" + "".join(f"  {line}\n" for line in STUBBORN.splitlines()) + "_thread."
+        "start_new_thread(f, ())\nf()",
+        330,
+        "reset",
+    ),
+    "watchdog": ("import machine\nmachine.WDT(timeout=5)\n" + STUBBORN, 310, None),
+    "interrupted": (BUSY + "time.sleep(100)", 420, "interrupt then reset"),
+}
+
+
+def counts(lab):
+    """Return how many greenlets, timers and objects there are while the last board is without power."""
+    lab.boards[-1].power_off()
+    lab.run(for_ms=10)
+    gc.collect()
+    objects = gc.get_objects()
+    lab.boards[-1].power_on()
+    timers = [timer for timer in lab.clock._heap if timer[2] is not None]  # others go when their time comes
+    return sum(isinstance(each, greenlet) for each in objects), len(timers), len(objects) - len(lab.clock._heap)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", LIVES)
+def test_nothing_is_left(name):
+    code, turn_ms, actions = LIVES[name]
+    with Lab(record=False, explain=True) as lab:
+        lab.router("home", "secret123")
+        lab.board(code=BEGIN + "while True: e.recv()")
+        board = lab.board(code=code)
+
+        def live(turns):
+            for _ in range(turns):
+                for action in (actions or "").split(" then "):
+                    if action:
+                        getattr(board, action)()
+                lab.run(for_ms=turn_ms)
+
+        found = []
+        for turns in (12, 40, 40):
+            live(turns)
+            found.append(counts(lab))
+    # What is made once, such as a module's class, is not made twice; one thing left a turn would be 40.
+    more = [
+        [after - before for before, after in zip(*pair, strict=True)] for pair in zip(found, found[1:], strict=False)
+    ]
+    greenlets, timers, objects = map(min, zip(*more, strict=True))
+    assert greenlets < 5
+    assert timers < 20
+    assert objects < 35
+
+
+def test_timers_that_were_cancelled_do_not_pile_up():
+    with Lab() as lab:
+        board = lab.board(code="import time\ntime.sleep(10**6)")
+        for _ in range(1_500):
+            board.soft_reset()
+            lab.run(for_ms=10.1)
+        assert len(lab.clock._heap) <= 1_001

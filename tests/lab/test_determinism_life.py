@@ -209,7 +209,6 @@ SEEDS = range(4)
 def test_how_the_host_slices_a_run_changes_nothing(seed):
     first = account(seed)
     assert first.count("\n") > 500
-    assert account(seed) == first
     for how in (pieces, watched):
         assert account(seed, how) == first
 

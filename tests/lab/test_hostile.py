@@ -119,7 +119,7 @@ def test_the_hosts_handler_of_ctrl_c_is_back_after_a_run(lab):
         "raise KeyboardInterrupt",
         "raise GeneratorExit",
         "raise BaseException('x')",
-        "import machine\ndef f(t): raise KeyboardInterrupt\nmachine.Timer(0).init(period=1, callback=f)\nwhile True: pass",
+        "import machine\ndef f(t): raise KeyboardInterrupt\nmachine.Timer(0).init(period=1, callback=f)\nwhile 1: pass",
         *(
             f"import _thread, time\ndef f(): raise {error}\n_thread.start_new_thread(f, ())\ntime.sleep_ms(5)\n1 / 0"
             for error in ("KeyboardInterrupt", "GeneratorExit", "BaseException('x')")

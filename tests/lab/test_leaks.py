@@ -1,6 +1,7 @@
 """What a board goes through again and again leaves nothing behind: no greenlet, no timer, no object."""
 
 import gc
+from itertools import pairwise
 
 import pytest
 from greenlet import greenlet
@@ -85,6 +86,7 @@ def counts(lab):
     gc.collect()
     objects = gc.get_objects()
     lab.boards[-1].power_on()
+    lab.run(for_ms=301)
     timers = [timer for timer in lab.clock._heap if timer[2] is not None]  # others go when their time comes
     return sum(isinstance(each, greenlet) for each in objects), len(timers), len(objects) - len(lab.clock._heap)
 
@@ -110,9 +112,7 @@ def test_nothing_is_left(name):
             live(turns)
             found.append(counts(lab))
     # What is made once, such as a module's class, is not made twice; one thing left a turn would be 40.
-    more = [
-        [after - before for before, after in zip(*pair, strict=True)] for pair in zip(found, found[1:], strict=False)
-    ]
+    more = [[after - before for before, after in zip(*pair, strict=True)] for pair in pairwise(found)]
     greenlets, timers, objects = map(min, zip(*more, strict=True))
     assert greenlets < 5
     assert timers < 20

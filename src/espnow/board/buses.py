@@ -19,7 +19,10 @@ from espnow.board.uart import Uart
 from espnow.errors import UserError
 
 if TYPE_CHECKING:
+    from espnow.board.audio import I2s
     from espnow.board.board import Board
+    from espnow.board.card import Card
+    from espnow.board.counters import CounterUnit
 
 __all__ = ["Buses", "Dht", "I2cBus", "OneWireBus", "Pixels", "SpiBus", "buses_of"]
 
@@ -298,6 +301,9 @@ class Buses:
         self._dht: dict[int, Dht] = {}
         self._onewire: dict[int, OneWireBus] = {}
         self._pixels: dict[int, Pixels] = {}
+        self._i2s: dict[int, I2s] = {}
+        self._cards: dict[int, Card] = {}
+        self._counters: dict[int, CounterUnit] = {}
         self._opened: list[I2cBus] = []
 
     def i2c(
@@ -397,16 +403,67 @@ class Buses:
             chain = self._pixels[pin] = Pixels()
         return chain
 
+    def i2s(self, number: int) -> I2s:
+        """Return an I2S port by its number.
+
+        Raises:
+            UserError: the chip has no such port.
+        """
+        port = self._i2s.get(number)
+        if port is None:
+            from espnow.board.audio import I2s
+
+            count = self._board.ports.chip.i2s
+            if number not in range(count):
+                has = f"I2S 0 to {count - 1}, not {number!r}" if count else "no I2S"
+                raise UserError(f"board {self._board.name!r} has {has}")
+            port = self._i2s[number] = I2s(self._board, number)
+        return port
+
+    def card(self, slot: int = 1) -> Card:
+        """Return the memory card in a slot of ``machine.SDCard``.
+
+        Raises:
+            UserError: the chip has no such slot.
+        """
+        card = self._cards.get(slot)
+        if card is None:
+            from espnow.board.card import Card
+
+            if self._board.profile.esp8266 or slot not in range(4):
+                has = "no slots" if self._board.profile.esp8266 else f"slots 0 to 3, not {slot!r}"
+                raise UserError(f"board {self._board.name!r} has {has} for a memory card")
+            card = self._cards[slot] = Card()
+        return card
+
+    def counter(self, number: int) -> CounterUnit:
+        """Return a pulse counter by its number."""
+        unit = self._counters.get(number)
+        if unit is None:
+            from espnow.board.counters import CounterUnit
+
+            unit = self._counters[number] = CounterUnit(self._board)
+        return unit
+
     @property
     def armed(self) -> bool:
         """Whether a callback is set, so that something may be called though no program runs."""
-        return any(uart.handler is not None for uart in self._uarts.values())
+        return (
+            any(uart.handler is not None for uart in self._uarts.values())
+            or any(port.busy for port in self._i2s.values())
+            or any(unit.handler is not None for unit in self._counters.values())
+        )
 
     def soft_reset(self) -> None:
         """Forget what the program had set up; what is connected stays."""
         self._opened.clear()
         for uart in self._uarts.values():
             uart.close()
+        for port in self._i2s.values():
+            port.close()
+        for unit in self._counters.values():
+            unit.forget()
+            unit.owner = None
 
 
 def buses_of(board: Board) -> Buses:

@@ -18,8 +18,10 @@ from espnow.board.ports_timers import PortTimer, Watchdog
 from espnow.board.power import PowerState
 
 if TYPE_CHECKING:
+    from espnow.board.audio import I2s
     from espnow.board.board import Board
     from espnow.board.buses import Buses, Dht, I2cBus, OneWireBus, Pixels, SpiBus
+    from espnow.board.card import Card
     from espnow.board.uart import Uart
 
 __all__ = [
@@ -203,6 +205,14 @@ class Ports:
     def pixels(self, pin: int) -> Pixels:
         """Return the chain of addressable LEDs at a pin."""
         return self._buses.pixels(pin)
+
+    def i2s(self, number: int) -> I2s:
+        """Return an I2S port (`espnow.board.buses.Buses.i2s`)."""
+        return self._buses.i2s(number)
+
+    def sdcard(self, slot: int = 1) -> Card:
+        """Return the memory card in a slot (`espnow.board.buses.Buses.card`)."""
+        return self._buses.card(slot)
 
     @property
     def _buses(self) -> Buses:

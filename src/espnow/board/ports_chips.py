@@ -28,6 +28,8 @@ class Chip:
         dac: the outputs of the DAC.
         rtc: those that can wake it from deep sleep, and are held in it.
         shared_block: Wi-Fi takes block 2 of the ADC for itself.
+        i2s: how many I2S ports it has.
+        counters: how many pulse counters (PCNT) it has.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Chip:
     dac: frozenset[int] = frozenset()
     rtc: frozenset[int] = frozenset()
     shared_block: bool = False
+    i2s: int = 0
+    counters: int = 0
 
 
 def _blocks(first: range | tuple[int, ...], second: range | tuple[int, ...]) -> dict[int, int]:
@@ -57,6 +61,8 @@ CHIPS: dict[str, Chip] = {
             dac=frozenset({25, 26}),
             rtc=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27, *range(32, 40)}),
             shared_block=True,
+            i2s=2,
+            counters=8,
         ),
         Chip(
             "esp32s3",
@@ -64,6 +70,8 @@ CHIPS: dict[str, Chip] = {
             analog=_blocks(range(1, 11), range(11, 21)),
             touch=frozenset(range(1, 15)),
             rtc=frozenset(range(22)),
+            i2s=2,
+            counters=4,
         ),
         Chip(
             "esp32c3",
@@ -71,6 +79,7 @@ CHIPS: dict[str, Chip] = {
             raised=frozenset({9}),
             analog=_blocks(range(5), (5,)),
             rtc=frozenset(range(6)),
+            i2s=1,
         ),
         Chip(
             "esp32c6",
@@ -78,6 +87,8 @@ CHIPS: dict[str, Chip] = {
             raised=frozenset({9}),
             analog=_blocks(range(7), ()),
             rtc=frozenset(range(8)),
+            i2s=1,
+            counters=4,
         ),
         Chip(
             "other",
@@ -87,6 +98,8 @@ CHIPS: dict[str, Chip] = {
             touch=frozenset({*range(16), 27, 32, 33}),
             dac=frozenset({17, 18, 25, 26}),
             rtc=frozenset(range(49)),
+            i2s=2,
+            counters=8,
         ),
         Chip("esp8266", pins=frozenset({0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16}), raised=frozenset({0, 2})),
     )

@@ -63,6 +63,7 @@ class PortPin:
         held: its pad is held: an output keeps its level whatever is written, through deep sleep and resets.
         pwm: ``(frequency in Hz, duty from 0 to 65535)`` while PWM runs on it, or None.
         stream: the bytes that ``machine.bitstream`` wrote last, such as the colours of a strip of LEDs.
+        pulses: ``(level, ns)`` of each pulse that ``esp32.RMT`` sent last, or None.
         outside: the level that something outside drives, or None.
         irq: ``(function, argument)`` that an edge schedules, or None.
         edges: which edges do.
@@ -83,6 +84,7 @@ class PortPin:
         "number",
         "outside",
         "pull",
+        "pulses",
         "pwm",
         "stream",
     )
@@ -96,6 +98,7 @@ class PortPin:
         self.held = False
         self.pwm: tuple[int, int] | None = None
         self.stream: bytes | None = None
+        self.pulses: tuple[tuple[int, int], ...] | None = None
         self.outside: int | None = None
         self.irq: tuple[Callable[[Any], object], Any] | None = None
         self.edges = Edge(0)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from espnow.board import Board
 
 if TYPE_CHECKING:
+    from espnow.board.audio import I2s
     from espnow.board.buses import Dht, I2cBus, OneWireBus, Pixels, SpiBus
+    from espnow.board.card import Card
     from espnow.board.ports import AnalogInput, AnalogOutput, PortPin, TouchPin
     from espnow.board.uart import Uart
 
@@ -82,3 +84,11 @@ class Outside:
     def pixels(self, pin: int) -> Pixels:
         """Return the chain of addressable LEDs at a pin."""
         return self.hardware.ports.pixels(pin)
+
+    def i2s(self, number: int) -> I2s:
+        """Return an I2S port: `feed` what its microphone hears, read as `output` what it plays."""
+        return self.hardware.ports.i2s(number)
+
+    def sdcard(self, slot: int = 1) -> Card:
+        """Return the memory card in a slot of `machine.SDCard`: `remove` it, `insert` another one."""
+        return self.hardware.ports.sdcard(slot)

@@ -2,7 +2,7 @@
 
 It follows https://docs.micropython.org/en/latest/library/esp32.html and MicroPython's ``ports/esp32/modesp32.c``,
 ``esp32_nvs.c`` and ``esp32_partition.c``. As the document says of NVS, what is not committed is lost at the next reset.
-`RMT`, `PCNT`, `ULP` and `CAN` do not exist here. An ESP8266 has no such module.
+`ULP` and `CAN` do not exist here. An ESP8266 has no such module.
 
 Assumed: the chip is at 40 degrees Celsius; heaps have constant sizes; there is one application partition.
 """
@@ -29,6 +29,9 @@ _NVS_INVALID_LENGTH = (-0x110C, "ESP_ERR_NVS_INVALID_LENGTH")
 
 _NVS_LONGEST = 15
 
+#: The classes that have their own file.
+_CLASSES = {"PCNT": "esp32_pcnt", "RMT": "esp32_rmt"}
+
 #: The temperature of the chip, in degrees Celsius. Assumed.
 CELSIUS = 40
 
@@ -50,6 +53,11 @@ class _Esp32(ModuleType):
             found: type = type("NVS", (_Nvs,), {"_board": self._board, "_pending": self._pending})
         elif name == "Partition":
             found = Partition
+        elif name in _CLASSES and (name != "PCNT" or self._board.ports.chip.counters):
+            base = getattr(importlib.import_module(f"espnow.micropython.{_CLASSES[name]}"), name)
+            found = importlib.import_module("espnow.micropython.machine.binding").bind(
+                self._board, name, base, module="esp32"
+            )
         else:
             raise AttributeError(f"module 'esp32' has no attribute '{name}'")
         setattr(self, name, found)

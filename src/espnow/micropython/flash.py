@@ -9,6 +9,8 @@ Rules:
 - A flash outlives its board's programs, resets and sleep. Errors are those of littlefs as MicroPython's ESP32 port
   raises them. Writing takes no virtual time; times of files are zero, so that runs repeat.
 - Only what the program wrote fills the flash: `SIZE` for all of it, in blocks. Assumed: 2 MB, as on an ESP32 with 4 MB.
+- A card that is mounted is a directory with a size of its own. Its files stay below the mount point and are not to be
+  seen while it is not mounted, as after each start; what a folder of the computer has there is on the card, too.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -32,7 +34,8 @@ BLOCK = 4096
 #: The longest name that littlefs takes.
 NAME_MAX = 255
 
-_EIO, _EACCES, _EEXIST, _ENOTDIR, _EISDIR, _EINVAL, _ENOSPC, _ENAMETOOLONG, _ENOTEMPTY = (
+_EPERM, _EIO, _EACCES, _EEXIST, _ENOTDIR, _EISDIR, _EINVAL, _ENOSPC, _ENAMETOOLONG, _ENOTEMPTY = (
+    1,
     5,
     13,
     17,
@@ -72,13 +75,19 @@ class Flash:
         self._files: dict[str, bytearray] = {}
         self._folders: set[str] = set()
         self._gone: set[str] = set()
+        # Mount points of cards: those that are mounted, with their blocks, and those that were.
+        self._cards: dict[str, int] = {}
+        self._off: set[str] = set()
         # Of a folder that is only read: a board that wakes a thousand times looks once.
         self._seen: dict[str, tuple[str, os.stat_result] | None] = {}
         self._contents: dict[str, bytes] = {}
 
     def boot(self) -> None:
-        """Begin as MicroPython does: in the root."""
+        """Begin as MicroPython does: in the root, without a card."""
         self.cwd = "/"
+        if self._cards:
+            self._off.update(self._cards)
+            self._cards.clear()
 
     # Looking.
 
@@ -102,6 +111,8 @@ class Flash:
 
     def kind(self, path: str) -> Kind | None:
         """Return what is at a path: a file, a directory, or nothing."""
+        if self._off and _above(path, self._off) is not None:
+            return None
         if path in self._files:
             return "file"
         if path == "/" or path in self._folders:
@@ -125,6 +136,8 @@ class Flash:
         Raises:
             OSError: ENOENT or EISDIR, there is none.
         """
+        if self._off and _above(path, self._off) is not None:
+            _refuse(ENOENT)
         content = self._files.get(path)
         if content is not None:
             return bytes(content)
@@ -159,7 +172,7 @@ class Flash:
             if look is not None and stat.S_ISDIR(look[1].st_mode):
                 with _host_errors():
                     found.update(each.name for each in Path(look[0]).iterdir() if self.kind(prefix + each.name))
-        return sorted(found)
+        return sorted(name for name in found if prefix + name not in self._off)
 
     def changed(self, path: str) -> bool:
         """Return whether a program has written, removed or renamed what is at a path."""
@@ -175,8 +188,42 @@ class Flash:
 
     @property
     def used_blocks(self) -> int:
-        """How many blocks are taken by what programs wrote."""
-        return len(self._folders) + sum(_blocks(len(content)) for content in self._files.values())
+        """How many blocks are taken by what programs wrote, but for cards."""
+        return self._used(None)
+
+    def space(self, path: str) -> tuple[int, int]:
+        """Return how many blocks there are where a path is, on a card or beside, and how many of them are taken."""
+        card = _above(path, self._cards)
+        return (self.blocks if card is None else self._cards[card]), self._used(card)
+
+    # Cards.
+
+    def mount(self, path: str, size: int) -> None:
+        """Let the files of a card be at a path.
+
+        Args:
+            path: where.
+            size: the bytes that the card holds.
+
+        Raises:
+            OSError: EPERM, a card is mounted there; ENOENT or ENOTDIR, that cannot be.
+        """
+        if path in self._cards or path == "/":
+            _refuse(_EPERM)
+        self._off.discard(path)
+        kind = self.kind(path)
+        if kind is None:
+            self.mkdir(path)
+        elif kind == "file":
+            _refuse(_ENOTDIR)
+        self._cards[path] = size // BLOCK
+
+    def umount(self, path: str) -> None:
+        """End `mount`; nothing happens if no card is mounted there."""
+        if self._cards.pop(path, None) is not None:
+            self._off.add(path)
+            if _above(self.cwd, self._off) is not None:
+                self.cwd = "/"
 
     # Changing.
 
@@ -195,10 +242,11 @@ class Flash:
             _refuse(_EEXIST)
         if kind is None:
             self._check_parent(path)
+            self._off.discard(path)
         content = self._files.get(path)
         if content is None:
             content = bytearray() if kind is None or truncate else bytearray(self.read(path))
-            self._check_space(_blocks(len(content)))
+            self._check_space(path, _blocks(len(content)))
             self._files[path] = content
             self._gone.discard(path)
             if kind is None or truncate:
@@ -216,7 +264,7 @@ class Flash:
         """
         before = len(content)
         end = position + len(data)
-        self._check_space(_blocks(end) - _blocks(before))
+        self._check_space(path, _blocks(end) - _blocks(before))
         if position > before:
             content.extend(bytes(position - before))
         content[position:end] = data
@@ -224,7 +272,7 @@ class Flash:
 
     def cut(self, path: str, content: bytearray, length: int) -> None:
         """Make an open file so long, with zeros at its end if it was shorter."""
-        self._check_space(_blocks(length) - _blocks(len(content)))
+        self._check_space(path, _blocks(length) - _blocks(len(content)))
         del content[length:]
         content.extend(bytes(length - len(content)))
         self._store(path, content)
@@ -238,7 +286,8 @@ class Flash:
         if self.kind(path) is not None:
             _refuse(_EEXIST)
         self._check_parent(path)
-        self._check_space(1)
+        self._check_space(path, 1)
+        self._off.discard(path)
         if self.folder is not None:
             with _host_errors():
                 Path(self._target(path)).mkdir(parents=True, exist_ok=True)
@@ -268,13 +317,15 @@ class Flash:
         """Move a file or a directory; a file, or an empty directory, that is there is replaced.
 
         Raises:
-            OSError: ENOENT, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL.
+            OSError: ENOENT, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL; EPERM, one of them is on a card.
         """
         kind, other = self.kind(old), self.kind(new)
         if kind is None:
             _refuse(ENOENT)
         if old == new:
             return
+        if self._cards and _above(old, self._cards) != _above(new, self._cards):
+            _refuse(_EPERM)
         if old == "/" or new.startswith(old + "/"):
             _refuse(_EINVAL)
         self._check_parent(new)
@@ -324,9 +375,21 @@ class Flash:
         if kind != "dir":
             _refuse(_ENOTDIR if kind else ENOENT)
 
-    def _check_space(self, more_blocks: int) -> None:
-        if more_blocks > 0 and self.used_blocks + more_blocks > self.blocks:
-            _refuse(_ENOSPC)
+    def _check_space(self, path: str, more_blocks: int) -> None:
+        if more_blocks > 0:
+            blocks, used = self.space(path)
+            if used + more_blocks > blocks:
+                _refuse(_ENOSPC)
+
+    def _used(self, card: str | None) -> int:
+        """Return how many blocks are taken on a card, or (None) beside all cards."""
+        cards = {*self._cards, *self._off}
+        if not cards:
+            return len(self._folders) + sum(_blocks(len(content)) for content in self._files.values())
+        folders = sum(_above(path, cards) == card for path in self._folders - cards)
+        return folders + sum(
+            _blocks(len(content)) for path, content in self._files.items() if _above(path, cards) == card
+        )
 
     def _forget(self, path: str) -> None:
         self._files.pop(path, None)
@@ -368,6 +431,14 @@ def _look_below(root: str, path: str) -> tuple[str, os.stat_result] | None:
     except (OSError, ValueError):
         return None
     return (here, found) if stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode) else None
+
+
+def _above(path: str, folders: Iterable[str]) -> str | None:
+    """Return which of some directories a path is, or is in."""
+    for folder in folders:
+        if path == folder or path.startswith(folder + "/"):
+            return folder
+    return None
 
 
 def _blocks(size: int) -> int:

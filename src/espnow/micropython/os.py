@@ -1,7 +1,8 @@
 """`os` of a board, as https://docs.micropython.org/en/latest/library/os.html describes it, over the board's flash.
 
 Names come sorted and times are zero, so that runs repeat. There is one file system, which is mounted at ``/``: what a
-program mounts beside it is a directory of the flash, whatever device it names.
+program mounts beside it is a directory of the flash, whatever device it names. A `machine.SDCard` there has a size of
+its own, and its files are seen only while it is mounted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from espnow.board import Board
+from espnow.board.card import Card
 from espnow.errors import ENOENT, BoardOSError
 from espnow.micropython.flash import BLOCK, NAME_MAX
 from espnow.micropython.services import Services
@@ -20,6 +22,7 @@ __all__ = ["build"]
 
 _DIRECTORY = 0x4000
 _FILE = 0x8000
+_ENODEV = 19
 _ENOTDIR = 20
 
 
@@ -111,10 +114,10 @@ def build(board: Board, services: Services) -> ModuleType:
             raise BoardOSError(ENOENT)
         return _DIRECTORY if kind == "dir" else _FILE, 0, 0, 0, 0, 0, flash.size(target), 0, 0, 0
 
-    def statvfs(_path: str = "/", /) -> tuple[int, ...]:
+    def statvfs(path: str = "/", /) -> tuple[int, ...]:
         """Return the size of blocks, twice, their number, those that are free, twice, and the longest name."""
-        free = flash.blocks - flash.used_blocks
-        return BLOCK, BLOCK, flash.blocks, free, free, 0, 0, 0, 0, NAME_MAX
+        blocks, used = flash.space(flash.resolve(path))
+        return BLOCK, BLOCK, blocks, blocks - used, blocks - used, 0, 0, 0, 0, NAME_MAX
 
     def remove(path: str, /) -> None:
         """Remove a file or an empty directory.
@@ -140,14 +143,29 @@ def build(board: Board, services: Services) -> ModuleType:
         """
         flash.mkdir(flash.resolve(path))
 
-    def mount(_file_system: Any, path: str, /, **_options: Any) -> None:
-        """Make sure that there is a directory at the mount point."""
-        target = flash.resolve(path)
-        if flash.kind(target) is None:
+    mounted: dict[int, str] = {}
+
+    def mount(fsobj: Any, mount_point: str, /, **_options: Any) -> None:
+        """Make sure that there is a directory at the mount point; of a memory card its files are there then.
+
+        Raises:
+            OSError: ENODEV, there is no card in the slot; EPERM, one is mounted there.
+        """
+        target = flash.resolve(mount_point)
+        card = getattr(getattr(fsobj, "_device", fsobj), "card", None)
+        if isinstance(card, Card):
+            if not card.present:
+                raise BoardOSError(_ENODEV)
+            flash.mount(target, card.size)
+            mounted[id(fsobj)] = target
+        elif flash.kind(target) is None:
             flash.mkdir(target)
 
-    def umount(_path: Any, /) -> None:
-        """Do nothing."""
+    def umount(mount_point: Any, /) -> None:
+        """Hide the files of the memory card that is mounted there, or is this one; nothing happens to anything else."""
+        target = flash.resolve(mount_point) if isinstance(mount_point, str) else mounted.pop(id(mount_point), None)
+        if target is not None:
+            flash.umount(target)
 
     def sync() -> None:
         """Do nothing: what is written is in the flash."""

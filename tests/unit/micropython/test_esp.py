@@ -114,8 +114,8 @@ def test_what_the_chip_knows_of_itself(rig, esp32):
     for capability in (esp32.HEAP_DATA, esp32.HEAP_EXEC):
         for total, free, largest, least in esp32.idf_heap_info(capability):
             assert total > free >= largest >= least > 0
-    with pytest.raises(AttributeError, match="module 'esp32' has no attribute 'RMT'"):
-        _ = esp32.RMT
+    with pytest.raises(AttributeError, match="module 'esp32' has no attribute 'ULP'"):
+        _ = esp32.ULP
 
 
 def test_partition(esp32):

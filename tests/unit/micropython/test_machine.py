@@ -58,8 +58,8 @@ COMMON = {
     "reset_cause", "sleep", "soft_reset", "time_pulse_us", "unique_id",
 }  # fmt: skip
 ESP32 = {
-    "ADCBlock", "DAC", "EXT0_WAKE", "EXT1_WAKE", "PIN_WAKE", "TIMER_WAKE", "TOUCHPAD_WAKE", "TouchPad", "ULP_WAKE",
-    "wake_reason",
+    "ADCBlock", "Counter", "DAC", "EXT0_WAKE", "EXT1_WAKE", "Encoder", "I2S", "PIN_WAKE", "SDCard", "TIMER_WAKE",
+    "TOUCHPAD_WAKE", "TouchPad", "ULP_WAKE", "wake_reason",
 }  # fmt: skip
 
 
@@ -72,8 +72,8 @@ def test_names(make_rig, profile, names):
     taken = rig.run("from machine import *")
     assert names <= taken.keys()
     assert all(getattr(machine, name) is not None for name in names)
-    with pytest.raises(AttributeError, match="module 'machine' has no attribute 'SDCard'"):
-        _ = machine.SDCard
+    with pytest.raises(AttributeError, match="module 'machine' has no attribute 'CAN'"):
+        _ = machine.CAN
 
 
 def test_names_that_an_esp8266_lacks(make_rig):

@@ -31,6 +31,9 @@ _LIGHTSLEEP_ESP8266_MS = 4_294_967
 #: The classes of the buses, which have their own file.
 _BUSES = frozenset({"I2C", "SoftI2C", "SPI", "SoftSPI", "UART"})
 
+#: Those that need a pulse counter, which not every chip has.
+_COUNTERS = frozenset({"Counter", "Encoder"})
+
 _MEMORY = {"mem8": 1, "mem16": 2, "mem32": 4}
 
 #: An ESP8266's numbers for why it started (``rst_reason`` of its SDK).
@@ -64,7 +67,7 @@ class _Machine(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         """Make what is made on demand: classes, and the views of memory."""
-        where = self._CLASSES.get(name)
+        where = self._CLASSES.get(name) if name not in _COUNTERS or self._board.ports.chip.counters else None
         if where is not None:
             found: Any = self._board.classes.get(name)
             if found is None:
@@ -91,7 +94,8 @@ class _Machine(ModuleType):
         """What ``from machine import *`` takes."""
         own = {name for kind in type(self).__mro__[:-2] for name in vars(kind) if not name.startswith("_")}
         buses = {name for name in _BUSES if _bus(name, self._board, self._services) is not None}
-        return sorted(own | self._CLASSES.keys() | _MEMORY.keys() | buses)
+        lacks = frozenset() if self._board.ports.chip.counters else _COUNTERS
+        return sorted((own | self._CLASSES.keys() | _MEMORY.keys() | buses) - lacks)
 
     def _memory(self, name: str) -> Any:
         from espnow.micropython.machine.pulses import Memory
@@ -203,10 +207,14 @@ class _Esp32(_Machine):
     _CLASSES: ClassVar = {
         "ADC": ("analog", "ADC"),
         "ADCBlock": ("analog", "ADCBlock"),
+        "Counter": ("counter", "Counter"),
         "DAC": ("analog", "DAC"),
+        "Encoder": ("counter", "Encoder"),
+        "I2S": ("i2s", "I2S"),
         "PWM": ("pwm", "PWM"),
         "Pin": ("pin", "Pin"),
         "RTC": ("rtc", "RTC"),
+        "SDCard": ("sdcard", "SDCard"),
         "Signal": ("pin", "Signal"),
         "Timer": ("timer", "Timer"),
         "TouchPad": ("analog", "TouchPad"),

@@ -43,14 +43,14 @@ class Bound:
         return found
 
 
-def bind(board: Board, name: str, base: type[B]) -> type[B]:
+def bind(board: Board, name: str, base: type[B], module: str = "machine") -> type[B]:
     """Return `base` as the class `name` of a board."""
     classes = board.classes
     found: type[B] | None = classes.get(name)
     if found is None:
         names: dict[str, Any] = {
             "__doc__": base.__doc__,
-            "__module__": "machine",
+            "__module__": module,
             "__slots__": (),
             "_board": board,
             "_made": {},

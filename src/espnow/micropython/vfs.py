@@ -1,0 +1,20 @@
+"""`vfs` of a board, as https://docs.micropython.org/en/latest/library/vfs.html describes it: what `os` has of it, too."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from espnow.board import Board
+from espnow.micropython.services import Services
+
+__all__ = ["build"]
+
+
+def build(board: Board, services: Services) -> ModuleType:
+    """Return the module `vfs` of `board`."""
+    from espnow.micropython import BUILDERS
+
+    names = vars(BUILDERS["os"](board, services))
+    module = ModuleType("vfs", "What is mounted on this board.")
+    vars(module).update({name: names[name] for name in ("VfsFat", "VfsLfs2", "mount", "umount")})
+    return module

@@ -29,6 +29,7 @@ __all__ = [
     "FLAG",
     "FOLDER",
     "HEX",
+    "HOSTS",
     "I2C_ADDRESS",
     "I2C_BUS",
     "KEY",
@@ -36,7 +37,6 @@ __all__ = [
     "MAC",
     "METRES",
     "NAME",
-    "NUMBER",
     "PIN",
     "POSITION",
     "PROBABILITY",
@@ -340,7 +340,6 @@ NAME = Kind("a name", _name)
 TEXTS = Kind("a list of texts", _texts)
 FLAG = Kind("true or false", _flag)
 WHOLE = whole("a whole number")
-NUMBER = _between("a number", -math.inf, math.inf)
 TIME = Kind('a time such as "500ms", "30s" or "10m"', _time)
 TIME_ABOVE_0 = Kind('a time above 0, such as "500ms", "30s" or "10m"', _time_above_0)
 PROFILE = choice(*PROFILES)

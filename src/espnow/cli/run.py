@@ -23,6 +23,7 @@ from espnow.frame.text import printable
 from espnow.lab import Lab, LabBoard, labfile
 from espnow.lab.host import HostInput, Pacer
 from espnow.lab.interrupts import forget_after_first
+from espnow.lab.labfile_kinds import METRES, PROBABILITY, Kind
 from espnow.lab.labfile_parts import LabPart
 from espnow.lab.times import parse_time_us
 
@@ -207,8 +208,8 @@ def _override(arguments: argparse.Namespace, content: LabPart, programs: int) ->
         quiet=arguments.quiet or content.quiet,
         air=replace(
             air,
-            loss=air.loss if arguments.loss is None else arguments.loss,
-            range_m=air.range_m if arguments.range is None else arguments.range,
+            loss=air.loss if arguments.loss is None else _checked("--loss", arguments.loss, PROBABILITY),
+            range_m=air.range_m if arguments.range is None else _checked("--range", arguments.range, METRES),
         ),
         boards=tuple(boards),
     )
@@ -364,6 +365,14 @@ def _parse_position(text: str) -> tuple[float, float]:
     except ValueError:
         raise UserError(f"--at {text}: a position is two numbers in metres, as in --at 10,2.5") from None
     return x, y
+
+
+def _checked(option: str, value: float, kind: Kind) -> float:
+    """Return an option's number if a lab file would take it, too."""
+    try:
+        return float(kind.read(value, Path()))
+    except ValueError:
+        raise UserError(f"{option} {value:g}: this is not {kind.allowed}") from None
 
 
 def _parse_duration(text: str) -> int:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
+from espnow.air.crowd import CROWD, Crowd
 from espnow.air.propagation import LogDistance, Position, sensitivity_dbm
 from espnow.errors import LinkFull
 from espnow.frame import (
@@ -251,6 +252,8 @@ class AirLink:
         position: metres, east and north.
         station: who gets what it hears.
         config: what the station asked of it.
+        order: the number of its station, in the order in which they were made.
+        crowd: with whom it waits for the channel, or None.
     """
 
     __slots__ = (
@@ -273,6 +276,7 @@ class AirLink:
         "_start_us",
         "_tuned_us",
         "config",
+        "crowd",
         "name",
         "order",
         "position",
@@ -301,6 +305,7 @@ class AirLink:
         self._awake_until_us = 0
         self._channel = 1
         self._contending = False
+        self.crowd: Crowd | None = None
         self._rate = 0
         self._hearers: dict[int, dict[AirLink, Reception]] = {}
         self._hearers_key: tuple[int, float] | None = None
@@ -371,17 +376,28 @@ class AirLink:
             self._backoff -= min(self._backoff, passed_us // timing.slot_us)
         self._idle_from_us = busy_us + timing.difs_us
 
+    def due_us(self) -> int:
+        """Return when to look again whether it may send (`espnow.air.crowd.Waiting`)."""
+        due_us = self._idle_from_us + self._backoff * self._air._timing.slot_us
+        return due_us if due_us <= self._deadline_us else max(self._deadline_us, self._air.clock.now_us)
+
+    def wake(self) -> None:
+        """Look whether it may send (`espnow.air.crowd.Waiting`)."""
+        self._start()
+
     def _start(self) -> None:
         """Put the frame on the air, if the channel stayed idle."""
         air = self._air
         clock = air.clock
         now_us = clock.now_us
         due_us = self._idle_from_us + self._backoff * air._timing.slot_us
-        if now_us < due_us <= self._deadline_us:  # first: in a crowd, each frame on the air brings all others here
-            clock.call_at(due_us, self._start)
+        if now_us < due_us <= self._deadline_us:
+            if self.crowd is None:
+                clock.call_at(due_us, self._start)
             return
         config = self.config
         self._contending = False
+        self.crowd = None
         if due_us > self._deadline_us or not config.addresses:
             self._attempt -= 1  # this one is not made
             self._finish(Outcome.NOT_ACKNOWLEDGED)
@@ -401,11 +417,15 @@ class AirLink:
         self._busy_until_us = busy_us
         self._rate = rate
         self._channel = channel = config.channel
+        frozen = []
         for link in self._find_hearers(rate):
             if link.config.channel == channel and link._busy_until_us < busy_us:
                 link._busy_until_us = busy_us
                 if link._contending:
                     link._freeze(now_us, busy_us)
+                    frozen.append(link)
+        if len(frozen) >= CROWD:
+            Crowd(clock, frozen)
         if group:
             air.clock.call_at(end_us, self._end_group)
         else:

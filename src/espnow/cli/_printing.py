@@ -8,7 +8,7 @@ from collections.abc import Callable
 from io import TextIOWrapper
 from typing import TextIO
 
-from espnow.cli._show import Progress, table
+from espnow.cli._show import NO_ROOM, Progress, table
 from espnow.frame import format_mac
 from espnow.frame.text import message_text
 from espnow.lab import Lab, LabBoard
@@ -31,12 +31,13 @@ class Printer:
 
     Attributes:
         progress: of the run; what is printed takes its place.
-        unheard: whoever read the output has left, as `head` does; the run is ended then.
+        unheard: why the output reaches nobody: its reader has left, as `head` does, or there is no room; the run is
+            ended then.
     """
 
     def __init__(self, lab: Lab, *, as_json: bool) -> None:
         self.progress = Progress()
-        self.unheard = False
+        self.unheard: OSError | None = None
         self._lab = lab
         self._json = as_json
         self._parts: dict[tuple[str, TextIO], str] = {}
@@ -65,15 +66,17 @@ class Printer:
 
     def _write(self, text: str, stream: TextIO, *, flush: bool = True) -> None:
         """Write for a program, which never learns that nobody reads it."""
-        if self.unheard:
+        if self.unheard is not None:
             return
         self.progress.clear()
         try:
             stream.write(text)
             if flush:
                 stream.flush()
-        except BrokenPipeError:
-            self.unheard = True
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError) and error.errno not in NO_ROOM:
+                raise
+            self.unheard = error
             self._lab.clock.interrupt()
 
     def _write_raw(self, text: str) -> None:

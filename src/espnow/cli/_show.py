@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Sequence
 
-__all__ = ["Progress", "table"]
+__all__ = ["NO_ROOM", "Progress", "table"]
+
+#: What the system says when there is no room for the output.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _WIDTH = 30
 _AFTER_S = 1.0

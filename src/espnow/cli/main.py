@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from typing import NoReturn
 
 from espnow.cli import decode, run
 from espnow.cli._frames import shown_argument
+from espnow.cli._show import NO_ROOM
 from espnow.errors import UserError
 
 __all__ = ["entry", "main"]
@@ -27,9 +27,6 @@ _VALUE = re.compile(r"ignored explicit argument .*", re.DOTALL)
 _QUOTED = re.compile(r"""(['"])(.*?)\1""", re.DOTALL)
 # What can be told of an option that nobody knows: its value could be a key.
 _OPTION = re.compile(r"(--?[A-Za-z][A-Za-z-]{0,20})(?:=.*)?", re.DOTALL)
-
-# Whoever reads the output may leave; or there may be no room for it.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -95,7 +92,7 @@ def entry() -> NoReturn:
         _discard_output()
         code = 1
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in NO_ROOM:
             raise
         _discard_output()
         print(f"espnow: cannot write the output: {error.strerror}", file=sys.stderr)

@@ -258,8 +258,8 @@ def _run_lab(lab: Lab, file: labfile.LabFile, arguments: argparse.Namespace) -> 
         printer.finish()
         if capture is not None:
             capture.close()
-    if printer.unheard:
-        return 1
+    if printer.unheard is not None:
+        raise printer.unheard
     if not content.quiet:
         printer.summary()
     if content.explain:

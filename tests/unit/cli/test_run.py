@@ -382,7 +382,6 @@ def test_exit_codes(run, codes, expected):
         (["--loss", "nan", "good.py"], "--loss nan: this is not a number from 0 to 1"),
         (["--range", "-1", "good.py"], "--range -1: this is not a number of metres, 0 or more"),
         (["--loss", "x", "good.py"], "--loss"),
-        (["--range", "-1", "good.py"], "range"),
         (["--pcap", "nosuch/air.pcapng", "good.py"], "--pcap nosuch/air.pcapng: No such file"),
         (["--pcap", ".", "good.py"], "--pcap .: Is a directory"),
         (["--nonsense", "good.py"], "--nonsense"),
@@ -405,6 +404,19 @@ def test_a_capture_that_cannot_be_written_is_one_line(run):
     code, _, err = run("--for", "1s", "--pcap", "/dev/full", "-c", RADIO)
     assert code == 2
     assert err == ["espnow run: --pcap /dev/full: No space left on device"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("programs", [1, 2])
+def test_output_that_finds_no_room_is_one_line_and_no_error_of_a_program(programs):
+    code = ["-c", "import time\nwhile True: print('x'); time.sleep(1)"] * programs
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "espnow", "run", "--for", "1d", *code],
+            stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == b"espnow: cannot write the output: No space left on device\n"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])

@@ -421,7 +421,7 @@ class Buses:
         return port
 
     def card(self, slot: int = 1) -> Card:
-        """Return the memory card in a slot of ``machine.SDCard``.
+        """Return the memory card in a slot of ``machine.SDCard``; 2 is that of the module ``sdcard``, too.
 
         Raises:
             UserError: the chip has no such slot.
@@ -430,9 +430,8 @@ class Buses:
         if card is None:
             from espnow.board.card import Card
 
-            if self._board.profile.esp8266 or slot not in range(4):
-                has = "no slots" if self._board.profile.esp8266 else f"slots 0 to 3, not {slot!r}"
-                raise UserError(f"board {self._board.name!r} has {has} for a memory card")
+            if slot not in range(4):
+                raise UserError(f"board {self._board.name!r} has slots 0 to 3 for memory cards, not {slot!r}")
             card = self._cards[slot] = Card()
         return card
 

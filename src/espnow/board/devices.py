@@ -3,8 +3,8 @@
 Rules: no input and output of the host, no clock of its own; time comes in as `now_us`. A device does not know its bus,
 its address or its board.
 
-Followed: the data sheets of the DS18B20 (Maxim 19-7487) and the DHT11 and DHT22 (Aosong), and for displays those that
-`espnow.board.oled` names.
+Followed: the data sheets of the DS18B20 (Maxim 19-7487) and the DHT11 and DHT22 (Aosong), and what
+`espnow.board.oled` and `espnow.board.spi_card` name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from espnow.board.oled import Oled, Sh1106, Ssd1306
+from espnow.board.spi_card import SpiCard
 
 __all__ = [
     "Ds18b20",
@@ -20,6 +21,7 @@ __all__ = [
     "Oled",
     "RegisterDevice",
     "Sh1106",
+    "SpiCard",
     "SpiDevice",
     "Ssd1306",
     "crc8",

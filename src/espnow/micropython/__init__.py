@@ -73,6 +73,7 @@ _FROZEN = {
     "ntptime": "ntptime",
     "onewire": "onewire",
     "requests": "requests",
+    "sdcard": "sdcard",
     "sh1106": "sh1106",
     "ssd1306": "ssd1306",
     "umqtt": "umqtt",

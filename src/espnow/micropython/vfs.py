@@ -1,4 +1,4 @@
-"""`vfs` of a board, as https://docs.micropython.org/en/latest/library/vfs.html describes it: what `os` has of it, too."""
+"""`vfs` of a board, after https://docs.micropython.org/en/latest/library/vfs.html; `os` has the same names."""
 
 from __future__ import annotations
 

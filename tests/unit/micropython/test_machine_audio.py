@@ -113,6 +113,7 @@ def test_writing_waits_for_what_does_not_fit(rig, open_port):
     assert rig.board.ports.i2s(0).output == b"ab" * 200 + b"cd" * 100
     rig.clock.move(10_000_000)
     assert took_us(rig, port.write, bytes(400))[1] == 20  # everything had been played long ago
+    assert took_us(rig, port.write, bytes(200))[1] == 100_000
 
 
 @pytest.mark.parametrize(

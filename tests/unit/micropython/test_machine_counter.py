@@ -192,6 +192,35 @@ def test_value_lets_the_handler_run_before(rig, PCNT):
     assert seen == [16]
 
 
+def test_value_in_a_callback_lets_the_handler_run_before(rig, PCNT):
+    seen = []
+    unit = PCNT(0, pin=4, rising=PCNT.INCREMENT, max=5)
+    unit.irq(lambda each: seen.append(each.irq().flags()), PCNT.IRQ_MAX)
+    unit.start()
+    rig.board.schedule(lambda _: (pulses(rig, 5), seen.append(unit.value())), None)
+    rig.board.run_callbacks()
+    assert seen == [16, 0]
+
+
+def test_events_take_one_place_among_the_callbacks(rig, PCNT):
+    calls = []
+    unit = PCNT(0, pin=4, rising=PCNT.INCREMENT, max=1)
+    unit.irq(lambda each: calls.append(each.irq().flags()), PCNT.IRQ_MAX)
+    unit.start()
+    pulses(rig, 20)
+    assert rig.board.schedule(calls.append, "other")
+    rig.board.run_callbacks()
+    assert calls == [16, "other"]
+    pulses(rig, 1)
+    rig.board.soft_reset()
+    unit = PCNT(0, pin=4, rising=PCNT.INCREMENT, max=1)
+    unit.irq(lambda each: calls.append("again"), PCNT.IRQ_MAX)
+    unit.start()
+    pulses(rig, 1)
+    rig.board.run_callbacks()
+    assert calls[2:] == ["again"]
+
+
 @pytest.mark.parametrize("end", ["deinit", "reset"])
 def test_a_unit_that_ended_hears_nothing(rig, PCNT, end):
     unit = PCNT(0, pin=4, rising=PCNT.INCREMENT, max=5)

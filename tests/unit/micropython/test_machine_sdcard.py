@@ -103,12 +103,10 @@ def test_no_card(rig, machine):
     assert card.readblocks(0, buffer) and buffer == bytes(512)
 
 
-def test_which_slots_there_are(rig, make_rig):
+def test_which_slots_there_are(rig):
     assert isinstance(rig.board.ports.sdcard(), Card)
-    with pytest.raises(UserError, match="has slots 0 to 3, not 4"):
+    with pytest.raises(UserError, match="has slots 0 to 3 for memory cards, not 4"):
         rig.board.ports.sdcard(4)
-    with pytest.raises(UserError, match="has no slots"):
-        make_rig("esp8266").board.ports.sdcard(1)
 
 
 # What is mounted
@@ -183,10 +181,14 @@ os.rename("/sd/a", "/sd/c")
 names = os.listdir("/sd"), os.listdir("/")
 os.umount("/sd")
 os.mkdir("/sd")  # a directory of the flash, which a program may make before it mounts
+there = "sd" in os.listdir("/")
+os.mount(card, "/sd")
+names += (os.listdir("/sd"),)
 """
     )
     assert names["errors"] == [1, 1]
-    assert names["names"] == (["c"], ["b", "sd"])
+    assert names["names"] == (["c"], ["b", "sd"], ["c"])
+    assert names["there"]
 
 
 def test_a_card_has_its_own_size(bench):
@@ -246,3 +248,42 @@ if machine.reset_cause() != machine.DEEPSLEEP_RESET:
         assert board.lines[1::2] == ["x", "xx"]
         assert all("sd" not in line for line in board.lines[::2])
         assert board.sdcard(1).present
+
+
+# The module sdcard
+
+
+@pytest.mark.parametrize("profile", ["esp32", "esp8266"])
+def test_the_module_sdcard(profile):
+    bench = Bench(profile)
+    names = bench.run(
+        """
+import os, sdcard
+from machine import Pin, SPI
+card = sdcard.SDCard(SPI(1), Pin(15))
+os.mount(os.VfsFat(card), "/sd")
+open("/sd/a", "w").write("x")
+card.writeblocks(3, b"b" * 512)
+buffer = bytearray(1024)
+card.readblocks(2, buffer)
+answers = card.sectors, card.ioctl(4, 0), card.ioctl(5, 0), card.ioctl(1, 0)
+errors = []
+for call in (card.readblocks, card.writeblocks):
+    for block, size in ((card.sectors, 512), (0, 100), (0, 0)):
+        try:
+            call(block, bytearray(size))
+        except OSError as error:
+            errors.append(error.args[0])
+        except AssertionError:
+            errors.append("size")
+os.umount("/sd")
+"""
+    )
+    assert names["buffer"] == bytes(512) + b"b" * 512
+    assert names["answers"] == (CARD_BYTES // 512, CARD_BYTES // 512, 512, None)
+    assert names["errors"] == [5, "size", "size"] * 2
+    assert bench.board.ports.sdcard(2).read(3, 1) == b"b" * 512
+    bench.board.ports.sdcard(2).remove()
+    machine, sdcard = bench.module("machine"), bench.module("sdcard")
+    with pytest.raises(OSError, match="no SD card"):
+        sdcard.SDCard(machine.SPI(1), machine.Pin(15))

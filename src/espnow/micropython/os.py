@@ -143,7 +143,7 @@ def build(board: Board, services: Services) -> ModuleType:
         """
         flash.mkdir(flash.resolve(path))
 
-    mounted: dict[int, str] = {}
+    mounted: dict[int, tuple[Any, str]] = {}  # with the objects, so that their numbers stay theirs
 
     def mount(fsobj: Any, mount_point: str, /, **_options: Any) -> None:
         """Make sure that there is a directory at the mount point; of a memory card its files are there then.
@@ -157,15 +157,16 @@ def build(board: Board, services: Services) -> ModuleType:
             if not card.present:
                 raise BoardOSError(_ENODEV)
             flash.mount(target, card.size)
-            mounted[id(fsobj)] = target
+            mounted[id(fsobj)] = fsobj, target
         elif flash.kind(target) is None:
             flash.mkdir(target)
 
     def umount(mount_point: Any, /) -> None:
         """Hide the files of the memory card that is mounted there, or is this one; nothing happens to anything else."""
-        target = flash.resolve(mount_point) if isinstance(mount_point, str) else mounted.pop(id(mount_point), None)
-        if target is not None:
-            flash.umount(target)
+        if isinstance(mount_point, str):
+            flash.umount(flash.resolve(mount_point))
+        elif id(mount_point) in mounted:
+            flash.umount(mounted.pop(id(mount_point))[1])
 
     def sync() -> None:
         """Do nothing: what is written is in the flash."""

@@ -317,3 +317,44 @@ port.write(b"beep" * 100)
         lab.run(for_ms=100)
         assert board.error is None, board.output
         assert board.i2s(1).output == b"beep" * 100
+
+
+def test_a_voice_over_the_air():
+    """A microphone at one board, a loudspeaker at another."""
+    start = """
+import espnow, network
+from machine import I2S, Pin
+network.WLAN(network.STA_IF).active(True)
+radio = espnow.ESPNow()
+radio.active(True)
+everybody = b"\\xff" * 6
+radio.add_peer(everybody)
+wires = {"sck": Pin(14), "ws": Pin(13), "sd": Pin(12), "bits": 16, "format": I2S.MONO, "rate": 8000, "ibuf": 4000}
+"""
+    with Lab() as lab:
+        speaker = lab.board(
+            code=start
+            + """
+port = I2S(0, mode=I2S.TX, **wires)
+while True:
+    _, samples = radio.recv()
+    port.write(samples)
+"""
+        )
+        talker = lab.board(
+            code=start
+            + """
+port = I2S(0, mode=I2S.RX, **wires)
+samples = bytearray(240)
+while True:
+    port.readinto(samples)
+    radio.send(everybody, samples, False)
+"""
+        )
+        voice = b"".join(number.to_bytes(2, "little") for number in range(8000))
+        talker.i2s(0).feed(voice)
+        lab.run(for_ms=2_000)
+        assert speaker.error is None and talker.error is None, speaker.output + talker.output
+        heard = speaker.i2s(0).output
+        assert len(heard) > 10_000
+        assert heard[:16_000] == voice[: len(heard)][:16_000]

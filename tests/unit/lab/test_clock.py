@@ -1,5 +1,8 @@
 """Virtual time: the order of events, the turns of programs, and how they end."""
 
+import heapq
+import random
+
 import pytest
 from greenlet import GreenletExit
 from hypothesis import given, settings
@@ -472,6 +475,51 @@ def test_kill_ends_what_will_not_end(clock, wait):
     assert task.ended
     clock.run(until_us=2_000)
     assert clock.now_us == 2_000
+
+
+def test_what_would_not_end_is_left_alone_when_it_is_killed_again(clock):
+    turns = []
+
+    def body(task):
+        while True:
+            try:
+                turns.append(1)
+                task.pause(None)
+            except BaseException:
+                pass
+
+    task = start(clock, body)
+    clock.run(until_us=1_000)
+    task.kill()
+    before = len(turns)
+    task.kill()
+    assert len(turns) == before
+    assert task.ended
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_push_that_fails_halfway_leaves_the_others_in_order(clock, monkeypatch, seed):
+    """As heapq does when a comparison fails, because the caller is nested too deeply: the entry is there all the same."""
+    draw = random.Random(seed)
+    seen = []
+
+    def push(heap, entry):
+        heap.append(entry)
+        raise RecursionError
+
+    for number in range(200):
+        at_us = draw.randrange(1_000)
+        with monkeypatch.context() as patch:
+            if number % 3 == 0:
+                patch.setattr(heapq, "heappush", push)
+                with pytest.raises(RecursionError):
+                    clock.call_at(at_us, lambda: seen.append("never"))
+                continue
+        clock.call_at(at_us, lambda at_us=at_us: seen.append((at_us, clock.now_us)))
+    clock.run()
+    assert len(seen) == 133
+    assert seen == sorted(seen)
+    assert all(at_us == now_us for at_us, now_us in seen)
 
 
 def test_killing_oneself_ends_at_once(clock):

@@ -57,8 +57,9 @@ class I2sSettings:
         return max(self.ibuf // self.frame, 1) * self.frame
 
     def time_us(self, count: int) -> int:
-        """Return how long so many bytes take."""
-        return -(-count * 1_000_000 // (self.frame * self.rate))
+        """Return how long so many bytes take: the frames that hold them."""
+        frames = -(-count // self.frame)
+        return -(-frames * 1_000_000 // self.rate)
 
     def crossed(self, us: int) -> int:
         """Return how many bytes cross in so many microseconds, in whole frames."""

@@ -235,6 +235,16 @@ def test_polling(rig, open_port):
     assert caught.value.args[0] == 1
 
 
+def test_polling_after_a_part_of_a_frame(rig, open_port):
+    select = rig.module("select")
+    port = open_port(format=1, ibuf=1024)
+    assert port.write(bytes(1023)) == 1023
+    poll = select.poll()
+    poll.register(port, select.POLLOUT)
+    assert poll.poll(10_000) == [(port, select.POLLOUT)]
+    assert rig.clock.now_us == 256_000
+
+
 def test_asyncio(rig):
     rig.board.ports.i2s(0).feed(b"abcd" * 500)
     rig.run(

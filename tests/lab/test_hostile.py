@@ -10,6 +10,7 @@ import greenlet
 import pytest
 
 from espnow.lab import Lab, clock
+from espnow.micropython import flash
 
 SWALLOW = "while True:\n  try:\n    while True: pass\n  except: pass"
 
@@ -299,6 +300,24 @@ def test_what_a_program_puts_into_sys_modules_harms_nobody(lab):
     )
     lab.run(for_ms=1000)
     assert board.power_states[-1][0] > 600_000
+
+
+def test_files_without_end_fill_the_flash_and_not_the_computer(lab, tmp_path, monkeypatch):
+    monkeypatch.setattr(flash, "_NAMES_IN_BLOCK", 1)  # so that it takes less long
+    code = """
+number = 0
+try:
+    while True:
+        open(f"{number}.txt", "w").close()
+        number += 1
+except OSError as error:
+    print(error.errno, number < 600)
+open("0.txt", "w").close()
+"""
+    board = lab.board(code=code, flash=tmp_path)
+    lab.run()
+    assert board.output == "28 True\n"
+    assert len(list(tmp_path.iterdir())) < 600
 
 
 # The lab after trouble.

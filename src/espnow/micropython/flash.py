@@ -31,6 +31,9 @@ __all__ = ["BLOCK", "SIZE", "Flash"]
 SIZE = 2 * 1024 * 1024
 BLOCK = 4096
 
+#: So many names of files take a block. Assumed.
+_NAMES_IN_BLOCK = 8
+
 #: The longest name that littlefs takes.
 NAME_MAX = 255
 
@@ -246,7 +249,7 @@ class Flash:
         content = self._files.get(path)
         if content is None:
             content = bytearray() if kind is None or truncate else bytearray(self.read(path))
-            self._check_space(path, _blocks(len(content)))
+            self._check_space(path, _blocks(len(content)) or 1)  # a full flash takes no name either
             self._files[path] = content
             self._gone.discard(path)
             if kind is None or truncate:
@@ -385,7 +388,8 @@ class Flash:
         """Return how many blocks are taken on a card, or (None) beside all cards."""
         cards = {*self._cards, *self._off}
         if not cards:
-            return len(self._folders) + sum(_blocks(len(content)) for content in self._files.values())
+            names = len(self._files) // _NAMES_IN_BLOCK
+            return names + len(self._folders) + sum(_blocks(len(content)) for content in self._files.values())
         folders = sum(_above(path, cards) == card for path in self._folders - cards)
         return folders + sum(
             _blocks(len(content)) for path, content in self._files.items() if _above(path, cards) == card

@@ -6,9 +6,10 @@ same output and the same frames, to the byte.
 """
 
 from espnow.air import LogDistance, Reception, Transmission
-from espnow.lab.board import LabBoard, Sent
+from espnow.lab.board import LabBoard
 from espnow.lab.explain import Loss, LossReason, Report
 from espnow.lab.lab import Lab
+from espnow.lab.records import Sent
 from espnow.lab.router import Router
 from espnow.node import ReceivedMessage
 

@@ -6,12 +6,10 @@ import inspect
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
 from random import Random
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from greenlet import GreenletExit
@@ -20,18 +18,18 @@ from espnow.air import AirLink, Position
 from espnow.board import Board, Ports, PowerState, Profile, ResetCause
 from espnow.errors import UserError
 from espnow.frame import format_mac
+from espnow.lab.callables import adopt, takes_argument
 from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
 from espnow.lab.evaluate import add_evaluation
 from espnow.lab.explain import Report, explain
-from espnow.lab.explain_witness import Witness
 from espnow.lab.importer import Importer
 from espnow.lab.life import Life
 from espnow.lab.network import BoardNetwork
 from espnow.lab.outside import Outside
-from espnow.lab.program import SourceFile, add_steps, end_steps, load_file
+from espnow.lab.program import Program, add_steps, end_steps, load_file
+from espnow.lab.records import Recorder, Sent
 from espnow.lab.threads import Threads
-from espnow.link import Outcome
 from espnow.micropython import Services, make_builtins
 from espnow.micropython.flash import Flash
 from espnow.node import ReceivedMessage
@@ -40,48 +38,10 @@ from espnow.node.node import DropReason
 if TYPE_CHECKING:
     from espnow.lab.lab import Lab
 
-__all__ = ["LabBoard", "Program", "Sent", "apart_from_host", "check_position"]
+__all__ = ["LabBoard", "apart_from_host", "check_position"]
 
 #: How long a restart takes, in microseconds of virtual time. Assumed.
 RESTART_US = 10_000
-
-
-@dataclass(slots=True)
-class Sent:
-    """A message that a board sent.
-
-    Attributes:
-        at_us: when the program handed it over.
-        peer: destination, 6 bytes.
-        message: its bytes.
-        acknowledged: None until the radio answered; True for every broadcast and multicast.
-        attempts: how often it was on the air.
-    """
-
-    at_us: int
-    peer: bytes
-    message: bytes
-    acknowledged: bool | None = None
-    attempts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What a board runs: files or a function.
-
-    Attributes:
-        filename: what a board is named after that has no name.
-        files: what it runs, one after the other, in one namespace.
-        function: a Python callable, or None.
-        folder: what its flash begins with, or None.
-        argv: ``sys.argv``.
-    """
-
-    filename: str
-    files: tuple[SourceFile, ...] = ()
-    function: Callable[..., Any] | None = None
-    folder: Path | None = None
-    argv: tuple[str, ...] = ()
 
 
 class _SoftReset(GreenletExit):
@@ -90,40 +50,6 @@ class _SoftReset(GreenletExit):
 
 def _raise_soft_reset() -> NoReturn:
     raise _SoftReset
-
-
-class _Recorder:
-    """Keeps what a board sent and received, and tells its witness (`espnow.node.node.Observer`)."""
-
-    __slots__ = ("_board", "_open", "_witness", "discarded", "ignored", "refused")
-
-    def __init__(self, board: LabBoard, witness: Witness) -> None:
-        self._board = board
-        self._open: dict[int, Sent] = {}
-        self._witness = witness
-        self.ignored = witness.ignored
-        self.discarded = witness.discarded
-        self.refused = witness.refused
-
-    def sent(self, token: int, peer: bytes, message: bytes) -> None:
-        record = self._open[token] = Sent(self._board.hardware.clock.now_us, peer, message)
-        self._board.sent.append(record)
-        self._witness.sent(token, peer, message)
-
-    def answered(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
-        record = self._open.pop(token, None)
-        if record is not None:
-            record.acknowledged = outcome is Outcome.ACKNOWLEDGED
-            record.attempts = attempts
-        self._witness.answered(token, outcome, attempts, at_us)
-
-    def received(self, message: ReceivedMessage) -> None:
-        self._board.received.append(message)
-        self._witness.received(message)
-
-    def dropped(self, reason: DropReason, source: bytes, at_us: int) -> None:
-        self._board.dropped.append((at_us, source, reason))
-        self._witness.dropped(reason, source, at_us)
 
 
 class LabBoard(Outside):
@@ -190,7 +116,7 @@ class LabBoard(Outside):
         link.station = self.hardware
         self._witness = None if lab.explainer is None else lab.explainer.attach(self, link)
         if self._witness is not None:
-            self.hardware.node.observer = _Recorder(self, self._witness) if lab.record else self._witness
+            self.hardware.node.observer = Recorder(self, self._witness) if lab.record else self._witness
         self._life = Life(self.hardware, self._begin, record=lab.record, boot_us=lab.boot_us)
         self._build()
         if start_us > lab.clock.now_us:
@@ -611,18 +537,8 @@ class LabBoard(Outside):
     def _call(self, function: Callable[..., Any]) -> None:
         """Call a Python callable as this board's program."""
         importer = self._importer
-        wants_board = _takes_argument(function)
-        if isinstance(function, FunctionType):
-            # A snapshot of its globals, in which import and the modules that a board has are this board's, and the
-            # functions of its own file have that snapshot, too.
-            namespace = dict(function.__globals__)
-            namespace["__builtins__"] = importer.builtins
-            for name, value in namespace.items():
-                if isinstance(value, ModuleType) and importer.knows(value.__name__):
-                    namespace[name] = importer.import_(value.__name__, fromlist=("*",))
-                elif isinstance(value, FunctionType) and value.__globals__ is function.__globals__:
-                    namespace[name] = _rebind(value, namespace)
-            function = _rebind(function, namespace)
+        wants_board = takes_argument(function)
+        function = adopt(function, importer)
         result = function(self) if wants_board else function()
         if inspect.iscoroutine(result):
             importer.import_("asyncio").run(result)
@@ -658,27 +574,6 @@ def check_position(name: str, position: Position) -> Position:
     except (TypeError, ValueError, OverflowError):
         pass
     raise UserError(f"{name!r}: a position is two numbers, metres x and y, not {position!r}")
-
-
-def _rebind(function: FunctionType, namespace: dict[str, Any]) -> FunctionType:
-    """Return the same function with other globals."""
-    bound = FunctionType(function.__code__, namespace, function.__name__, function.__defaults__, function.__closure__)
-    bound.__kwdefaults__ = function.__kwdefaults__
-    bound.__dict__.update(function.__dict__)
-    return bound
-
-
-def _takes_argument(function: Callable[..., Any]) -> bool:
-    parameters: Sequence[inspect.Parameter] = ()
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        pass
-    return any(
-        parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        and parameter.default is parameter.empty
-        for parameter in parameters
-    )
 
 
 def _exit_code(error: SystemExit, console: LabConsole) -> int:

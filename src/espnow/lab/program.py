@@ -13,6 +13,7 @@ import os
 import sysconfig
 import traceback
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "STEP",
     "STEP_US",
     "TICK",
+    "Program",
     "SourceFile",
     "add_steps",
     "compile_program",
@@ -84,6 +86,25 @@ class SourceFile:
     path: str
     filename: str
     source: bytes | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a board runs: files or a function.
+
+    Attributes:
+        filename: what a board is named after that has no name.
+        files: what it runs, one after the other, in one namespace.
+        function: a Python callable, or None.
+        folder: what its flash begins with, or None.
+        argv: ``sys.argv``.
+    """
+
+    filename: str
+    files: tuple[SourceFile, ...] = ()
+    function: Callable[..., Any] | None = None
+    folder: Path | None = None
+    argv: tuple[str, ...] = ()
 
 
 def program_from_folder(folder: Path) -> tuple[SourceFile, ...]:

@@ -320,6 +320,19 @@ open("0.txt", "w").close()
     assert len(list(tmp_path.iterdir())) < 600
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("ms", ["0", ""])
+def test_light_sleep_that_ends_at_once_takes_its_time(lab, ms):
+    code = f"""
+import machine, esp32
+esp32.wake_on_ext0(machine.Pin(4, machine.Pin.IN, machine.Pin.PULL_UP), 1)
+while True: machine.lightsleep({ms})
+"""
+    board = lab.board(code=code)
+    lab.run(for_ms=500)
+    assert 500 < len(board.power_states) <= 2_001
+
+
 # The lab after trouble.
 
 

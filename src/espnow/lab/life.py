@@ -19,11 +19,14 @@ from typing import NoReturn
 from espnow.board import Board, PowerState, ResetCause, WakeReason
 from espnow.link import Timer
 
-__all__ = ["BOOT_US", "Life"]
+__all__ = ["BOOT_US", "LIGHT_SLEEP_US", "Life"]
 
 #: From a reset, or the end of a deep sleep, to the program's first step, in microseconds, unless the lab says
 #: otherwise. Assumed.
 BOOT_US = 300_000
+
+#: The shortest light sleep, in microseconds: there and back. Assumed.
+LIGHT_SLEEP_US = 500
 
 
 class _NoCpu:
@@ -140,6 +143,7 @@ class Life:
         hardware = self._hardware
         clock, power, watchers = hardware.clock, hardware.power, hardware.ports.watchers
         until_us = None if ms is None else clock.now_us + ms * 1000
+        least_us = clock.now_us + LIGHT_SLEEP_US
         self._set(PowerState.LIGHT_SLEEP)
         reason: WakeReason | None = None
 
@@ -154,6 +158,8 @@ class Life:
             look()
             while reason is None and (until_us is None or clock.now_us < until_us):
                 hardware.cpu.pause(until_us)
+            while clock.now_us < least_us:
+                hardware.cpu.pause(least_us)
         finally:
             watchers.remove(look)
         power.wake_reason = reason or WakeReason.TIMER

@@ -127,3 +127,23 @@ def test_timers_that_were_cancelled_do_not_pile_up():
             board.soft_reset()
             lab.run(for_ms=11)
         assert len(lab.clock._heap) <= 1_001
+
+
+def test_many_boards_are_kept_out_of_the_collectors_way_until_the_lab_is_closed():
+    frozen = gc.get_freeze_count()
+    with Lab(record=False) as few:
+        few.board(code="")
+        few.run()
+        assert gc.get_freeze_count() == frozen
+    with Lab(record=False) as many, Lab(record=False) as more:
+        for lab in (many, more):
+            for number in range(100):
+                lab.board(code="", name=f"b{number}")
+        many.run()
+        held = gc.get_freeze_count()
+        assert held > frozen + 100 * 50
+        more.run()
+        assert gc.get_freeze_count() <= held
+        more.close()
+        assert gc.get_freeze_count() > frozen + 100 * 50  # it was not this one that held them
+    assert gc.get_freeze_count() == frozen

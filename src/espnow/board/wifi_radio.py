@@ -25,6 +25,8 @@ from espnow.board.wifi_values import (
 )
 from espnow.link import Absence, Clock, Interface, PowerSave, ProtocolBit, RadioConfig
 
+_STA, _AP = Interface.STA, Interface.AP
+
 if TYPE_CHECKING:
     from espnow.board.board import Board
     from espnow.board.station import JoiningStation
@@ -106,19 +108,21 @@ class WifiRadio:
     def _config(self, *, home: bool) -> RadioConfig:
         if True in self._deaf and not home:
             return RadioConfig(absence=Absence.SLEPT_ACTIVE)
-        active = [interface for interface in Interface if self._active[interface]]
-        protocols = ProtocolBit(0)
-        for interface in active or (Interface.STA,):
-            protocols |= self._protocols[interface]
+        sta_on, ap_on = self._active
+        protocols, more = self._protocols
+        addresses: tuple[tuple[Interface, bytes], ...] = ((_STA, self._macs[_STA]),) if sta_on else ()
+        if ap_on:
+            protocols = protocols | more if sta_on and protocols != more else more
+            addresses += ((_AP, self._macs[_AP]),)
         rate = self._rate
         channel, absence = self.channel, None
         if self._away is not None and not home:
             channel, absence = self._away
         return RadioConfig(
-            addresses=tuple((interface, self._macs[interface]) for interface in active),
+            addresses=addresses,
             channel=channel,
             protocols=protocols,
-            receiver_on=bool(active),
+            receiver_on=sta_on or ap_on,
             rate=self._board.profile.rate if rate is None else rate,
             group_rate=0 if rate is None else rate,
             tx_power_dbm=self._tx_power / 4,

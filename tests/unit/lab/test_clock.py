@@ -499,7 +499,7 @@ def test_what_would_not_end_is_left_alone_when_it_is_killed_again(clock):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_push_that_fails_halfway_leaves_the_others_in_order(clock, monkeypatch, seed):
-    """As heapq does when a comparison fails because the caller is nested too deeply: the entry is there all the same."""
+    """As heapq does when a comparison fails, its caller being nested too deeply: the entry is there all the same."""
     draw = random.Random(seed)
     seen = []
 

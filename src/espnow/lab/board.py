@@ -449,7 +449,7 @@ class LabBoard(Outside):
 
     def _share_thread(self) -> None:
         """From now on keep what asyncio has per thread apart from the other boards'."""
-        from espnow.micropython.aio import around_switch
+        from espnow.micropython.aio_thread import around_switch
 
         self._task.around_switch = around_switch
         if self._threads is not None:
@@ -550,7 +550,7 @@ def apart_from_host() -> Iterator[None]:
     if "asyncio" not in sys.modules:
         yield
         return
-    from espnow.micropython.aio import around_switch
+    from espnow.micropython.aio_thread import around_switch
 
     back = around_switch()
     try:

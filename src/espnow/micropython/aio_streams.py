@@ -1,24 +1,133 @@
-"""TCP for `asyncio` of a board: ``open_connection`` and ``start_server`` over the board's own sockets.
+"""Streams of `asyncio` of a board, and TCP: ``open_connection`` and ``start_server`` over the board's own sockets.
 
 Names and behaviour are those of https://docs.micropython.org/en/latest/library/asyncio.html: a name is asked for in a
 blocking call, a stream is reader and writer in one, ``ssl`` is a context or True. Rules: those of
-`espnow.micropython.aio`, whose loop and streams are used; nothing here waits but through them.
+`espnow.micropython.aio`; nothing here waits but through the board's loop.
 """
 
 from __future__ import annotations
 
-from asyncio import CancelledError, Task
+from asyncio import CancelledError, Task, sleep
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from espnow.board import Board
 from espnow.micropython.select import POLLIN, POLLOUT
 from espnow.micropython.services import Services
 
 if TYPE_CHECKING:
-    from espnow.micropython.aio import BoardLoop
+    from espnow.micropython.aio_loop import BoardLoop
 
-__all__ = ["Server", "Tcp"]
+__all__ = ["Server", "Stream", "Tcp"]
+
+
+class Stream:
+    """Awaitable reading and writing of an object that `select` can poll, such as ``sys.stdin``.
+
+    Each board has a class of its own, derived from this one.
+    """
+
+    _loop: ClassVar[BoardLoop]
+
+    def __init__(self, s: Any, e: Any = None) -> None:
+        self.s = s
+        self.e = {} if e is None else e
+        self.out_buf: Any = b""
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.s.close()
+
+    def get_extra_info(self, v: Any) -> Any:
+        """Return what the stream was made with under that name."""
+        return self.e[v]
+
+    async def read(self, n: int = -1) -> Any:
+        """Read up to `n`, or all to the end."""
+        if n >= 0:
+            while True:
+                await self._loop.wait_stream(self.s, POLLIN)
+                part = self.s.read(n)
+                if part is not None:
+                    return part
+        return await self._gather(self.s.read, lambda _: False)
+
+    async def readinto(self, buf: Any) -> Any:
+        """Read into a buffer, and return how much."""
+        await self._loop.wait_stream(self.s, POLLIN)
+        return self.s.readinto(buf)
+
+    async def readexactly(self, n: int) -> Any:
+        """Read exactly `n`.
+
+        Raises:
+            EOFError: the stream ended before.
+        """
+        whole = None
+        while n:
+            await self._loop.wait_stream(self.s, POLLIN)
+            part = self.s.read(n)
+            if part is None:
+                continue
+            if not part:
+                raise EOFError
+            whole = part if whole is None else whole + part
+            n -= len(part)
+        return b"" if whole is None else whole
+
+    async def readline(self) -> Any:
+        """Read a line with its end, or what is there before the end of the stream."""
+        newlines = ("\n", b"\n")
+        return await self._gather(self.s.readline, lambda line: line[-1:] in newlines)
+
+    async def _gather(self, read: Callable[[], Any], complete: Callable[[Any], bool]) -> Any:
+        whole = None
+        while True:
+            await self._loop.wait_stream(self.s, POLLIN)
+            part = read()
+            if part is None:
+                continue
+            whole = part if whole is None else whole + part
+            if not part or complete(whole):
+                return whole
+
+    def write(self, buf: Any) -> None:
+        """Write what can be written at once, and keep the rest for `drain`."""
+        if not self.out_buf:
+            count = self.s.write(buf)
+            if count is not None:
+                buf = buf[count:]
+            self.out_buf = buf
+        else:
+            self.out_buf += buf
+
+    async def drain(self) -> None:
+        """Write what is left."""
+        if not self.out_buf:
+            await sleep(0)
+        while self.out_buf:
+            await self._loop.wait_stream(self.s, POLLOUT)
+            count = self.s.write(self.out_buf)
+            if count is not None:
+                self.out_buf = self.out_buf[count:]
+
+    async def awrite(self, buf: Any, off: int = 0, sz: int = -1) -> None:
+        """Write a part of a buffer and wait until it is out; of the old uasyncio."""
+        self.write(buf[off:] if sz == -1 else buf[off : off + sz])
+        await self.drain()
+
+    awritestr = awrite
+
+    def close(self) -> None:
+        """Do nothing; `wait_closed` closes."""
+
+    async def wait_closed(self) -> None:
+        """Close the stream."""
+        self.s.close()
+
+    aclose = wait_closed
 
 
 class Server:

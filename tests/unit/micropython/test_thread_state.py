@@ -6,7 +6,7 @@ import sys
 import greenlet
 import pytest
 
-from espnow.micropython.aio import CLEAR_STATE, around_switch, restore_thread_state, save_thread_state
+from espnow.micropython.aio_thread import CLEAR_STATE, around_switch, restore_thread_state, save_thread_state
 
 PROGRAM = """
 import asyncio

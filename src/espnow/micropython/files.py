@@ -15,13 +15,15 @@ from espnow.micropython.flash import Flash
 __all__ = ["BinaryFile", "TextFile", "make_open"]
 
 
-class BinaryFile(io.RawIOBase):
-    """A file opened in binary mode.
+class _File:
+    """An open file: its bytes, and where in them the next one is read or written.
 
     Attributes:
         name: as it was opened.
         mode: as it was opened.
     """
+
+    closed: bool
 
     def __init__(self, flash: Flash, path: str, name: str, mode: str) -> None:
         super().__init__()
@@ -55,28 +57,24 @@ class BinaryFile(io.RawIOBase):
 
     def readinto(self, buffer: Any, size: int = -1, /) -> int:
         """Fill a buffer, or its first `size` bytes; return how many were read."""
-        self._check(self._reads)
         view = memoryview(buffer).cast("B")
-        if size >= 0:
-            view = view[:size]
-        part = self._content[self._position : self._position + len(view)]
+        part = self._take(len(view) if size < 0 else min(size, len(view)))
         view[: len(part)] = part
-        self._position += len(part)
         return len(part)
 
-    def write(self, data: Any, /) -> int:
-        """Write bytes, or text as UTF-8; return how many."""
+    def write(self, text: Any, /) -> int:
+        """Write bytes, or text as UTF-8; return how many bytes."""
         self._check(self._writes)
-        raw = data.encode() if isinstance(data, str) else bytes(memoryview(data).cast("B"))
+        raw = text.encode() if isinstance(text, str) else bytes(memoryview(text).cast("B"))
         assert isinstance(self._content, bytearray)
         if self._appends:
             self._position = len(self._content)
         self._flash.write(self._path, self._content, self._position, raw)
         self._position += len(raw)
-        return len(data)
+        return len(raw)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a place in the file and return where it is."""
+        """Go to a place in the file, in bytes, and return where it is."""
         self._check(True)
         start = (0, self._position, len(self._content))[whence]
         if start + offset < 0:
@@ -97,6 +95,20 @@ class BinaryFile(io.RawIOBase):
         self._flash.cut(self._path, self._content, length)
         return length
 
+    def _take(self, size: int) -> bytes:
+        """Return the next bytes, at most so many; all that are left for a negative number."""
+        self._check(self._reads)
+        end = len(self._content) if size < 0 else self._position + size
+        part = bytes(self._content[self._position : end])
+        self._position += len(part)
+        return part
+
+    def _take_line(self, size: int) -> bytes:
+        """Return what is left of the line, at most so many bytes."""
+        end = self._content.find(b"\n", self._position) + 1 or len(self._content)
+        length = max(end - self._position, 0)
+        return self._take(length if size < 0 else min(size, length))
+
     def _check(self, allowed: bool) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file")
@@ -104,14 +116,49 @@ class BinaryFile(io.RawIOBase):
             raise io.UnsupportedOperation("this file was not opened for that")
 
 
-class TextFile(io.TextIOWrapper):
-    """A file opened in text mode."""
+class BinaryFile(_File, io.RawIOBase):
+    """A file opened in binary mode."""
 
-    def write(self, text: Any, /) -> int:
-        """Write text, or bytes that are UTF-8; return how much."""
-        if not isinstance(text, str):
-            text = bytes(memoryview(text)).decode()
-        return super().write(text)
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return so many bytes, or all that are left."""
+        return self._take(-1 if size is None else size)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Return a line with its end, or its first `size` bytes; b"" at the end of the file."""
+        return self._take_line(-1 if size is None else size)
+
+
+class TextFile(_File, io.TextIOBase):
+    """A file opened in text mode. Its places are those of bytes, and it reads no further than it was asked to."""
+
+    def read(self, size: int | None = -1, /) -> str:
+        """Return so many characters, or all that are left.
+
+        Raises:
+            UnicodeError: they are no UTF-8.
+        """
+        if size is None or size < 0:
+            return self._take(-1).decode()
+        raw = self._take(size)
+        # Each byte that only continues a character stands for one that is still to be read.
+        while (missing := size - _characters(raw)) > 0 and (more := self._take(missing)):
+            raw += more
+        while self._position < len(self._content) and self._content[self._position] & 0xC0 == 0x80:
+            raw += self._take(1)
+        return raw.decode()
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
+        """Return a line with its end, or its first `size` bytes; "" at the end of the file.
+
+        Raises:
+            UnicodeError: it is no UTF-8.
+        """
+        return self._take_line(-1 if size is None else size).decode()
+
+
+def _characters(raw: bytes) -> int:
+    """Return how many characters begin in UTF-8."""
+    return sum(byte & 0xC0 != 0x80 for byte in raw)
 
 
 def make_open(flash: Flash) -> Callable[..., Any]:
@@ -133,9 +180,8 @@ def make_open(flash: Flash) -> Callable[..., Any]:
         if not isinstance(mode, str) or sum(mode.count(letter) for letter in "rwax") > 1 or set(mode) - set("rwax+bt"):
             raise ValueError(f"invalid mode: {mode!r}")
         path = flash.resolve(file)
-        raw = BinaryFile(flash, path, file, mode if set(mode) & set("rwax") else "r" + mode)
-        if "b" in mode:
-            return raw
-        return TextFile(raw, encoding="utf-8", newline="\n", write_through=True)
+        return (BinaryFile if "b" in mode else TextFile)(
+            flash, path, file, mode if set(mode) & set("rwax") else "r" + mode
+        )
 
     return open

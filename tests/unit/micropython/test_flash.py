@@ -354,6 +354,42 @@ def test_a_file_as_a_stream(open_):
     assert open_("log.txt", "rb").read() == b"one 1\ntwo\r\nthree\0\0\0\0e"
 
 
+@pytest.mark.parametrize("binary", ["", "b"])
+def test_a_file_is_read_and_written_at_one_place(flash, open_, binary):
+    with open_("f", "w") as file:
+        assert file.write("é\ntwo\nthree\n") == 13  # bytes, of text as well
+    file = open_("f", "r+" + binary)
+    assert [(len(line), file.tell()) for line in file] == [(3 if binary else 2, 3), (4, 7), (6, 13)]
+    assert file.seek(3) == 3
+    assert len(file.read(3)) == 3
+    file.write("X")
+    assert flash.read("/f") == "é\ntwoXthree\n".encode()
+    assert file.seek(-6, 2) == 7
+    assert file.seek(1, 1) == 8
+    buffer = bytearray(4)
+    assert file.readinto(buffer) == 4
+    assert buffer == b"hree"
+    assert len(file.readline(1)) == 1
+    assert not file.read()
+
+
+@pytest.mark.parametrize("text", ["", "abc", "éa", "aé€😀b", "€€", "😀"])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 9])
+def test_text_is_read_by_characters(open_, text, size):
+    open_("f", "w").write(text)
+    file = open_("f")
+    assert file.read(size) == text[:size]
+    assert file.tell() == len(text[:size].encode())
+    assert file.read() == text[size:]
+
+
+def test_what_is_no_text(open_):
+    open_("f", "w").write(b"\xff\xfe")
+    with pytest.raises(UnicodeError):
+        open_("f").read()
+    assert open_("f", "rb").read() == b"\xff\xfe"
+
+
 def test_a_file_that_is_read_while_it_is_written(open_):
     writer, reader = open_("f", "wb"), open_("f", "rb")
     assert reader.read() == b""

@@ -299,14 +299,14 @@ class ServiceSet:
         """Take a frame for this access point, or a question to all."""
         if not self.running or not self._radio.at_home:
             return
+        if isinstance(frame, Advertisement | AssociationResponse) or frame.source[0] & 1:
+            return  # not for an access point; or an answer would go to everybody
         if isinstance(frame, ProbeRequest):
             self._answer_probe(frame)
-            return
-        if isinstance(frame, Authentication):
+        elif isinstance(frame, Authentication):
             if frame.bssid == self.bssid:
                 self._authenticate(frame)
-            return
-        if isinstance(frame, AssociationRequest | NullData | KeyFrame | Farewell):
+        else:
             station = self.stations.get(frame.source)
             if station is not None:
                 station.heard_us = self._radio.clock.now_us
@@ -332,7 +332,7 @@ class ServiceSet:
             )
 
     def _authenticate(self, frame: Authentication) -> None:
-        if frame.step != 1 or frame.source[0] & 1:
+        if frame.step != 1:
             return
         status = Status.SUCCESS
         known = self.stations.get(frame.source)

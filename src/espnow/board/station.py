@@ -19,7 +19,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from espnow.board.wifi_values import Joining
-from espnow.errors import FrameError
 from espnow.frame.handshake import (
     KeyFrame,
     KeyMessage,
@@ -207,12 +206,12 @@ class JoiningStation:
 
     def stop(self) -> None:
         """Stop at once, without a word: no timer is left."""
-        was_away = self.phase is not Phase.OFF
+        was_on = self.phase is not Phase.OFF
         self._quiet()
         self.phase = Phase.OFF
         self.state = Joining.IDLE
         self.network = None
-        if was_away:
+        if was_on:
             self._wifi.station_left()
 
     # Searching.
@@ -263,7 +262,7 @@ class JoiningStation:
             return
         if network.security and (network.security not in PROTECTED_SECURITY or not self._key):
             return  # it could not be joined
-        if network.interval_us:
+        if network.interval_us and network.channel in self._wifi.allowed_channels:
             self._candidates[network.bssid] = network, rssi_dbm, at_us
 
     # Authentication and association.
@@ -382,17 +381,18 @@ class JoiningStation:
         return network is not None and self.phase in _ASSOCIATED and mpdu[10:16] == network.bssid
 
     def beacon(self, mpdu: bytes, rssi_dbm: int, at_us: int) -> None:
-        """Take a beacon of its access point."""
+        """Take a beacon of its access point.
+
+        Raises:
+            FrameError: it says something new that cannot be read.
+        """
         self._heard_us = at_us
         self.rssi_dbm = rssi_dbm
         tail = mpdu[_AFTER_TIMESTAMP:]
         if tail == self._tail:
             return
         self._tail = tail
-        try:
-            network = parse_wifi(mpdu)
-        except FrameError:
-            return
+        network = parse_wifi(mpdu)
         if not isinstance(network, Advertisement) or not network.interval_us:
             return
         self._note_time(network, at_us)

@@ -207,19 +207,16 @@ class Wifi(WifiRadio):
     def received(self, mpdu: bytes, rssi_dbm: int, channel: int, at_us: int) -> None:
         """Take a frame that is none of ESP-NOW's."""
         station, service, scan = self._station, self._service, self._scan
-        if mpdu[0] == BEACON:
-            if station is not None:
-                if station.hears(mpdu):
-                    station.beacon(mpdu, rssi_dbm, at_us)
-                elif not station.searching and scan is None:
-                    return
-            elif scan is None:
-                return
-        elif mpdu[4:10] == BROADCAST and station is None and service is None:
-            return
-        from espnow.frame.management import Advertisement, ProbeRequest, parse_wifi
-
         try:
+            if mpdu[0] == BEACON:
+                if station is not None and station.hears(mpdu):
+                    station.beacon(mpdu, rssi_dbm, at_us)
+                if scan is None and (station is None or not station.searching):
+                    return
+            elif mpdu[4:10] == BROADCAST and station is None and service is None:
+                return
+            from espnow.frame.management import Advertisement, ProbeRequest, parse_wifi
+
             frame = parse_wifi(mpdu)
         except FrameError:
             self.malformed += 1
@@ -300,15 +297,18 @@ class Wifi(WifiRadio):
         elif interface == Interface.STA:
             self._part()
             self._await_answer()
-            self._station = None
+            if self._station is not None:
+                self._station.stop()  # a callback may have let it join again meanwhile
+                self._station = None
             self._scan = self._away = self.filter_bssid = None
-        elif self._service is not None:
-            if self._service.stations:
+        else:
+            if self._service is not None and self._service.stations:
                 self._service.dismiss()
                 self._awaited = self._token
                 self._await_answer()
-            self._service.stop()
-            self._service = None
+            if self._service is not None:  # no callback ended it meanwhile
+                self._service.stop()
+                self._service = None
         self._active[interface] = flag
         self._deaf[interface] = False
         if flag and interface == Interface.AP:

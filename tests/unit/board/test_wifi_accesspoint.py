@@ -211,6 +211,9 @@ def test_a_station_without_encryption_is_refused_where_a_key_is_needed() -> None
         (Farewell(BSSID, station(1), BSSID, 8), None),
         (Authentication(BSSID, station(1), BSSID, 0, 2, 0), None),
         (Authentication(BSSID, b"\xff" * 6, BSSID, 0, 1, 0), None),
+        (AssociationRequest(b"\xff" * 6, BSSID, b"open", 0), None),
+        (NullData(b"\xff" * 6, BSSID, False), None),
+        (KeyFrame(BSSID, b"\xff" * 6, KeyMessage.SECOND, 1, bytes(32), bytes(16), bytes(99)), None),
         (Authentication(BSSID, station(1), station(9), 0, 1, 0), None),
     ],
 )

@@ -466,6 +466,64 @@ def test_unreadable_frames_are_counted(table: Table) -> None:
     assert table.wifi.malformed == 3
 
 
+def test_beacons_of_its_router_are_read_when_they_say_something_new(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.join()
+    read: list[bytes] = []
+
+    def reading(mpdu: bytes) -> WifiFrame:
+        read.append(mpdu)
+        return parse_wifi(mpdu)
+
+    monkeypatch.setattr("espnow.frame.management.parse_wifi", reading)
+    monkeypatch.setattr("espnow.board.station.parse_wifi", reading)
+    for timestamp_us in (1, 2, 3):
+        table.timestamp_us = timestamp_us
+        table.advertise()
+    assert len(read) == 1
+    table.hear(read[0][:-1])
+    assert table.wifi.malformed == 1
+
+
+def test_an_access_point_on_a_channel_that_is_none_is_not_joined(table: Table) -> None:
+    table.connect()
+    table.tuned_to()
+    table.sent()
+    table.advertise(channel=200)
+    table.bench.advance(120)
+    assert [type(frame) for frame in table.sent()] == [ProbeRequest]
+
+
+def test_a_callback_that_joins_while_the_interface_is_switched_off(table: Table) -> None:
+    table.join()
+    board = table.bench.board
+    callback = lambda _: table.connect("other", "password1")  # noqa: E731
+    table.bench.clock.call_at(table.bench.clock.now_us + 1_000, lambda: board.schedule(callback, None))
+    table.sta.active(False)
+    table.sent()
+    configs = len(table.bench.link.configs)
+    table.bench.advance(10_000)
+    assert table.sent() == []
+    assert len(table.bench.link.configs) == configs
+    assert not table.bench.link.config.receiver_on
+
+
+def test_a_callback_that_switches_off_what_is_being_switched_off(table: Table) -> None:
+    point = table.bench.network.WLAN(1)
+    point.active(True)
+    bssid = point.config("mac")
+    table.hear(build_authentication(Authentication(bssid, STRANGER, bssid, 0, 1, 0), seq=0))
+    board = table.bench.board
+    table.bench.clock.call_at(
+        table.bench.clock.now_us + 1_000, lambda: board.schedule(lambda _: point.active(False), None)
+    )
+    assert point.active(False) is False
+    table.sent()
+    table.bench.advance(1_000)
+    assert table.sent() == []
+
+
 mutations = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=3)
 
 

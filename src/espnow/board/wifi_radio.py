@@ -115,7 +115,7 @@ class WifiRadio:
             protocols = protocols | more if sta_on and protocols != more else more
             addresses += ((_AP, self._macs[_AP]),)
         rate = self._rate
-        channel, absence = self.channel, None
+        channel, absence = self.channel, None if sta_on or ap_on else Absence.OFF
         if self._away is not None and not home:
             channel, absence = self._away
         return RadioConfig(

@@ -112,7 +112,7 @@ def test_group_and_other_interfaces_addresses_are_refused(station: Bench, mac: b
 
 
 def test_wifi_is_off_at_first(bench: Bench) -> None:
-    assert bench.wifi.radio_config() == RadioConfig()
+    assert bench.wifi.radio_config() == RadioConfig(absence=Absence.OFF)
     assert not any(map(bench.wifi.interface_active, Interface))
 
 

@@ -8,7 +8,7 @@ there, too. What outlives what, and the numbers, are those of MicroPython's ESP3
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 __all__ = ["Power", "PowerState", "ResetCause", "WakePins", "WakeReason"]
@@ -103,7 +103,7 @@ class Power:
         """Forget what wakes it, as a reset does."""
         self.wake_pins: dict[str, WakePins] = {}
 
-    def pins_wake(self, levels: Sequence[int] | dict[int, int], *, deep: bool) -> WakeReason | None:
+    def pins_wake(self, levels: Mapping[int, int], *, deep: bool) -> WakeReason | None:
         """Return what would wake it with these levels of its pins, or None.
 
         Args:
@@ -113,13 +113,7 @@ class Power:
         for wake in self.wake_pins.values():
             if deep and not wake.deep:
                 continue
-            have = [(_level(levels, pin) == wake.level) for pin in wake.pins]
+            have = [levels.get(pin, 0) == wake.level for pin in wake.pins]
             if have and (all(have) if wake.every else any(have)):
                 return wake.reason
         return None
-
-
-def _level(levels: Sequence[int] | dict[int, int], pin: int) -> int:
-    if isinstance(levels, dict):
-        return levels.get(pin, 0)
-    return levels[pin] if pin < len(levels) else 0

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Self
 
+from espnow.api.base import buffer_bytes
 from espnow.board import Board
 from espnow.micropython.services import Services
 
@@ -156,10 +157,6 @@ def _split(url: str) -> tuple[bool, str, int, str]:
     return scheme == "https", name, int(number or default), path if path.startswith("/") else "/" + path
 
 
-def _as_bytes(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
-
-
 class _Sender:
     """Sends requests for one board."""
 
@@ -191,7 +188,7 @@ class _Sender:
             url: of http or https.
             data: the body: text, bytes, or an iterator of parts.
             json: a value to send as JSON.
-            headers: further headers.
+            headers: further headers, text or bytes.
             stream: accepted; a response always reads its body when it is asked for it.
             auth: name and password.
             timeout: seconds for each wait.
@@ -200,10 +197,11 @@ class _Sender:
         Raises:
             OSError: no network, no such host, no connection, or no answer in time.
             ValueError: neither http nor https, or no HTTP.
+            TypeError: a header or the body is neither text nor bytes.
         """
         if json is not None:
             data = self.module("json").dumps(json)
-        asked = {_as_bytes(name).decode(): value for name, value in (headers or {}).items()}
+        asked = {buffer_bytes(name).decode(): value for name, value in (headers or {}).items()}
         for _ in range(_MAX_REDIRECTIONS):
             response = self._once(method, url, data, json is not None, dict(asked), auth, timeout, parse_headers)
             location = response._location
@@ -300,9 +298,9 @@ def _head(
         else:
             length = sum(len(part) for part in _body(data, headers))
             if length or method in ("POST", "PUT", "PATCH"):
-                headers["Content-Length"] = length
+                headers["Content-Length"] = str(length)
     lines = [f"{method} {path} HTTP/1.1".encode()]
-    lines += [_as_bytes(name) + b": " + _as_bytes(value) for name, value in headers.items()]
+    lines += [buffer_bytes(name) + b": " + buffer_bytes(value) for name, value in headers.items()]
     return b"\r\n".join([*lines, b"", b""])
 
 
@@ -311,12 +309,12 @@ def _body(data: Any, headers: dict[str, Any]) -> Iterator[bytes]:
     if hasattr(data, "__next__"):
         chunked = headers.get("Transfer-Encoding") == "chunked"
         for part in data:
-            raw = part.encode() if isinstance(part, str) else bytes(part)
+            raw = buffer_bytes(part)
             yield b"%x\r\n%s\r\n" % (len(raw), raw) if chunked else raw
         if chunked:
             yield b"0\r\n\r\n"
     elif data:
-        yield data.encode() if isinstance(data, str) else bytes(data)
+        yield buffer_bytes(data)
 
 
 def build(board: Board, services: Services) -> ModuleType:

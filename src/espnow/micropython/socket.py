@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar, Self, TypeVar
 
+from espnow.api.base import buffer_bytes
 from espnow.board import Board
 from espnow.errors import BoardOSError, NetworkError
 from espnow.micropython.errno import error_of, number_of
@@ -42,15 +43,6 @@ _CLOSED = 32
 
 #: How many may wait to be accepted if ``listen`` does not say.
 _BACKLOG = 2
-
-
-def _as_bytes(part: Any) -> bytes:
-    """Return what a program writes as bytes; text is accepted wherever bytes are."""
-    if isinstance(part, str):
-        return part.encode()
-    if isinstance(part, bytes):
-        return part
-    return bytes(memoryview(part))
 
 
 class Socket:
@@ -205,7 +197,7 @@ class Socket:
         Raises:
             OSError: ENOTCONN, ECONNRESET, ETIMEDOUT, or EAGAIN if it does not block.
         """
-        part = _as_bytes(data)
+        part = buffer_bytes(data)
         if self._type == SOCK_DGRAM:
             if self._peer is None:
                 raise self._error("ENOTCONN")
@@ -219,7 +211,7 @@ class Socket:
 
     def sendall(self, data: Any, /) -> None:
         """Send all of it."""
-        part = _as_bytes(data)
+        part = buffer_bytes(data)
         if self._type == SOCK_DGRAM:
             self.send(part)
         elif self._send_all(self._connected(), part) < len(part):
@@ -227,7 +219,7 @@ class Socket:
 
     def sendto(self, data: Any, address: Any, /) -> int:
         """Send a datagram to an address."""
-        part = _as_bytes(data)
+        part = buffer_bytes(data)
         if self._type != SOCK_DGRAM:
             return self.send(part)
         peer = self._resolve(address)
@@ -300,7 +292,7 @@ class Socket:
 
     def write(self, buf: Any, off: int | None = None, sz: int | None = None, /) -> int | None:
         """Write all bytes, or the first `off` of them, or `sz` from `off` on; return how many, None for none yet."""
-        part = _as_bytes(buf)
+        part = buffer_bytes(buf)
         if sz is not None:
             part = part[off : (off or 0) + sz]
         elif off is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar
 
+from espnow.api.base import buffer_bytes
 from espnow.board import Board
 from espnow.errors import BoardOSError
 from espnow.micropython.services import Services
@@ -38,13 +39,9 @@ class MQTTException(Exception):
     """A broker refused something; the argument is its number."""
 
 
-def _as_bytes(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)
-
-
 def _field(value: Any) -> bytes:
     """Return bytes or text with its length before it."""
-    raw = _as_bytes(value)
+    raw = buffer_bytes(value)
     return len(raw).to_bytes(2, "big") + raw
 
 
@@ -165,7 +162,7 @@ class Client:
         """
         assert qos in (0, 1)
         number = self._next_number() if qos else b""
-        body = _field(topic) + number + _as_bytes(msg)
+        body = _field(topic) + number + buffer_bytes(msg)
         assert len(body) < _MAX_LENGTH
         self.sock.write(_message(_PUBLISH | qos << 1 | bool(retain), body))
         while qos:

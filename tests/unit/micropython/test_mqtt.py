@@ -160,6 +160,14 @@ c.disconnect()
     assert broker.published.empty()
 
 
+def test_a_number_is_no_message(wired, broker):
+    lines = wired.outcome(
+        start(broker, "c.connect()\ntry:\n    c.publish('t', 5)\nexcept TypeError as e:\n    print(e)\nc.disconnect()")
+    )
+    assert lines == ["object with buffer protocol required"]
+    assert broker.published.empty()
+
+
 def test_what_connect_says(wired, broker):
     wired.outcome(
         start(

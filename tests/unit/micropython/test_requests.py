@@ -163,6 +163,9 @@ REFUSALS = [
     ("requests.get('ftp://x/y')", "ValueError Unsupported protocol: ftp:"),
     ("requests.get('http://127.0.0.1:1/')", "OSError [Errno 111] ECONNREFUSED"),
     ("requests.get('http://no..host/')", "OSError -202"),
+    ("requests.get(URL, headers={'X-A': 5})", "TypeError object with buffer protocol required"),
+    ("requests.post(URL, data=5)", "TypeError object with buffer protocol required"),
+    ("requests.post(URL, data=iter([5]))", "TypeError object with buffer protocol required"),
 ]
 
 

@@ -18,8 +18,10 @@ from typing import NamedTuple
 
 from espnow.errors import FrameError
 from espnow.frame._shared import shared
+from espnow.frame.airtime import unicast_duration
 from espnow.frame.kinds import DATA, PROTECTED_SECURITY, WPA, WPA2, WPA2_WPA3, WPA3, WPA_WPA2
 from espnow.frame.mac80211 import ManagementHeader, build_header
+from espnow.frame.rates import RATE_1M
 
 __all__ = [
     "KeyFrame",
@@ -33,11 +35,12 @@ __all__ = [
     "security_elements",
 ]
 
-_TO_DS = 0x01
-_FROM_DS = 0x02
+# Bits of the second byte of frame control (9.2.4.1).
+TO_DS = 0x01
+FROM_DS = 0x02
 
-#: Duration of a frame of 1 Mb/s that is acknowledged, as captured ESP-NOW frames carry it.
-_DURATION = 314
+#: Duration of Wi-Fi's own frames that are acknowledged: they leave with 1 Mb/s.
+DURATION = unicast_duration(RATE_1M)
 
 # Suites (9.4.2.24): CCMP; pre-shared key; SAE.
 _OUI_IEEE = b"\x00\x0f\xac"
@@ -48,7 +51,8 @@ AKM_SAE = _OUI_IEEE + b"\x08"
 WPA_MARK = b"\x00\x50\xf2\x01"
 _WPA_ELEMENT = bytes.fromhex("dd160050f20101000050f20201000050f20201000050f202")
 
-_RSN = 48
+#: Number of the element that names a network's suites (table 9-92).
+RSN = 48
 _LLC_EAPOL = bytes.fromhex("aaaa03000000888e")
 _KEY = Struct(">BBHBHHQ32s16s8s8s16sH")
 _MIC_AT = 81
@@ -106,7 +110,7 @@ def security_elements(security: int) -> bytes:
     suites = {WPA3: (AKM_SAE,), WPA2_WPA3: (AKM_PSK, AKM_SAE)}.get(security, (AKM_PSK,))
     content = b"\x01\x00" + _CCMP_SUITE + b"\x01\x00" + _CCMP_SUITE
     content += len(suites).to_bytes(2, "little") + b"".join(suites) + b"\0\0"
-    return bytes((_RSN, len(content))) + content + (_WPA_ELEMENT if security == WPA_WPA2 else b"")
+    return bytes((RSN, len(content))) + content + (_WPA_ELEMENT if security == WPA_WPA2 else b"")
 
 
 def build_key_frame(
@@ -149,6 +153,8 @@ def build_key_frame(
         content = aes_key_wrap(keys.encryption, content)
     if len(nonce) != 32:
         raise ValueError(f"a nonce has 32 bytes, not {len(nonce)}")
+    if not 0 <= replay_counter < 1 << 64:
+        raise ValueError(f"out of range: replay counter {replay_counter!r} (8 bytes)")
     from_station = message in (KeyMessage.SECOND, KeyMessage.FOURTH)
     eapol = _KEY.pack(
         1 if from_station else 2,
@@ -169,9 +175,9 @@ def build_key_frame(
     if keys is not None:
         eapol = eapol[:_MIC_AT] + _mic(keys, eapol) + eapol[_MIC_AT + 16 :]
     if from_station:
-        header = ManagementHeader(bssid, station, bssid, 0, _TO_DS, _DURATION, seq, 0)
+        header = ManagementHeader(bssid, station, bssid, 0, TO_DS, DURATION, seq, 0)
     else:
-        header = ManagementHeader(station, bssid, bssid, 0, _FROM_DS, _DURATION, seq, 0)
+        header = ManagementHeader(station, bssid, bssid, 0, FROM_DS, DURATION, seq, 0)
     return bytes((DATA,)) + build_header(header)[1:] + _LLC_EAPOL + eapol
 
 
@@ -226,7 +232,7 @@ def parse_key_frame(mpdu: bytes) -> KeyFrame:
         FrameError: it is none, or has another length than it says.
     """
     flags, destination, source = mpdu[1], mpdu[4:10], mpdu[10:16]
-    if flags & (_TO_DS | _FROM_DS) not in (_TO_DS, _FROM_DS) or mpdu[24:32] != _LLC_EAPOL:
+    if flags & (TO_DS | FROM_DS) not in (TO_DS, FROM_DS) or mpdu[24:32] != _LLC_EAPOL:
         raise FrameError("a data frame that is no handshake")
     eapol = mpdu[32:]
     if len(eapol) < _KEY.size:

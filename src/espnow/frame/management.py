@@ -21,7 +21,18 @@ from struct import Struct
 from typing import NamedTuple
 
 from espnow.errors import FrameError
-from espnow.frame.handshake import AKM_PSK, AKM_SAE, WPA_MARK, KeyFrame, parse_key_frame, security_elements
+from espnow.frame.handshake import (
+    AKM_PSK,
+    AKM_SAE,
+    DURATION,
+    FROM_DS,
+    RSN,
+    TO_DS,
+    WPA_MARK,
+    KeyFrame,
+    parse_key_frame,
+    security_elements,
+)
 from espnow.frame.kinds import (
     ASSOCIATION_REQUEST,
     ASSOCIATION_RESPONSE,
@@ -68,9 +79,7 @@ __all__ = [
 ]
 
 # Bits of the second byte of frame control (9.2.4.1).
-_TO_DS = 0x01
-_FROM_DS = 0x02
-_DS_BITS = 0x03
+_DS_BITS = TO_DS | FROM_DS
 _MORE_FRAGMENTS = 0x04
 _POWER_MANAGEMENT = 0x10
 _PROTECTED = 0x40
@@ -82,7 +91,6 @@ _RATES = 1
 _DS_PARAMETER = 3
 _TIM = 5
 _CHANNEL_SWITCH = 37
-_RSN = 48
 _EXTENDED_RATES = 50
 _VENDOR = 221
 
@@ -98,9 +106,6 @@ _NO_TRAFFIC = bytes((_TIM, 4, 0, 1, 0, 0))
 _ESS = 0x0001
 _PRIVACY = 0x0010
 _CAPABILITY = _ESS | 0x0020 | 0x0400
-
-#: Duration of a frame of 1 Mb/s that is acknowledged, as captured ESP-NOW frames carry it.
-_DURATION = 314
 
 _LEASE_MARK = ESPRESSIF_OUI + b"\xa5"
 
@@ -242,7 +247,7 @@ WifiFrame = (
 
 
 def _management(kind: int, destination: bytes, source: bytes, bssid: bytes, seq: int) -> bytes:
-    duration = 0 if destination[0] & 1 else _DURATION
+    duration = 0 if destination[0] & 1 else DURATION
     return build_header(ManagementHeader(destination, source, bssid, kind >> 4, 0, duration, seq, 0))
 
 
@@ -264,11 +269,8 @@ def build_advertisement(network: Advertisement, *, seq: int, destination: bytes 
     _check_ssid(network.ssid)
     kind = BEACON if destination is None else PROBE_RESPONSE
     protected = network.security in PROTECTED_SECURITY
-    body = _FIXED.pack(
-        network.timestamp_us & 0xFFFF_FFFF_FFFF_FFFF,
-        network.interval_us // _UNIT_US,
-        _CAPABILITY | (_PRIVACY if protected else 0),
-    )
+    body = (network.timestamp_us & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little")
+    body += _words(network.interval_us // _UNIT_US, _CAPABILITY | (_PRIVACY if protected else 0))
     body += _element(_SSID, network.ssid) + _RATE_ELEMENTS[:10] + bytes((_DS_PARAMETER, 1, network.channel))
     if destination is None:
         body += _NO_TRAFFIC
@@ -350,8 +352,8 @@ def build_null(frame: NullData, *, seq: int) -> bytes:
     Raises:
         ValueError: a value is out of its range.
     """
-    flags = _TO_DS | (_POWER_MANAGEMENT if frame.power_save else 0)
-    header = build_header(ManagementHeader(frame.bssid, frame.source, frame.bssid, 0, flags, _DURATION, seq, 0))
+    flags = TO_DS | (_POWER_MANAGEMENT if frame.power_save else 0)
+    header = build_header(ManagementHeader(frame.bssid, frame.source, frame.bssid, 0, flags, DURATION, seq, 0))
     return bytes((NULL,)) + header[1:]
 
 
@@ -387,9 +389,9 @@ def parse_wifi(mpdu: bytes) -> WifiFrame:
     if kind == PROBE_REQUEST:
         return ProbeRequest(source, _find_ssid(body))
     if kind == AUTHENTICATION:
-        return Authentication(destination, source, bssid, *_three(_exactly(body, 6)))
+        return Authentication(destination, source, bssid, *_three(_fixed(body, 6)))
     if kind in (DEAUTHENTICATION, DISASSOCIATION):
-        reason = int.from_bytes(_exactly(body, 2), "little")
+        reason = int.from_bytes(_fixed(body, 2), "little")
         return Farewell(destination, source, bssid, reason, kind == DEAUTHENTICATION)
     if kind in (ASSOCIATION_REQUEST, REASSOCIATION_REQUEST):
         start = 4 if kind == ASSOCIATION_REQUEST else 10
@@ -413,7 +415,7 @@ def _at_least(body: bytes, length: int) -> None:
         raise FrameError(f"a body of {len(body)} bytes, and {length} at least are needed")
 
 
-def _exactly(body: bytes, length: int) -> bytes:
+def _fixed(body: bytes, length: int) -> bytes:
     """Return the fixed fields of a body; elements may follow them."""
     _at_least(body, length)
     for _ in _elements(body[length:]):
@@ -447,7 +449,7 @@ def _find_security(content: bytes, capability: int) -> int:
     suites: tuple[bytes, ...] = ()
     wpa = False
     for element, value in _elements(content):
-        if element == _RSN:
+        if element == RSN:
             suites = _key_suites(value)
         elif element == _VENDOR and value[:4] == WPA_MARK:
             wpa = True
@@ -498,7 +500,7 @@ def _parse_advertisement(source: bytes, bssid: bytes, body: bytes) -> Advertisem
 def _parse_data(kind: int, flags: int, mpdu: bytes) -> NullData | KeyFrame:
     destination, source = mpdu[4:10], mpdu[10:16]
     if kind == NULL:
-        if flags & _DS_BITS != _TO_DS or len(mpdu) != HEADER_LENGTH:
+        if flags & _DS_BITS != TO_DS or len(mpdu) != HEADER_LENGTH:
             raise FrameError("a null frame that is not for an access point, or has a body")
         return NullData(source, destination, bool(flags & _POWER_MANAGEMENT))
     return parse_key_frame(mpdu)

@@ -316,3 +316,15 @@ def test_wireshark_finds_nothing_wrong(tmp_path: Path) -> None:
         "associated": 1,
         "asleep": 36,
     }
+
+
+@pytest.mark.parametrize("interval_us", [-1024, 1024 << 16])
+def test_an_interval_that_does_not_fit_is_a_value_error(interval_us: int) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        build_advertisement(Advertisement(AP, b"x", 1, interval_us=interval_us), seq=0)
+
+
+@pytest.mark.parametrize("counter", [-1, 1 << 64])
+def test_a_replay_counter_that_does_not_fit_is_a_value_error(counter: int) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        build_key_frame(KeyMessage.FIRST, bssid=AP, station=STA, replay_counter=counter, seq=0)

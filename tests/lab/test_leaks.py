@@ -147,3 +147,16 @@ def test_many_boards_are_kept_out_of_the_collectors_way_until_the_lab_is_closed(
         more.close()
         assert gc.get_freeze_count() > frozen + 100 * 50  # it was not this one that held them
     assert gc.get_freeze_count() == frozen
+
+
+def test_a_program_that_raises_at_the_end_spares_no_other_and_frees_the_collector():
+    frozen = gc.get_freeze_count()
+    lab = Lab(record=False)
+    for number in range(100):
+        lab.board(code="import time\ntry:\n  time.sleep(9)\nfinally:\n  raise KeyboardInterrupt", name=f"b{number}")
+    lab.run(for_ms=1)
+    assert gc.get_freeze_count() > frozen
+    with pytest.raises(KeyboardInterrupt):
+        lab.close()
+    assert {board.power_state.value for board in lab.boards} == {"off"}
+    assert gc.get_freeze_count() == frozen

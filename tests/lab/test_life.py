@@ -255,7 +255,63 @@ def test_timers_stand_still_in_light_sleep(lab):
     assert board.lines == ["woke 1000", "timer 1100"]
 
 
+@pytest.mark.parametrize("end", ["interrupt", "soft_reset"])
+def test_what_ends_a_light_sleep_from_outside_wakes_the_chip(lab, end):
+    board = lab.board(
+        code=RADIO + "if machine.reset_cause() == 1:\n    try:\n        machine.lightsleep(60_000)\n"
+        "    except KeyboardInterrupt:\n        pass\nsta.active(False)\nsta.active(True)\n"
+        f"e.add_peer({PEER})\nprint(e.send({PEER}, 'x'))\ntime.sleep(9)",
+    )
+    gateway = lab.board(code=LISTEN, mac=GATEWAY)
+    lab.run(for_ms=1_000)
+    assert board.power_state is PowerState.LIGHT_SLEEP
+    getattr(board, end)()
+    lab.run(for_ms=1_000)
+    assert (board.power_state, board.lines, gateway.lines) == (PowerState.ON, ["True"], ["b'x'"])
+
+
 # Restarts and power.
+
+
+@pytest.mark.parametrize("thread", [False, True])
+@pytest.mark.parametrize("catch", [False, True])
+@pytest.mark.parametrize(
+    ("act", "starts", "cause", "state"),
+    [("reset", 2, 1, PowerState.ON), ("soft_reset", 2, 5, PowerState.ON), ("power_off", 1, 1, PowerState.OFF)],
+)
+def test_a_program_may_do_it_to_its_own_board(lab, act, starts, cause, state, thread, catch):
+    causes = []
+
+    def program(board):
+        import _thread
+        import time
+
+        import machine
+
+        def do():
+            try:
+                getattr(board, act)()
+            except BaseException:
+                if not catch or act == "soft_reset":
+                    raise
+            time.sleep(1)
+            print("went on")
+
+        causes.append(machine.reset_cause())
+        if len(causes) == 1:
+            _thread.start_new_thread(do, ()) if thread else do()
+        time.sleep(60)
+
+    board = lab.board(program)
+    lab.run(for_ms=5_000)
+    assert (len(causes), causes[-1], board.power_state, board.output) == (starts, cause, state, "")
+
+
+def test_a_program_that_does_nothing_but_restart_does_not_stop_the_time(make_lab):
+    lab = make_lab(boot_ms=0)
+    board = lab.board(code="import machine\nmachine.reset()")
+    lab.run(for_ms=0.01)
+    assert [at_us for at_us, state in board.power_states if state is PowerState.ON] == list(range(11))
 
 
 def test_reset_causes(lab):
@@ -325,6 +381,8 @@ def test_a_board_that_starts_later(lab):
     board = lab.board(code="import time\nprint(time.ticks_ms())", start_ms=700)
     lab.run(for_ms=699)
     assert (board.lines, board.power_state, board.finished) == ([], PowerState.OFF, False)
+    board.interrupt()  # which has nothing to interrupt yet
+    assert (board.state, board.exit_code) == ("asleep", None)
     lab.run()
     assert board.lines == ["0"]
     assert lab.now_ms >= 700

@@ -261,7 +261,7 @@ class LabBoard(Outside):
         Raises:
             UserError: it sleeps deeply, or has no power.
         """
-        if self._task.is_current:
+        if self._is_caller:
             raise _SoftReset
         if self.power_state not in (PowerState.ON, PowerState.LIGHT_SLEEP):
             raise UserError(f"board {self.name!r} is not on ({self.power_state.value}): it has no console to type at")
@@ -270,12 +270,17 @@ class LabBoard(Outside):
 
     def reset(self) -> None:
         """Press its reset button: it starts as with the first power, after the time that booting takes."""
+        if self._is_caller:
+            self._leave(self.reset)
         self.power_off()
         self.power_on()
 
     def interrupt(self) -> None:
-        """Press Ctrl-C at its console: the program gets a KeyboardInterrupt where it stands."""
-        if self._task.ended or self.exit_code is not None:
+        """Press Ctrl-C at its console: the program gets a KeyboardInterrupt where it stands.
+
+        Without effect while there is no program that runs.
+        """
+        if self._task.ended or self.exit_code is not None or self._life.asleep:
             return
         self._interrupting = True
         try:
@@ -292,6 +297,8 @@ class LabBoard(Outside):
 
         What the program has in ``finally`` runs, and cannot wait. What was counted and recorded stays.
         """
+        if self._is_caller and not self._task.is_current:  # a thread, which must not go on either
+            self._leave(self.power_off)
         try:
             self._end_program()
         finally:
@@ -307,6 +314,11 @@ class LabBoard(Outside):
         if self.power_state is PowerState.OFF:
             self.error = self.exit_code = None
             self._life.power_on()
+
+    @property
+    def _is_caller(self) -> bool:
+        """Whether it is its own program that calls, in whichever thread."""
+        return self._task.is_current or (self._threads is not None and self._threads.current is not self._task)
 
     def _wake(self) -> None:
         (self._threads or self._task).wake()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -382,11 +383,10 @@ class Lab:
         """End every program where it stands."""
         if self.explainer is not None:
             self.explainer.close()
-        for board in self.boards:
-            board.power_off()
-        if self._settled:
-            self._settled = False
-            gc.unfreeze()
+        with ExitStack() as ends:  # one that raises, as a program's own KeyboardInterrupt does, spares no other
+            ends.callback(self._unsettle)
+            for board in reversed(self.boards):
+                ends.callback(board.power_off)
 
     def run_clock(self, until_us: int, condition: Callable[[], object] | None) -> bool:
         """Let time pass as `espnow.lab.clock.VirtualClock.run` does, apart from what the host has of asyncio."""
@@ -405,6 +405,12 @@ class Lab:
         if len(self.boards) >= _MANY_BOARDS and not gc.get_freeze_count():  # the host may do the same for itself
             gc.freeze()
             self._settled = True
+
+    def _unsettle(self) -> None:
+        """Let Python look through them again."""
+        if self._settled:
+            self._settled = False
+            gc.unfreeze()
 
     def _after_ms(self, what: str, ms: float) -> int:
         """Return when so much time has passed from now on."""

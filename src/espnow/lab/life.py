@@ -28,6 +28,9 @@ BOOT_US = 300_000
 #: The shortest light sleep, in microseconds: there and back. Assumed.
 LIGHT_SLEEP_US = 500
 
+#: The shortest start: a program that does nothing but restart does not stop the time.
+_LEAST_BOOT_US = 1
+
 
 class _NoCpu:
     """The thread of control of a board that sleeps or starts (`espnow.link.Cpu`)."""
@@ -61,11 +64,11 @@ class Life:
             hardware: the board.
             begin: starts its program.
             record: keep `states`.
-            boot_us: how long it takes to start.
+            boot_us: how long it takes to start, 1 µs at least.
         """
         self._hardware = hardware
         self._begin = begin
-        self._boot_us = boot_us
+        self._boot_us = max(boot_us, _LEAST_BOOT_US)
         self._record = record
         self._timer: Timer | None = None
         self._state = hardware.power.state
@@ -82,8 +85,8 @@ class Life:
 
     @property
     def asleep(self) -> bool:
-        """Whether it is in deep sleep, or about to start: it has no program now, and will have one."""
-        return self.state in (PowerState.DEEP_SLEEP, PowerState.RESTARTING)
+        """Whether it is in deep sleep, or will start: it has no program now, and will have one."""
+        return self._timer is not None or self.state in (PowerState.DEEP_SLEEP, PowerState.RESTARTING)
 
     @property
     def can_start(self) -> bool:
@@ -138,7 +141,8 @@ class Life:
     def sleep_light(self, ms: int | None) -> None:
         """Stop the processor for `ms` milliseconds or (None) until a pin wakes it; called by the program.
 
-        Callbacks that come due meanwhile run afterwards. The radio is off, and its configuration lost.
+        Callbacks that come due meanwhile run afterwards. The radio is off, and its configuration lost. What is raised
+        in the program meanwhile, such as Ctrl-C, wakes it.
         """
         hardware = self._hardware
         clock, power, watchers = hardware.clock, hardware.power, hardware.ports.watchers
@@ -160,11 +164,11 @@ class Life:
                 hardware.cpu.pause(until_us)
             while clock.now_us < least_us:
                 hardware.cpu.pause(least_us)
+            power.wake_reason = reason or WakeReason.TIMER
         finally:
             watchers.remove(look)
-        power.wake_reason = reason or WakeReason.TIMER
-        hardware.wifi.lose_configuration()
-        self._set(PowerState.ON)
+            hardware.wifi.lose_configuration()
+            self._set(PowerState.ON)
 
     # Inside.
 

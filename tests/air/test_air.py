@@ -409,6 +409,16 @@ def test_a_range_cuts_off_what_the_signal_would_reach(make_sky, make_range):
     assert (len(near.heard), len(far.heard)) == (1, 0)
 
 
+def test_an_acknowledgement_has_the_strength_of_who_sends_it(sky):
+    loud, soft = sky.station(tx_power_dbm=20.0), sky.station(at=(10.0, 0.0), tx_power_dbm=5.0)
+    loud.send(soft)
+    sky.advance(20)
+    frame, answer = sky.log
+    assert answer.station == soft.name
+    assert answer.receptions[0].station == loud.name
+    assert answer.receptions[0].rssi_dbm == frame.receptions[0].rssi_dbm - 15
+
+
 def test_a_stronger_sender_is_heard_farther_but_not_answered(sky):
     """The acknowledgement must come back, too."""
     reach_m = LogDistance().reach_m(10.0 - sensitivity_dbm(response_rate(0)))

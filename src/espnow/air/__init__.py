@@ -1,15 +1,17 @@
 """The shared medium in virtual time: who hears whom, airtime, access, loss, acknowledgement and retries.
 
 Rules: it knows frames and the link's contract, nothing of nodes, boards or programs. It reads no clock but the one it
-was given and draws no random number but from the streams it was given. Of a frame it looks at the destination address
-alone. Timing follows IEEE 802.11-2020 (DCF, clause 10); what is assumed says so.
+was given and draws no random number but from the streams it was given. Of a frame it looks at the destination address,
+and at the first byte, which decides the rate. Timing follows IEEE 802.11-2020 (DCF, clause 10); what is assumed says
+so.
 
-At this stage one frame at a time is on a channel, as far as its stations hear each other: there are no collisions, and
-stations that are hidden from each other do not disturb a third one.
+One frame at a time is on a channel, as far as its stations hear each other: there are no collisions, and stations
+that are hidden from each other do not disturb a third one.
 """
 
-from espnow.air.air import Air, AirLink, AirTiming, MissReason, Reception, Transmission
+from espnow.air.air import Air, AirLink, AirTiming
 from espnow.air.propagation import LogDistance, Position, sensitivity_dbm
+from espnow.air.transmission import MissReason, Reception, Transmission
 
 __all__ = [
     "Air",

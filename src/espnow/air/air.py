@@ -10,16 +10,15 @@ The cost: two events a broadcast frame, three a unicast one, none and no object 
 
 from __future__ import annotations
 
-import enum
 import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple
 
 from espnow.air.crowd import CROWD, Crowd
 from espnow.air.propagation import LogDistance, Position, sensitivity_dbm
+from espnow.air.transmission import MissReason, Reception, Transmission
 from espnow.errors import LinkFull
 from espnow.frame import (
     ACK_LENGTH,
@@ -33,7 +32,7 @@ from espnow.frame import (
 )
 from espnow.link import Clock, Outcome, ProtocolBit, RadioConfig, Station
 
-__all__ = ["Air", "AirLink", "AirTiming", "MissReason", "Reception", "Transmission"]
+__all__ = ["Air", "AirLink", "AirTiming"]
 
 _FCS_LENGTH = 4
 #: First byte of an action frame, which ESP-NOW's are.
@@ -64,52 +63,6 @@ class AirTiming:
     cw_max: int = 1023
     lifetime_us: int = 90_000
     queue_frames: int = 32
-
-
-class Reception(NamedTuple):
-    """One station's hearing of a transmission."""
-
-    station: str
-    rssi_dbm: int
-
-
-class MissReason(enum.Enum):
-    """Why a station did not get a frame; the value is how a person reads it."""
-
-    NOBODY = "nobody has this address"
-    OUT_OF_RANGE = "out of range"
-    OTHER_CHANNEL = "on another channel"
-    RECEIVER_OFF = "its receiver was off"
-    ASLEEP = "asleep in power save"
-    RETUNED = "it came to the channel while the frame was on the air"
-    SENDING = "it was sending itself"
-    NO_LONG_RANGE = "its protocols lack long range"
-    LOST = "lost on the way"
-    ACK_LOST = "it arrived, and its acknowledgement was lost"
-
-
-class Transmission(NamedTuple):
-    """One frame on the air, each attempt and each acknowledgement its own.
-
-    Attributes:
-        at_us: begin of its preamble.
-        end_us: end of its last bit.
-        station: name of the sending station.
-        mpdu: its bytes without FCS.
-        channel: 1 to 14.
-        rate: ``wifi_phy_rate_t`` number.
-        attempt: 1 for the first.
-        receptions: who decoded it and handed it up, or (unicast) acknowledged it.
-    """
-
-    at_us: int
-    end_us: int
-    station: str
-    mpdu: bytes
-    channel: int
-    rate: int
-    attempt: int
-    receptions: tuple[Reception, ...]
 
 
 class Air:
@@ -366,7 +319,7 @@ class AirLink:
         self._contending = True
         self._idle_from_us = (now_us if now_us > busy_us else busy_us) + timing.difs_us
         due_us = self._idle_from_us + self._backoff * timing.slot_us
-        clock.call_at(now_us if due_us > self._deadline_us else due_us, self._start)
+        clock.call_at(now_us if due_us > self._deadline_us else due_us, self.wake)
 
     def _freeze(self, now_us: int, busy_us: int) -> None:
         """Another begins to send: count the slots that passed, and go on one DIFS after `busy_us`."""
@@ -382,18 +335,14 @@ class AirLink:
         return due_us if due_us <= self._deadline_us else max(self._deadline_us, self._air.clock.now_us)
 
     def wake(self) -> None:
-        """Look whether it may send (`espnow.air.crowd.Waiting`)."""
-        self._start()
-
-    def _start(self) -> None:
-        """Put the frame on the air, if the channel stayed idle."""
+        """Put the frame on the air, if the channel stayed idle (`espnow.air.crowd.Waiting`)."""
         air = self._air
         clock = air.clock
         now_us = clock.now_us
         due_us = self._idle_from_us + self._backoff * air._timing.slot_us
         if now_us < due_us <= self._deadline_us:
             if self.crowd is None:
-                clock.call_at(due_us, self._start)
+                clock.call_at(due_us, self.wake)
             return
         config = self.config
         self._contending = False
@@ -441,7 +390,8 @@ class AirLink:
         lossy = air.loss > 0.0 or bool(air._losses)
         long_range = rate in LR_RATES
         on_miss = air.on_miss
-        observed: list[Reception] | None = None if air.observer is None else []
+        observer = air.observer
+        observed: list[Reception] = []
         for link, reception in self._find_hearers(rate).items():
             config = link.config
             if (
@@ -454,12 +404,12 @@ class AirLink:
                 and not (lossy and air._is_lost(self, link))
             ):
                 link.station.received(mpdu, reception[1], channel, rate, now_us)
-                if observed is not None:
+                if observer is not None:
                     observed.append(reception)
             elif on_miss is not None and link is not self:
                 on_miss(self, link, link._why_missed(self))
-        if observed is not None:
-            self._report(mpdu, channel, rate, tuple(observed))
+        if observer is not None:
+            observer(Transmission(start_us, now_us, self.name, mpdu, channel, rate, self._attempt, tuple(observed)))
         self._finish(Outcome.ACKNOWLEDGED)
 
     def _end_unicast(self) -> None:
@@ -506,9 +456,14 @@ class AirLink:
                 link.station.received(mpdu, reception[1], channel, rate, now_us)
             elif on_miss is not None and link is not self:
                 on_miss(self, link, link._why_missed(self))
-        if air.observer is not None:
-            self._report(mpdu, channel, rate, receptions)
-            self._report_acks(mpdu, channel, ack_rate, receptions, ack_us, acknowledged)
+        observer = air.observer
+        if observer is not None:
+            observer(Transmission(start_us, now_us, self.name, mpdu, channel, rate, self._attempt, receptions))
+            for station, _ in receptions:
+                heard = air._links[station]._find_hearers(ack_rate).get(self) if acknowledged else None
+                back = _UNHEARD if heard is None else (heard,)
+                begin_us, end_us, answer = now_us + SIFS_US, now_us + ack_us, ack(mpdu[10:16])
+                observer(Transmission(begin_us, end_us, station, answer, channel, ack_rate, 1, back))
         if acknowledged:
             air.clock.call_at(now_us + ack_us, self._acknowledged)
         else:
@@ -595,39 +550,6 @@ class AirLink:
         if hearers is None:
             hearers = self._hearers[rate] = air._heard_from(self.position, power_dbm, rate)
         return hearers
-
-    def _report(self, mpdu: bytes, channel: int, rate: int, receptions: tuple[Reception, ...]) -> None:
-        observer = self._air.observer
-        assert observer is not None
-        now_us = self._air.clock.now_us
-        observer(Transmission(self._start_us, now_us, self.name, mpdu, channel, rate, self._attempt, receptions))
-
-    def _report_acks(
-        self,
-        mpdu: bytes,
-        channel: int,
-        rate: int,
-        receptions: tuple[Reception, ...],
-        ack_us: int,
-        acknowledged: bool,
-    ) -> None:
-        observer = self._air.observer
-        assert observer is not None
-        now_us = self._air.clock.now_us
-        for station, rssi_dbm in receptions:
-            back = (Reception(self.name, rssi_dbm),) if acknowledged else _UNHEARD
-            observer(
-                Transmission(
-                    now_us + SIFS_US,
-                    now_us + ack_us,
-                    station,
-                    ack(mpdu[10:16]),
-                    channel,
-                    rate,
-                    1,
-                    back,
-                )
-            )
 
 
 def _order(found: tuple[AirLink, float]) -> int:

@@ -6,7 +6,7 @@ in one instant would be a thousand events for each frame; in a crowd only the fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol
 
 from espnow.link import Clock
@@ -38,17 +38,16 @@ class Waiting(Protocol):
 class Crowd:
     """Those whose wait one frame interrupted."""
 
-    __slots__ = ("_call_at", "_clock", "_waiting")
+    __slots__ = ("_clock", "_waiting")
 
     def __init__(self, clock: Clock, waiting: Iterable[Waiting]) -> None:
         """Wake each when it is due, unless another crowd took it over."""
         self._clock = clock
-        self._call_at: Callable[..., object] = clock.call_at
         self._waiting = [(each.due_us(), each.order, each) for each in waiting]
         self._waiting.sort(reverse=True)
         for _, _, each in self._waiting:
             each.crowd = self
-        self._call_at(self._waiting[-1][0], self._wake)
+        clock.call_at(self._waiting[-1][0], self._wake)
 
     def _wake(self) -> None:
         now_us = self._clock.now_us
@@ -57,7 +56,7 @@ class Crowd:
             due_us, _, first = waiting[-1]
             if first.crowd is self:
                 if due_us > now_us:
-                    self._call_at(due_us, self._wake)
+                    self._clock.call_at(due_us, self._wake)
                     return
                 first.crowd = None
                 first.wake()

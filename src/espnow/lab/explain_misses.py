@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from espnow.air import AirLink
-from espnow.air.air import MissReason
+from espnow.air.transmission import MissReason
 from espnow.lab.explain_cases import Cause
 from espnow.lab.explain_text import LossReason
 from espnow.link import Absence

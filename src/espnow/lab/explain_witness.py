@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from espnow.air import Air, AirLink
-from espnow.air.air import MissReason
 from espnow.air.propagation import sensitivity_dbm
+from espnow.air.transmission import MissReason
 from espnow.errors import EspNowCode
 from espnow.frame import format_mac, response_rate
 from espnow.frame.text import printable

@@ -64,12 +64,12 @@ def const(value: _T, /) -> _T:
     return value
 
 
-def from_bytes(kind: Any, data: Any, byteorder: Any = "big", /, *_ignored: Any, **options: Any) -> Any:
+def from_bytes(kind: Any, raw: Any, byteorder: Any = "big", /, *_ignored: Any, **options: Any) -> Any:
     """Return an integer of bytes; any order but "little" is big-endian, and a third positional argument is ignored."""
     if kind is not int:
-        return kind.from_bytes(data, byteorder, *_ignored, **options)
+        return kind.from_bytes(raw, byteorder, *_ignored, **options)
     byteorder = options.pop("byteorder", byteorder)
-    return int.from_bytes(as_bytes(data), "little" if byteorder == "little" else "big", **options)
+    return int.from_bytes(as_bytes(raw), "little" if byteorder == "little" else "big", **options)
 
 
 def to_bytes(number: Any, /, *values: Any, **options: Any) -> Any:
@@ -110,11 +110,11 @@ def from_hex(kind: Any, digits: Any, /) -> Any:
 class _Searched:
     """Bytes that text is searched in."""
 
-    def __init__(self, data: bytes | bytearray) -> None:
-        self._data = data
+    def __init__(self, raw: bytes | bytearray) -> None:
+        self._raw = raw
 
     def __contains__(self, wanted: Any) -> bool:
-        return as_bytes(wanted) in self._data
+        return as_bytes(wanted) in self._raw
 
 
 def searched(value: Any, /) -> Any:
@@ -125,11 +125,11 @@ def searched(value: Any, /) -> Any:
 class _Joined:
     """Bytes that something is joined to."""
 
-    def __init__(self, data: bytes | bytearray) -> None:
-        self._data = data
+    def __init__(self, raw: bytes | bytearray) -> None:
+        self._raw = raw
 
     def __add__(self, more: Any) -> Any:
-        return self._data + as_bytes(more)
+        return self._raw + as_bytes(more)
 
 
 def joined(value: Any, /) -> Any:

@@ -259,19 +259,19 @@ class Flash:
             self._store(path, content)
         return content
 
-    def write(self, path: str, content: bytearray, position: int, data: bytes | bytearray | memoryview) -> None:
+    def write(self, path: str, content: bytearray, position: int, new: bytes | bytearray | memoryview) -> None:
         """Put bytes into an open file; it grows as is needed.
 
         Raises:
             OSError: ENOSPC, the flash is full.
         """
         before = len(content)
-        end = position + len(data)
+        end = position + len(new)
         self._check_space(path, _blocks(end) - _blocks(before))
         if position > before:
             content.extend(bytes(position - before))
-        content[position:end] = data
-        self._store(path, content, bytes(data) if position == before else None)
+        content[position:end] = new
+        self._store(path, content, bytes(new) if position == before else None)
 
     def cut(self, path: str, content: bytearray, length: int) -> None:
         """Make an open file so long, with zeros at its end if it was shorter."""

@@ -16,6 +16,7 @@ from typing import Any
 from espnow.board import Board
 from espnow.board.board import TICKS_PERIOD
 from espnow.micropython.services import Services
+from espnow.micropython.struct import to_int
 
 __all__ = ["build", "calendar", "mktime", "ticks_add", "ticks_diff"]
 
@@ -77,14 +78,6 @@ def build(board: Board, _services: Services) -> ModuleType:
         else:
             look()
 
-    def integer(value: Any) -> int:
-        if type(value) is int:
-            return value
-        try:
-            return operator.index(value)
-        except TypeError:
-            raise TypeError(f"can't convert {type(value).__name__} to int") from None
-
     def sleep(seconds: float, /) -> None:
         """Let `seconds` pass; a fraction is allowed."""
         if not isinstance(seconds, (int, float)):
@@ -93,11 +86,11 @@ def build(board: Board, _services: Services) -> ModuleType:
 
     def sleep_ms(ms: int, /) -> None:
         """Let `ms` milliseconds pass."""
-        wait(integer(ms) * 1000)
+        wait(to_int(ms) * 1000)
 
     def sleep_us(us: int, /) -> None:
         """Let `us` microseconds pass."""
-        wait(integer(us))
+        wait(to_int(us))
 
     def ticks_ms() -> int:
         """Return milliseconds since boot, on the ring."""

@@ -58,6 +58,8 @@ def test_a_new_object_keeps_the_attenuation(machine):
     assert repr(machine.ADC(35)) == "ADC(Pin(35), atten=0)"
     machine.ADC(34).init(atten=1)
     assert repr(machine.ADC(34)) == "ADC(Pin(34), atten=1)"
+    machine.ADC(34).deinit()
+    assert repr(machine.ADC(34)) == "ADC(Pin(34), atten=1)"
 
 
 @given(st.integers(0, 0xFFFF), st.integers(9, 12), st.integers(0, 3))

@@ -19,6 +19,7 @@ from espnow.board import Board, ResetCause, WakePins
 from espnow.board.ports import TOUCH
 from espnow.micropython.machine.binding import bind
 from espnow.micropython.services import Services
+from espnow.micropython.struct import to_int
 
 __all__ = ["build"]
 
@@ -28,8 +29,14 @@ _IDLE_US = 1_000
 #: The longest light sleep of an ESP8266, in milliseconds: one without limit lasts 2**32 us.
 _LIGHTSLEEP_ESP8266_MS = 4_294_967
 
-#: The classes of the buses, which have their own file.
-_BUSES = frozenset({"I2C", "SoftI2C", "SPI", "SoftSPI", "UART"})
+#: Name of a class that every chip has -> file and name of what it is.
+_BUSES = {
+    "I2C": ("buses", "I2C"),
+    "SPI": ("buses", "SPI"),
+    "SoftI2C": ("buses", "SoftI2C"),
+    "SoftSPI": ("buses", "SoftSPI"),
+    "UART": ("uart", "UART"),
+}
 
 #: Those that need a pulse counter, which not every chip has.
 _COUNTERS = frozenset({"Counter", "Encoder"})
@@ -75,13 +82,9 @@ class _Machine(ModuleType):
                 found = bind(self._board, name, base)
             if name == "WDT":
                 found._bite = self._services.wdt_reset
-        elif name in _BUSES:
-            found = _bus(name, self._board, self._services)
         elif name in _MEMORY:
             found = self._memory(name)
         else:
-            found = None
-        if found is None:
             raise AttributeError(f"module 'machine' has no attribute '{name}'")
         setattr(self, name, found)
         return found
@@ -93,9 +96,8 @@ class _Machine(ModuleType):
     def __all__(self) -> list[str]:
         """What ``from machine import *`` takes."""
         own = {name for kind in type(self).__mro__[:-2] for name in vars(kind) if not name.startswith("_")}
-        buses = {name for name in _BUSES if _bus(name, self._board, self._services) is not None}
         lacks = frozenset() if self._board.ports.chip.counters else _COUNTERS
-        return sorted((own | self._CLASSES.keys() | _MEMORY.keys() | buses) - lacks)
+        return sorted((own | self._CLASSES.keys() | _MEMORY.keys()) - lacks)
 
     def _memory(self, name: str) -> Any:
         from espnow.micropython.machine.pulses import Memory
@@ -205,6 +207,7 @@ class _Esp32(_Machine):
     ULP_WAKE = 6
 
     _CLASSES: ClassVar = {
+        **_BUSES,
         "ADC": ("analog", "ADC"),
         "ADCBlock": ("analog", "ADCBlock"),
         "Counter": ("counter", "Counter"),
@@ -250,7 +253,7 @@ class _Esp32(_Machine):
             power.wake_pins["touch"] = WakePins(pads, 1, reason=power.wake_pins["touch"].reason)
         if time_ms is None:
             return None
-        ms = _integer(time_ms)
+        ms = to_int(time_ms)
         return ms if ms >= 0 else None  # a negative one is a very large one to the timer
 
 
@@ -262,6 +265,7 @@ class _Esp8266(_Machine):
     HARD_RESET = 6
 
     _CLASSES: ClassVar = {
+        **_BUSES,
         "ADC": ("analog", "AdcEsp8266"),
         "PWM": ("pwm", "PwmEsp8266"),
         "Pin": ("pin", "PinEsp8266"),
@@ -280,30 +284,16 @@ class _Esp8266(_Machine):
         return _CAUSES_ESP8266[self._board.power.reset_cause]
 
     def lightsleep(self, time_ms: int | None = None, /) -> None:
-        ms = _LIGHTSLEEP_ESP8266_MS if time_ms is None else max(_integer(time_ms), 0)
+        ms = _LIGHTSLEEP_ESP8266_MS if time_ms is None else max(to_int(time_ms), 0)
         self._services.lightsleep(ms)
 
     def deepsleep(self, time_ms: int | None = None, /) -> NoReturn:
-        ms = None if time_ms is None else max(_integer(time_ms), 1)
+        ms = None if time_ms is None else max(to_int(time_ms), 1)
         alarm_us, wakes = self._board.ports.alarm
         if wakes & self.DEEPSLEEP:
             left_ms = max(alarm_us - self._board.clock.now_us, 0) // 1000
             ms = left_ms if ms is None else min(ms, left_ms)
         self._services.deepsleep(ms)
-
-
-def _bus(name: str, board: Board, services: Services) -> type | None:
-    """Return the class of a bus, or None if this chip has none such."""
-    from espnow.micropython.machine import buses
-
-    return buses.make(name, board, services) if name in buses.NAMES else None
-
-
-def _integer(value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"can't convert {type(value).__name__} to int") from None
 
 
 def build(board: Board, services: Services) -> ModuleType:

@@ -18,6 +18,7 @@ from espnow.board.ports import AnalogInput, AnalogOutput, TouchPin
 from espnow.errors import ETIMEDOUT, BoardOSError
 from espnow.micropython.machine.binding import Bound, bind
 from espnow.micropython.machine.pin import find_pin
+from espnow.micropython.struct import to_int
 
 __all__ = ["ADC", "FULL_VOLTS", "FULL_VOLTS_ESP8266", "ADCBlock", "AdcEsp8266", "DAC", "TouchPad"]
 
@@ -72,6 +73,9 @@ class ADC(Bound):
             self.atten(atten)
         elif self._input.attenuation is None:
             self._input.attenuation = self.ATTN_0DB
+
+    def deinit(self) -> None:
+        """Do nothing: the input stays as it is."""
 
     def atten(self, atten: int, /) -> None:
         """Choose a range, one of ``ATTN_*``.
@@ -183,7 +187,7 @@ class AdcEsp8266(Bound):
         Raises:
             ValueError: there is none such.
         """
-        channel = _integer(channel)
+        channel = to_int(channel)
         if channel not in (0, 1):
             raise ValueError(f"ADC({channel}) doesn't exist")
         adc = cls._one(channel)
@@ -270,10 +274,3 @@ class TouchPad(Bound):
         """Return the count, which is less while it is touched."""
         self._board.look()
         return self._pad.value
-
-
-def _integer(value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"can't convert {type(value).__name__} to int") from None

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
-from espnow.board import Board
 from espnow.board.buses import I2cBus, SpiBus, buses_of
 from espnow.board.devices import I2cDevice
 from espnow.errors import BoardOSError
 from espnow.micropython.machine.binding import bind
 from espnow.micropython.machine.wires import Wired, buffer_bytes, view_of
-from espnow.micropython.services import Services
 
-__all__ = ["NAMES", "make"]
+__all__ = ["I2C", "SPI", "SoftI2C", "SoftSPI"]
 
 ENODEV = 19
 
@@ -73,9 +71,9 @@ class SoftI2C(Wired):
         Raises:
             OSError: ENODEV, nothing answers.
         """
-        data = buffer_bytes(buf)
-        self._write(addr, data)
-        return len(data)
+        raw = buffer_bytes(buf)
+        self._write(addr, raw)
+        return len(raw)
 
     def writevto(self, addr: int, vector: Iterable[Any], stop: bool = True, /) -> int:
         """Write several buffers in one go, and return how many bytes were acknowledged.
@@ -144,16 +142,16 @@ class SoftI2C(Wired):
 
     def write(self, buf: Any, /) -> int:
         """Write bytes, the first after a START being address and direction; return how many were acknowledged."""
-        data = buffer_bytes(buf)
-        self._take_time(len(data))
-        acknowledged = len(data)
-        if not self._addressed and data:
+        raw = buffer_bytes(buf)
+        self._take_time(len(raw))
+        acknowledged = len(raw)
+        if not self._addressed and raw:
             self._addressed = True
-            self._device = self._bus.at(data[0] >> 1)
-            data = data[1:]
+            self._device = self._bus.at(raw[0] >> 1)
+            raw = raw[1:]
         if self._device is None:
             return 0
-        self._pending += data
+        self._pending += raw
         return acknowledged
 
     def readinto(self, buf: Any, nack: bool = True, /) -> None:
@@ -181,16 +179,16 @@ class SoftI2C(Wired):
             raise BoardOSError(ENODEV)
         return device
 
-    def _write(self, addr: int, data: bytes) -> None:
-        self._find(addr, len(data)).write(data)
+    def _write(self, addr: int, raw: bytes) -> None:
+        self._find(addr, len(raw)).write(raw)
 
     def _read(self, addr: int, count: int) -> bytes:
         return _exactly(self._find(addr, count).read(count), count)
 
 
-def _exactly(data: bytes, count: int) -> bytes:
+def _exactly(raw: bytes, count: int) -> bytes:
     """Return `count` bytes: what a device does not drive reads as ones."""
-    return data[:count] if len(data) >= count else data + b"\xff" * (count - len(data))
+    return raw[:count] if len(raw) >= count else raw + b"\xff" * (count - len(raw))
 
 
 def _memory_address(memaddr: int, addrsize: int) -> bytes:
@@ -203,14 +201,12 @@ def _memory_address(memaddr: int, addrsize: int) -> bytes:
 class I2C(SoftI2C):
     """An I2C bus of the hardware. Without a number, or with -1, it is a `SoftI2C`, as it once was."""
 
-    _soft: ClassVar[type[SoftI2C]]
-
     def __new__(cls, *args: Any, **options: Any) -> Any:
         """Make one of either class."""
         if args[:1] == (-1,) or not (args or "id" in options):
             if not cls._board.profile.esp8266:
                 cls._board.console.write("Warning: I2C(-1, ...) is deprecated, use SoftI2C(...) instead\n")
-            return cls._soft(*args[1:], **options)
+            return bind(cls._board, "SoftI2C", SoftI2C)(*args[1:], **options)
         return super().__new__(cls)
 
     def __init__(
@@ -320,28 +316,26 @@ class SoftSPI(Wired):
         Raises:
             ValueError: the lengths differ.
         """
-        data = buffer_bytes(write_buf)
+        raw = buffer_bytes(write_buf)
         view = view_of(read_buf)
-        if len(view) != len(data):
+        if len(view) != len(raw):
             raise ValueError("buffers must be the same length")
-        view[:] = self._transfer(data)
+        view[:] = self._transfer(raw)
 
-    def _transfer(self, data: bytes) -> bytes:
-        self._spend(len(data) * 8 * 1_000_000 // self._baudrate)
-        return _exactly(self._bus.transfer(data), len(data))
+    def _transfer(self, raw: bytes) -> bytes:
+        self._spend(len(raw) * 8 * 1_000_000 // self._baudrate)
+        return _exactly(self._bus.transfer(raw), len(raw))
 
 
 class SPI(SoftSPI):
     """An SPI bus of the hardware. With -1 instead of a number it is a `SoftSPI`, as it once was."""
-
-    _soft: ClassVar[type[SoftSPI]]
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
         """Make one of either class."""
         if args[:1] == (-1,):
             if not cls._board.profile.esp8266:
                 cls._board.console.write("Warning: SPI(-1, ...) is deprecated, use SoftSPI(...) instead\n")
-            return cls._soft(*args[1:], **options)
+            return bind(cls._board, "SoftSPI", SoftSPI)(*args[1:], **options)
         return super().__new__(cls)
 
     def __init__(
@@ -365,30 +359,3 @@ class SPI(SoftSPI):
         self._pins = pins
         self._connect(sck, mosi, miso)
         self._set(baudrate, polarity, phase, bits, firstbit)
-
-
-#: The names of `machine` that are here.
-NAMES = ("I2C", "SoftI2C", "SPI", "SoftSPI", "UART")
-
-_CLASSES: dict[str, type[Wired]] = {"I2C": I2C, "SoftI2C": SoftI2C, "SPI": SPI, "SoftSPI": SoftSPI}
-_SOFT = {"I2C": "SoftI2C", "SPI": "SoftSPI"}
-
-
-def _class(name: str) -> type[Wired]:
-    if name == "UART":
-        from espnow.micropython.machine.uart import UART
-
-        return UART
-    return _CLASSES[name]
-
-
-def make(name: str, board: Board, services: Services) -> type:
-    """Return a class of `NAMES` for one board."""
-    classes = board.classes
-    made = classes.get(name)
-    if made is None:
-        made = bind(board, name, _class(name))
-        soft = _SOFT.get(name)
-        if soft is not None:
-            made._soft = make(soft, board, services)
-    return made

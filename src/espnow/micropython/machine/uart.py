@@ -133,9 +133,9 @@ class UART(Wired):
         """Fill a buffer, or its first bytes, and return how many came; None if nothing came."""
         view = view_of(buf)
         wanted = len(view) if nbytes is None else min(operator.index(nbytes), len(view))
-        data = self._collect(wanted)
-        view[: len(data)] = data
-        return len(data) or None
+        raw = self._collect(wanted)
+        view[: len(raw)] = raw
+        return len(raw) or None
 
     def readline(self, nbytes: int = -1, /) -> bytes | None:
         """Read up to the end of a line, or what came until the timeout; None if nothing came."""
@@ -154,19 +154,19 @@ class UART(Wired):
 
     def write(self, buf: Any, *limits: int) -> int:
         """Write bytes, and return how many; waits only where the transmit buffer is full."""
-        data = buffer_bytes(buf)
+        raw = buffer_bytes(buf)
         if len(limits) == 1:
-            data = data[: limits[0]]
+            raw = raw[: limits[0]]
         elif limits:
-            data = data[limits[0] : limits[0] + limits[1]]
+            raw = raw[limits[0] : limits[0] + limits[1]]
         board = self._board
         if self._number == 0:
-            board.console.write(data.decode("utf-8", "replace"))
-        self._uart.send(data)
+            board.console.write(raw.decode("utf-8", "replace"))
+        self._uart.send(raw)
         settings = self._settings
         room_us = settings.time_us(settings.txbuf + FIFO)
         self._spend(max(0, self._uart.drained_us - board.clock.now_us - room_us))
-        return len(data)
+        return len(raw)
 
     def flush(self) -> None:
         """Wait until everything has been sent."""
@@ -220,10 +220,10 @@ class UART(Wired):
     def _collect(self, count: int | None) -> bytes:
         """Read as a stream does: again and again, until all is there or one timeout brought nothing."""
         self._board.look()
-        data = bytearray()
-        while count is None or len(data) < count:
-            chunk = self._settings.rxbuf if count is None else count - len(data)
+        raw = bytearray()
+        while count is None or len(raw) < count:
+            chunk = self._settings.rxbuf if count is None else count - len(raw)
             if not self._wait_for(chunk):
                 break
-            data += self._uart.take(chunk)
-        return bytes(data)
+            raw += self._uart.take(chunk)
+        return bytes(raw)

@@ -16,28 +16,28 @@ C = TypeVar("C")
 _CALL_US = 20
 
 
-def buffer_bytes(data: Any) -> bytes:
+def buffer_bytes(buf: Any) -> bytes:
     """Return the bytes of a str or of anything with the buffer protocol.
 
     Raises:
         TypeError: it is neither.
     """
-    if isinstance(data, bytes):
-        return data
-    if isinstance(data, str):
-        return data.encode()
-    return bytes(view_of(data))
+    if isinstance(buf, bytes):
+        return buf
+    if isinstance(buf, str):
+        return buf.encode()
+    return bytes(view_of(buf))
 
 
-def view_of(data: Any) -> memoryview:
+def view_of(buf: Any) -> memoryview:
     """Return the memory behind an object; on CPython before 3.12 classes of ours offer it as ``__buffer__``."""
     try:
-        return memoryview(data).cast("B")
+        return memoryview(buf).cast("B")
     except TypeError:
-        buffer = getattr(type(data), "__buffer__", None)
+        buffer = getattr(type(buf), "__buffer__", None)
         if buffer is None:
             raise TypeError("object with buffer protocol required") from None
-        view: memoryview = buffer(data, 0)
+        view: memoryview = buffer(buf, 0)
         return view
 
 

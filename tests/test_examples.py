@@ -148,6 +148,17 @@ def test_the_door_opens_for_its_fob_alone(run):
     assert b"101" not in [message.message for message in door.received]
 
 
+def test_the_door_refuses_what_it_heard_before_and_knows_the_fob_after_a_restart(run):
+    lab, _ = run("encrypted")
+    door, fob, _ = lab.boards
+    for board in (door, fob):
+        board.power_off()
+        board.power_on()
+    lab.run(for_ms=5000)
+    assert [line for line in door.lines if line.startswith("open")] == [f"open, {n}" for n in range(1, 7)]
+    assert not [line for line in door.lines if line.startswith("an old")]
+
+
 def test_the_worker_loses_nothing(run):
     lab, lines = run("irq")
     told = re.findall(r"b'm(\d+)'", " ".join(lines))

@@ -2,6 +2,7 @@
 
 import time
 
+import counter
 import espnow
 import keys
 import network
@@ -19,7 +20,7 @@ radio.set_pmk(keys.PMK)
 radio.add_peer(keys.FOB, keys.LMK)
 
 # An encrypted message that somebody recorded and sends again would open the door: so each has a number that must grow.
-last = 0
+last = counter.load()
 
 while True:
     sender, message = radio.recv()
@@ -32,6 +33,7 @@ while True:
         print("an old message:", number)
         continue
     last = number
+    counter.save(last)
     print("open,", number)
     bolt.on()
     time.sleep_ms(OPEN_MS)

@@ -40,5 +40,6 @@ while True:
     prime = next_prime(prime)
     if time.ticks_diff(time.ticks_ms(), last_report) >= 1000:
         last_report = time.ticks_ms()
-        print("prime", prime, "and", len(messages), "messages:", messages)
-        messages.clear()
+        taken = messages[:]
+        print("prime", prime, "and", len(taken), "messages:", taken)
+        del messages[: len(taken)]  # and not what has come since

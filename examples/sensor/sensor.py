@@ -30,11 +30,13 @@ battery = ADC(Pin(34), atten=ADC.ATTN_11DB)
 battery_mv = 2 * battery.read_uv() // 1000  # a divider of two equal resistors
 
 sensor = dht.DHT22(Pin(4))
-sensor.measure()
+try:
+    sensor.measure()
+except Exception as error:  # no answer, or a wrong checksum: an end of the program here would empty the battery
+    print("the sensor fails:", error)
+    machine.deepsleep(SLEEP_MS)
 
-message = struct.pack(
-    MESSAGE, number, lost, battery_mv, round(sensor.temperature() * 10), round(sensor.humidity())
-)
+message = struct.pack(MESSAGE, number, lost, battery_mv, round(sensor.temperature() * 10), round(sensor.humidity()))
 
 wlan = network.WLAN(network.WLAN.IF_STA)
 wlan.active(True)

@@ -51,6 +51,16 @@ def test_it_remembers_what_nobody_acknowledged(lab, sensor):
     gateway.expect("#3 (3 lost)", timeout_ms=70_000)
 
 
+def test_a_sensor_that_fails_does_not_empty_the_battery(lab, sensor):
+    gateway = lab.board("../sensor/gateway.py", mac=GATEWAY)
+    sensor.dht(4).disconnect()
+    lab.run(for_ms=10 * 60_000)
+    assert sensor.power_ms("deep sleep") > 0.99 * lab.now_ms
+    assert not gateway.received
+    sensor.dht(4).set(temperature=21.5)
+    gateway.expect("#0 (0 lost)", timeout_ms=70_000)
+
+
 def test_a_new_battery_starts_anew(lab, sensor):
     gateway = lab.board("../sensor/gateway.py", mac=GATEWAY)
     gateway.expect("#2", timeout_ms=3 * 60_000)

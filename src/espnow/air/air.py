@@ -74,7 +74,7 @@ class Air:
         observer: called with each transmission when it ends, or None.
         on_miss: called as ``on_miss(sender, receiver, reason)`` at the end of each transmission for the addressee that
             did not decode and answer it (receiver None: no active interface has the address), or for each station in
-            range that did not decode a broadcast; or None. `sender.frame` is the frame.
+            range that did not decode a broadcast; or None. `sender.token` says which frame.
         speaking: whose frame is being handed to those who heard it, or was last.
     """
 
@@ -509,19 +509,9 @@ class AirLink:
         return MissReason.LOST
 
     @property
-    def frame(self) -> bytes:
-        """The MPDU that it is sending, or waits to send next; empty when there is none."""
-        return self._queue[0][0] if self._queue else b""
-
-    @property
     def token(self) -> int:
-        """The token of `frame`; 0 when there is none."""
+        """The token of the frame that it is sending, or waits to send next; 0 when there is none."""
         return self._queue[0][1] if self._queue else 0
-
-    @property
-    def attempt(self) -> int:
-        """Which attempt at `frame` this is, 1 for the first."""
-        return self._attempt
 
     def rssi_dbm(self, receiver: AirLink) -> float:
         """Return how strong the signal of this station is at another, in dBm, whether or not that decodes it."""

@@ -46,7 +46,6 @@ _SINGLE = 0x80
 _DATA = 0x40
 
 _ASCII = {glyph(code): chr(code) for code in range(33, 127)}
-_BLANK = glyph(32)
 
 
 class Oled:

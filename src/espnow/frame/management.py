@@ -111,7 +111,6 @@ _LEASE_MARK = ESPRESSIF_OUI + b"\xa5"
 
 _FIXED = Struct("<QHH")
 _fixed_at = _FIXED.unpack_from
-_two = Struct("<HH").unpack
 _three = Struct("<HHH").unpack
 _UNIT_US = 1024
 

@@ -988,3 +988,19 @@ def test_a_board_that_is_switched_off_is_silent(lab):
     count = len(lab.transmissions)
     lab.run(for_ms=70_000)
     assert {t.station for t in lab.transmissions[count:]} == {"router"}
+
+
+def test_wifi_does_nothing_in_light_sleep():
+    lab = Lab(seed=1)
+    lab.board(
+        code="""
+import machine, network
+for number in (0, 1):
+    network.WLAN(number).active(True)
+network.WLAN(0).connect("nobody", "password1")
+machine.lightsleep(600_000)
+"""
+    )
+    lab.run()
+    assert lab.now_us > 600_000_000
+    assert lab.clock._counter < 100

@@ -149,6 +149,7 @@ class Life:
         until_us = None if ms is None else clock.now_us + ms * 1000
         least_us = clock.now_us + LIGHT_SLEEP_US
         self._set(PowerState.LIGHT_SLEEP)
+        hardware.wifi.lose_configuration()  # now, so that no beacon and no search of it goes on meanwhile
         reason: WakeReason | None = None
 
         def look() -> None:
@@ -167,7 +168,6 @@ class Life:
             power.wake_reason = reason or WakeReason.TIMER
         finally:
             watchers.remove(look)
-            hardware.wifi.lose_configuration()
             self._set(PowerState.ON)
 
     # Inside.

@@ -2,6 +2,7 @@
 
 import gc
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from greenlet import greenlet
@@ -160,3 +161,21 @@ def test_a_program_that_raises_at_the_end_spares_no_other_and_frees_the_collecto
         lab.close()
     assert {board.power_state.value for board in lab.boards} == {"off"}
     assert gc.get_freeze_count() == frozen
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not list descriptors")
+@pytest.mark.parametrize("expose", [False, True])
+def test_datagram_sockets_that_a_program_forgets_are_closed(expose):
+    with Lab(expose=expose) as lab:
+        lab.router("home", "secret123")
+        board = lab.board(
+            code=BEGIN + "import socket\nsta.connect('home', 'secret123')\nwhile not sta.isconnected(): time.sleep(1)\n"
+            "def say(port):\n  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n  s.bind(('', port))\n"
+            "  s.sendto(b'x', ('127.0.0.1', 9))\nbefore = time.ticks_ms()\nfor n in range(40): say(n % 2 * 5000)\n"
+            "kept = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nkept.bind(('', 5000))\nprint('done')\n"
+            "time.sleep(10**6)"
+        )
+        descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        board.expect("done")
+        more = len(list(Path("/proc/self/fd").iterdir())) - descriptors
+        assert more == len(board.network.ports) == expose

@@ -1,5 +1,7 @@
 """The life of a board: sleep, wake, restart, power; what outlives what, and what a program finds afterwards."""
 
+from itertools import product
+
 import pytest
 
 from espnow.board import PowerState
@@ -305,6 +307,32 @@ def test_a_program_may_do_it_to_its_own_board(lab, act, starts, cause, state, th
     board = lab.board(program)
     lab.run(for_ms=5_000)
     assert (len(causes), causes[-1], board.power_state, board.output) == (starts, cause, state, "")
+
+
+END = "machine.Pin(4, machine.Pin.OUT).on()\n{0}open('left.txt', 'w').close()"
+LEFT_BEHIND = {
+    "a task": "async def f():\n    try:\n        await asyncio.sleep(100)\n    finally:\n        "
+    + END.format(" " * 8)
+    + "\nasync def main():\n    asyncio.create_task(f())\n    await asyncio.sleep(1)\n    {end}\nasyncio.run(main())",
+    "finally": "try:\n    {end}\nfinally:\n    " + END.format(" " * 4),
+    "except": "try:\n    {end}\nexcept:\n    " + END.format(" " * 4),
+}
+
+
+@pytest.mark.parametrize(
+    ("left", "end"),
+    [
+        *product(LEFT_BEHIND, ["machine.reset()", "machine.deepsleep(100)"]),
+        ("a task", "machine.soft_reset()"),
+        ("a task", "pass"),
+    ],
+)
+def test_what_is_left_of_a_program_does_nothing_afterwards(lab, left, end):
+    code = LEFT_BEHIND[left].format(end=end)
+    begin = "import asyncio, machine\nif machine.reset_cause() != 1:\n    raise SystemExit\n"
+    board = lab.board(code=begin + code)
+    lab.run(for_ms=3_000)
+    assert (board.pin(4).history, board.files.kind("/left.txt"), board.error, board.output) == ([], None, None, "")
 
 
 def test_a_program_that_does_nothing_but_restart_does_not_stop_the_time(make_lab):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from random import Random
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +22,7 @@ from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
 from espnow.lab.evaluate import add_evaluation
 from espnow.lab.explain import Report, explain
+from espnow.lab.host import apart_from_host
 from espnow.lab.importer import Importer
 from espnow.lab.life import Life
 from espnow.lab.network import BoardNetwork
@@ -38,7 +38,7 @@ from espnow.node.node import DropReason
 if TYPE_CHECKING:
     from espnow.lab.lab import Lab
 
-__all__ = ["LabBoard", "apart_from_host", "check_position"]
+__all__ = ["LabBoard", "check_position"]
 
 #: How long a restart takes, in microseconds of virtual time. Assumed.
 RESTART_US = 10_000
@@ -432,8 +432,9 @@ class LabBoard(Outside):
     def _leave(self, then: Callable[[], None]) -> NoReturn:
         """End the program, which called this, at once, and do `then`.
 
-        On a board nothing of it runs any more; here Python runs what it has in ``except`` and ``finally``. None of that
-        has an effect: it prints nothing, sends nothing, and is ended when it waits, computes or comes here again.
+        On a board nothing of it runs any more; here Python comes to what it has in ``except`` and ``finally``. All of
+        that ends at once (`end_steps`), and what a callable of the host has there prints nothing, sends nothing, and is
+        ended when it waits or comes here again.
         """
         if self._leaving:
             self._task.refuse()
@@ -457,6 +458,7 @@ class LabBoard(Outside):
         self.hardware.configure_radio()
         self._lab.clock.call_at(self._lab.clock.now_us, leave)
         self._task.doom()
+        end_steps(self._importer.builtins)
         raise GreenletExit
 
     def _share_thread(self) -> None:
@@ -477,7 +479,7 @@ class LabBoard(Outside):
         program = self._program
         assert program is not None
         task = self._task
-        modules = self._services.modules
+        importer = self._importer
         try:
             try:
                 if self._delay_us:  # also so that a program that does nothing but restart does not stop the time
@@ -504,25 +506,30 @@ class LabBoard(Outside):
                     raise
                 self.console.exception(error)
         except BaseException as error:
-            self.exit_code = 1
-            self.error = error
-            self.console.exception(error)
+            if not self._leaving:  # for then it has only not let go in order
+                self.exit_code = 1
+                self.error = error
+                self.console.exception(error)
         finally:
             if task is self._task:
                 self._end_threads()
             task.end()
-            self._discard(modules)
+            self._discard(importer)
 
-    def _discard(self, modules: dict[str, ModuleType]) -> None:
+    def _discard(self, importer: Importer) -> None:
         """Close the coroutines that the program left, now and not when Python deletes them; they act no more."""
-        if "asyncio" in modules:
+        if "asyncio" in importer.modules:
             from espnow.micropython.aio import discard
 
             muted, self.console.muted = self.console.muted, True
+            names = importer.builtins
+            before = names.copy()
+            end_steps(names)
             try:
-                discard(modules["asyncio"])
+                discard(importer.modules["asyncio"])
             finally:
                 self.console.muted = muted
+                names.update(before)
 
     def _may_still_act(self) -> bool:
         hardware = self.hardware
@@ -554,21 +561,6 @@ class LabBoard(Outside):
         result = function(self) if wants_board else function()
         if inspect.iscoroutine(result):
             importer.import_("asyncio").run(result)
-
-
-@contextmanager
-def apart_from_host() -> Iterator[None]:
-    """Keep what asyncio has for the caller's thread from what runs inside: the host may have a loop of its own."""
-    if "asyncio" not in sys.modules:
-        yield
-        return
-    from espnow.micropython.aio_thread import around_switch
-
-    back = around_switch()
-    try:
-        yield
-    finally:
-        back()
 
 
 def check_position(name: str, position: Position) -> Position:

@@ -1,4 +1,4 @@
-"""The lab's connection to the computer it runs on: wall-clock pace, Ctrl-C, standard input, waiting for its sockets.
+"""The lab's connection to the computer it runs on: its pace, Ctrl-C, standard input, its sockets, its event loop.
 
 The one place of the lab that reads the host's clock. Virtual time never runs ahead of the wall clock here; it may fall
 behind when the computer is too slow.
@@ -10,6 +10,7 @@ import math
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -21,7 +22,7 @@ from espnow.lab.clock import VirtualClock
 from espnow.lab.console import LabConsole
 from espnow.link import Clock
 
-__all__ = ["HostInput", "HostWaiter", "Pacer", "listening_to_ctrl_c"]
+__all__ = ["HostInput", "HostWaiter", "Pacer", "apart_from_host", "listening_to_ctrl_c"]
 
 #: How long the host waits at most before it looks again whether it was interrupted.
 _SLICE_S = 0.1
@@ -132,6 +133,21 @@ def listening_to_ctrl_c(clock: VirtualClock) -> Iterator[None]:
     finally:
         clock.hears_ctrl_c = False
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def apart_from_host() -> Iterator[None]:
+    """Keep what asyncio has for the caller's thread from what runs inside: the host may have a loop of its own."""
+    if "asyncio" not in sys.modules:
+        yield
+        return
+    from espnow.micropython.aio_thread import around_switch
+
+    back = around_switch()
+    try:
+        yield
+    finally:
+        back()
 
 
 class Pacer:

@@ -17,12 +17,12 @@ from espnow.board.accesspoint import ApTiming
 from espnow.errors import UserError
 from espnow.frame import format_mac, station_address
 from espnow.frame.text import printable
-from espnow.lab.board import LabBoard, apart_from_host, check_position
+from espnow.lab.board import LabBoard, check_position
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.explain import Report, explain
 from espnow.lab.explain_witness import Explainer
-from espnow.lab.host import listening_to_ctrl_c
+from espnow.lab.host import apart_from_host, listening_to_ctrl_c
 from espnow.lab.life import BOOT_US
 from espnow.lab.network import LabNetwork
 from espnow.lab.program import Program, SourceFile, compile_program, source_files

@@ -340,7 +340,7 @@ class LabDatagrams:
         port: which one.
     """
 
-    __slots__ = ("_groups", "_host", "_net", "_waiting", "port")
+    __slots__ = ("__weakref__", "_groups", "_host", "_net", "_waiting", "port")
 
     def __init__(self, net: BoardNetwork, port: int) -> None:
         """Take a port.
@@ -354,6 +354,10 @@ class LabDatagrams:
         self._groups: set[str] = set()
         self._host: HostDatagrams | None = None
         self.port = port
+
+    def __del__(self) -> None:
+        if self._host is not None:
+            self.close()
 
     def expose(self) -> None:
         """Hear from the computer's loopback, too."""

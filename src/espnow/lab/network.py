@@ -152,9 +152,9 @@ class BoardNetwork:
         self.board = board
         self.ports: dict[int, int] = {}
         self._listeners: dict[int, LabListener] = {}
-        self._datagrams: dict[int, LabDatagrams] = {}
         self._streams: dict[LabStream, None] = {}
         # One that the program forgets is closed, as MicroPython's garbage collector does.
+        self._datagrams: weakref.WeakValueDictionary[int, LabDatagrams] = weakref.WeakValueDictionary()
         self._host_streams: weakref.WeakSet[HostStream] = weakref.WeakSet()
         self._lookups: dict[str, tuple[Lookup, int]] = {}
         self._next_port = _FIRST_FREE_PORT
@@ -345,9 +345,10 @@ class BoardNetwork:
         if isinstance(port, LabStream):
             self._streams.pop(port, None)
             return
-        table: dict[int, LabListener] | dict[int, LabDatagrams]
-        table = self._listeners if isinstance(port, LabListener) else self._datagrams
-        table.pop(port.port, None)
+        if isinstance(port, LabListener):
+            self._listeners.pop(port.port, None)
+        else:
+            self._datagrams.pop(port.port, None)
         self.ports.pop(port.port, None)
 
     def free_port(self) -> int:

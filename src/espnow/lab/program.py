@@ -2,7 +2,8 @@
 
 Python has no way to preempt a greenlet, so the loader adds a check to all that a program can repeat: every loop body,
 function, lambda and element of a comprehension begins with `TICK`, a call of C that nearly always says no, and every
-32nd time `STEP`. A step costs virtual time (`STEP_US`), and between steps due callbacks run. Line numbers stay, so
+32nd time `STEP`. A step costs virtual time (`STEP_US`), and between steps due callbacks run. What Python runs of a
+program that is over, every ``except`` and ``finally``, begins with `ALIVE`, which costs none. Line numbers stay, so
 that a traceback shows the program as its author wrote it. Where MicroPython differs, see `espnow.lab.dialect`.
 """
 
@@ -28,6 +29,7 @@ from espnow.lab.dialect import FLAGS, adapt, as_written, decode_source, parse
 from espnow.micropython.flash import Flash
 
 __all__ = [
+    "ALIVE",
     "STEP",
     "STEP_US",
     "TICK",
@@ -45,6 +47,9 @@ __all__ = [
 #: The names of the check among a board's builtins: what counts, and what is called when it is time.
 TICK = "__tick__"
 STEP = "__step__"
+
+#: The name of a call that does nothing, but in a program that is over, where it raises.
+ALIVE = "__alive__"
 
 #: What one loop iteration or function call of a program costs, in microseconds of virtual time. Assumed: the order of
 #: what MicroPython on an ESP32 takes for a short one.
@@ -164,7 +169,7 @@ def load_file(file: SourceFile, flash: Flash) -> CodeType | None:
 
 
 def _add_steps(tree: ast.AST) -> None:
-    """Add the check to all that repeats, without recursion: programs may nest deeply."""
+    """Add the check to all that repeats or cleans up, without recursion: programs may nest deeply."""
     for node in ast.walk(tree):
         adapt(node)
         if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
@@ -172,6 +177,10 @@ def _add_steps(tree: ast.AST) -> None:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             has_docstring = ast.get_docstring(node, clean=False) is not None
             node.body.insert(1 if has_docstring else 0, _step_at(node.body[0]))
+        elif isinstance(node, ast.Try | ast.TryStar):
+            for block in (node.finalbody, *(handler.body for handler in node.handlers)):
+                if block:
+                    block.insert(0, _located(ast.Expr(_call(ALIVE)), block[0]))
         elif isinstance(node, ast.comprehension):
             node.ifs.insert(0, _passed_at(node.target))
         elif isinstance(node, ast.Lambda):
@@ -245,11 +254,12 @@ def add_steps(names: dict[str, Any], board: Board) -> None:
 
     names[TICK] = ticks.pop
     names[STEP] = step
+    names[ALIVE] = bool
 
 
 def end_steps(names: dict[str, Any]) -> None:
     """Let code that has these builtins run no more: its program is over, but Python may still close its generators."""
-    names[TICK] = names[STEP] = _over
+    names[TICK] = names[STEP] = names[ALIVE] = _over
 
 
 def _over() -> NoReturn:

@@ -990,8 +990,7 @@ def test_a_board_that_is_switched_off_is_silent(lab):
     assert {t.station for t in lab.transmissions[count:]} == {"router"}
 
 
-def test_wifi_does_nothing_in_light_sleep():
-    lab = Lab(seed=1)
+def test_wifi_does_nothing_in_light_sleep(lab):
     lab.board(
         code="""
 import machine, network

@@ -265,12 +265,17 @@ class Ports:
         self.watchdog.go_on()
 
     def soft_reset(self) -> None:
-        """Do what a restart of MicroPython does: callbacks and timers are gone, pins keep their levels."""
+        """Do what a restart of MicroPython does: callbacks and timers are gone, pins keep their levels.
+
+        An ESP32's port ends PWM, too (``ports/esp32/main.c``); an ESP8266's does not.
+        """
         for timer in tuple(self.timers):
             timer.stop()
         self._hardware_timers.clear()
         for pin in self.pins.values():
             pin.irq = None
+            if not self._board.profile.esp8266:
+                pin.end_pwm()
         if self.buses is not None:
             self.buses.soft_reset()
 

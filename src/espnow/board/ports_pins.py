@@ -235,6 +235,12 @@ class PortPin:
         self.mode = Mode.OUT
         self._settle()
 
+    def end_pwm(self) -> None:
+        """End PWM, if any runs on it: the pin puts out 0."""
+        if self.pwm is not None:
+            self.latch = 0
+            self.modulate(None)
+
     def forget(self) -> None:
         """Be an input without a pull, as after a reset; what is outside stays."""
         self.held = False

@@ -410,6 +410,14 @@ def test_what_outlives(bench, event, levels, watchdog, chip, touch):
     assert ports.nvs == {("a", "b"): 1}
 
 
+@pytest.mark.parametrize(("profile", "pwm", "level"), [("esp32", None, 0), ("esp8266", (50, 0x9000), 1)])
+def test_pwm_and_a_soft_reset(profile, pwm, level):
+    pin = Bench(profile).board.ports.pin(4)
+    pin.modulate((50, 0x9000))
+    pin._ports.soft_reset()
+    assert (pin.mode, pin.pwm, pin.output) == (Mode.OUT, pwm, level)
+
+
 def test_pins_that_the_rtc_does_not_know_are_held_on_demand(bench):
     ports = used(bench)
     ports.holds_all = True

@@ -77,9 +77,7 @@ class _Pwm(Bound):
 
     def deinit(self) -> None:
         """End it; the pin puts out 0."""
-        if self._pin.pwm is not None:
-            self._pin.latch = 0
-            self._pin.modulate(None)
+        self._pin.end_pwm()
 
     def freq(self, hz: int | None = None, /) -> int | None:
         """Return the frequency, or set it."""

@@ -15,6 +15,7 @@ from espnow.cli import decode, run
 from espnow.cli._frames import shown_argument
 from espnow.cli._show import NO_ROOM
 from espnow.errors import UserError
+from espnow.frame.text import printable
 
 __all__ = ["entry", "main"]
 
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.function(parsed))
     except UserError as error:
-        print(f"espnow {parsed.command}: {error}", file=sys.stderr)
+        print(f"espnow {parsed.command}: {printable(str(error))}", file=sys.stderr)  # one line, whatever it names
         return 2
     except KeyboardInterrupt:
         return 130

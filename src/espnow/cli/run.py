@@ -172,7 +172,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _add_router(lab: Lab, text: str) -> None:
     ssid, _, rest = text.partition(",")
     key, _, channel = rest.partition(",")
-    if channel and not (channel.isascii() and channel.isdigit()):
+    if channel and not re.fullmatch("[0-9]{1,9}", channel):
         raise UserError(  # which tells no key
             f"--router {printable(ssid)},...: the channel is no number; write SSID,KEY,CHANNEL, as in home,password,6"
         )

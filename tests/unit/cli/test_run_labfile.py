@@ -290,6 +290,7 @@ def test_routers_on_the_command_line(tmp_path, capsys):
         ("home,password,six", "--router home,...: the channel is no number; write SSID,KEY,CHANNEL"),
         ("home,short", "8"),
         ("home,password,15", "15"),
+        ("home,password," + "9" * 5_000, "--router home,...: the channel is no number"),
         (",password", "ssid"),
     ],
 )

@@ -55,6 +55,7 @@ _OWN = {
     "struct": "struct",
     "sys": "sys",
     "time": "time",
+    "tls": "tls",
     "uctypes": "uctypes",
     "vfs": "vfs",
     "zlib": "zlib",

@@ -229,7 +229,7 @@ class Tcp:
             await self.loop.wait_stream(connection, POLLOUT)
             connection.send(b"")  # raises what became of the attempt
             if ssl:
-                context = self._context() if ssl is True else ssl
+                context = self._module("ssl").SSLContext() if ssl is True else ssl
                 connection = context.wrap_socket(
                     connection, server_hostname=server_hostname or host, do_handshake_on_connect=False
                 )
@@ -262,12 +262,6 @@ class Tcp:
         server = Server()
         server.task = self.loop.create_task(server.serve(self, port_socket, cb, ssl))
         return server
-
-    def _context(self) -> Any:
-        ssl = self._module("ssl")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.verify_mode = ssl.CERT_NONE
-        return context
 
     def _module(self, name: str) -> Any:
         from espnow.micropython import BUILDERS

@@ -1,8 +1,10 @@
 """`ssl` of a board, over the TLS of the computer's Python (https://docs.micropython.org/en/latest/library/ssl.html).
 
-Certificates are not checked unless a program asks for it with CERT_REQUIRED, as on a board, and only against what it
-loaded. A failed handshake is an OSError whose first argument is a negative number, as mbedTLS gives one; which, is
-assumed. The TLS itself works on bytes: they cross the board's own socket, so that it waits in the board's time.
+Certificates are not checked unless a program asks for it with CERT_REQUIRED, and only against what it loaded: that,
+names and arguments are those of micropython-lib's ``ssl.py``. A failed handshake is an OSError whose first argument is
+a negative number, as mbedTLS gives one; which, is assumed. The TLS itself works on bytes: they cross the board's own
+socket, so that it waits in the board's time. A TLS socket has all methods of a socket, of which a board's has only
+those of a stream.
 """
 
 from __future__ import annotations
@@ -159,6 +161,9 @@ class SSLContext:
 
     _flash: ClassVar[Flash]
 
+    #: What a client does about certificates until it is told.
+    _client_mode: ClassVar[int] = CERT_NONE
+
     def __init__(self, protocol: int = PROTOCOL_TLS_CLIENT, /) -> None:
         """Make settings for one of the two sides."""
         server = protocol == PROTOCOL_TLS_SERVER
@@ -166,28 +171,27 @@ class SSLContext:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
         self._context.check_hostname = False
         self._context.verify_mode = ssl.CERT_NONE
-        self.verify_mode = CERT_NONE if server else CERT_REQUIRED
+        self.verify_mode = CERT_NONE if server else self._client_mode
 
-    def load_cert_chain(self, cert: Any, key: Any) -> None:
+    def load_cert_chain(self, certfile: Any, keyfile: Any) -> None:
         """Load the own certificate and its key: bytes of DER or PEM, or names of files."""
         from tempfile import TemporaryDirectory
 
         with TemporaryDirectory() as folder:  # the host's TLS takes files only
             paths: list[str] = []
-            for name, value in (("certificate", cert), ("key", key)):
+            for name, value in (("certificate", certfile), ("key", keyfile)):
                 path = Path(folder) / name
                 path.write_text(self._as_pem(value, "CERTIFICATE" if name == "certificate" else "PRIVATE KEY"))
                 paths.append(str(path))
             self._context.load_cert_chain(paths[0], paths[1])
 
-    def load_verify_locations(self, cadata: Any = None, cafile: str | None = None) -> None:
+    def load_verify_locations(self, cafile: str | None = None, cadata: Any = None) -> None:
         """Load certificates of those who are trusted: bytes of DER or PEM, or the name of a file."""
         self._context.load_verify_locations(cadata=self._as_pem(cafile if cadata is None else cadata, "CERTIFICATE"))
 
     def wrap_socket(
         self,
         sock: Socket,
-        *,
         server_side: bool = False,
         do_handshake_on_connect: bool = True,
         server_hostname: str | None = None,
@@ -253,7 +257,7 @@ def build(_board: Board, services: Services) -> ModuleType:
         if cert is not None:
             context.load_cert_chain(cert, key)
         if cadata is not None:
-            context.load_verify_locations(cadata)
+            context.load_verify_locations(cadata=cadata)
         return context.wrap_socket(
             sock, server_side=server_side, do_handshake_on_connect=do_handshake, server_hostname=server_hostname
         )

@@ -944,6 +944,10 @@ def test_tls_to_the_computer(wired, tls_echo, certificate):
         print(len(s.read(50_000)))
         s.close()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        s = context.wrap_socket(connect(), False, True, "other.example")
+        s.write("y")
+        print(context.verify_mode, s.read(1))
+        context.verify_mode = ssl.CERT_REQUIRED
         for name in ("localhost", None):
             try:
                 context.wrap_socket(connect(), server_hostname=name)
@@ -951,7 +955,7 @@ def test_tls_to_the_computer(wired, tls_echo, certificate):
                 print(error.errno)
         with open("ca.pem", "wb") as file:
             file.write(CERTIFICATE)
-        context.load_verify_locations(cafile="ca.pem")
+        context.load_verify_locations("ca.pem")
         s = context.wrap_socket(connect(), server_hostname="localhost")
         s.write("x")
         print(s.read(1))
@@ -959,9 +963,19 @@ def test_tls_to_the_computer(wired, tls_echo, certificate):
             context.wrap_socket(connect(), server_hostname="other.example")
         except OSError as error:
             print(error.errno)
+        import tls
+        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        try:
+            context.wrap_socket(connect(), server_hostname="localhost")
+        except OSError as error:
+            print(error.errno)
+        context.load_verify_locations(CERTIFICATE)
+        s = context.wrap_socket(connect(), server_hostname="localhost")
+        s.write("z")
+        print(s.read(1))
         """
     )
-    assert lines == [r"b'hello\n'", "50000", "-9984", "-9984", "b'x'", "-9984"]
+    assert lines == [r"b'hello\n'", "50000", "0 b'y'", "-9984", "-9984", "b'x'", "-9984", "-9984", "b'z'"]
 
 
 def test_tls_of_asyncio_among_boards(wired, certificate):
@@ -969,7 +983,7 @@ def test_tls_of_asyncio_among_boards(wired, certificate):
         f"""
         import asyncio, ssl
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain({certificate[0].read_bytes()!r}, {certificate[1].read_bytes()!r})
+        context.load_cert_chain(certfile={certificate[0].read_bytes()!r}, keyfile={certificate[1].read_bytes()!r})
         async def serve(reader, writer):
             writer.write((await reader.readline()).upper())
             await writer.drain()

@@ -211,7 +211,7 @@ class _Wlan32(WlanCommon):
             raise ValueError("unexpected key")
         if names:
             raise TypeError("can't specify pos and kw args")
-        dhcp: bool | None = None
+        dhcp = False
         for name, value in values.items():
             if name == "dhcp4" and station:
                 dhcp = bool(value)
@@ -229,9 +229,10 @@ class _Wlan32(WlanCommon):
                 gateway = checked_ip(value)
             else:
                 raise ValueError("unexpected key")
-        if dhcp is not None:
-            wifi.dhcp = dhcp
-        if station and values.keys() - {"dhcp4"}:
+        if dhcp and len(values) == 1:
+            wifi.use_dhcp()
+            return None
+        if station:
             wifi.dhcp = False
         wifi.addresses[self._interface] = address, netmask, gateway
         return None

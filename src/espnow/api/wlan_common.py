@@ -230,8 +230,7 @@ class WlanCommon:
         if isinstance(addresses, str):
             if addresses != "dhcp" or interface is not STA:
                 raise ValueError("invalid arguments")
-            wifi.dhcp = True
-            wifi.addresses[STA] = ("0.0.0.0", "0.0.0.0", "0.0.0.0")
+            wifi.use_dhcp()
             return None
         if not isinstance(addresses, tuple | list):
             raise TypeError(f"can't convert {type(addresses).__name__} to str")

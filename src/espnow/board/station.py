@@ -92,6 +92,7 @@ class JoiningStation:
         network: what it joined or is joining; None without.
         rssi_dbm: how strongly its access point was heard last.
         reason: why its router sent it away, in the state DISMISSED.
+        lease: what DHCP gave it when it joined last; None for nothing.
     """
 
     __slots__ = (
@@ -106,7 +107,6 @@ class JoiningStation:
         "_keep_alive",
         "_key",
         "_keys",
-        "_lease",
         "_nonce",
         "_parted_us",
         "_ssid",
@@ -117,6 +117,7 @@ class JoiningStation:
         "_tries",
         "_watch",
         "_wifi",
+        "lease",
         "network",
         "phase",
         "reason",
@@ -144,7 +145,7 @@ class JoiningStation:
         self._watch: Timer | None = None
         self._keep_alive: Timer | None = None
         self._switch: Timer | None = None
-        self._lease: Lease | None = None
+        self.lease: Lease | None = None
         self._keys: PairwiseKeys | None = None
         self._nonce = bytes(32)
         self._heard_us = 0
@@ -314,7 +315,7 @@ class JoiningStation:
 
     def _associated(self, network: Advertisement, frame: AssociationResponse) -> None:
         wifi = self._wifi
-        self._lease = frame.lease
+        self.lease = frame.lease
         self._heard_us = wifi.clock.now_us
         self._tail = b""
         self._keys = None
@@ -369,7 +370,7 @@ class JoiningStation:
         self._attempts = 0
         self._heard_us = now_us
         self._told_save = False
-        wifi.station_joined(self._lease)
+        wifi.station_joined(self.lease)
         self._watch = wifi.clock.call_at(now_us + wifi.timing.beacon_loss_us, self._watch_beacons, background=True)
         self._keep_alive = wifi.clock.call_at(now_us + wifi.timing.keep_alive_us, self._tell_alive, background=True)
 

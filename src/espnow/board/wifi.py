@@ -189,11 +189,15 @@ class Wifi(WifiRadio):
 
     def station_joined(self, lease: Lease | None) -> None:
         """The station interface is joined."""
-        if self.dhcp and lease is not None:
+        if self.dhcp:
+            self._take_lease(lease)
+        self.configure()
+
+    def _take_lease(self, lease: Lease | None) -> None:
+        if lease is not None:
             gateway = ".".join(map(str, lease.gateway))
             self.addresses[Interface.STA] = ".".join(map(str, lease.address)), _NETMASK, gateway
             self.dns = gateway
-        self.configure()
 
     def station_left(self) -> None:
         """The station interface is joined no more, or gave up: the radio is at home."""
@@ -499,6 +503,13 @@ class Wifi(WifiRadio):
                 self._scan = None
                 self.settle(self.channel)
         return scan.results()
+
+    def use_dhcp(self) -> None:
+        """Let the station interface take its addresses from DHCP; while it is joined, it has them at once. Assumed."""
+        self.dhcp = True
+        self.addresses[Interface.STA] = _NO_ADDRESSES
+        if self._station is not None and self.connected:
+            self._take_lease(self._station.lease)
 
     def rssi_dbm(self) -> int:
         """Return how strongly the router is heard.

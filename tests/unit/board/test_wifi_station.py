@@ -459,6 +459,19 @@ def test_a_scan_that_a_callback_ends(table: Table) -> None:
     assert [type(frame) for frame in table.sent()][-1] is Authentication
 
 
+@pytest.mark.parametrize("ask", [lambda sta: sta.ifconfig("dhcp"), lambda sta: sta.ipconfig(dhcp4=True)])
+def test_dhcp_gives_the_addresses_again(table: Table, ask: Callable[[Any], None]) -> None:
+    table.join()
+    given = table.sta.ifconfig()
+    table.sta.ifconfig(("10.0.0.99", "255.0.0.0", "10.0.0.2", "8.8.8.8"))
+    ask(table.sta)
+    assert table.sta.ifconfig() == given
+    table.sta.disconnect()
+    table.sta.ifconfig(("10.0.0.99", "255.0.0.0", "10.0.0.2", "8.8.8.8"))
+    ask(table.sta)
+    assert table.sta.ifconfig()[0] == "0.0.0.0"
+
+
 def test_unreadable_frames_are_counted(table: Table) -> None:
     table.connect()
     for mpdu in (b"\x80", b"\x80" + bytes(30), b"\x50" + bytes(60)):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from espnow.board import Board
+from espnow.micropython import BUILDERS
 from espnow.micropython.select import POLLIN, POLLOUT
 from espnow.micropython.services import Services
 
@@ -264,6 +265,4 @@ class Tcp:
         return server
 
     def _module(self, name: str) -> Any:
-        from espnow.micropython import BUILDERS
-
         return BUILDERS[name](self._board, self._services)

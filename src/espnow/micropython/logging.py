@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from espnow.board import Board
+from espnow.micropython import BUILDERS
 from espnow.micropython.files import make_open
 from espnow.micropython.services import Services
 
@@ -24,9 +25,6 @@ _FORMAT = "%(levelname)s:%(name)s:%(message)s"
 
 def build(board: Board, services: Services) -> ModuleType:
     """Return the module `logging` of `board`."""
-    # What BUILDERS would return; asked for here, because that table is not complete while it loads this file.
-    from espnow.micropython import BUILDERS
-
     time = BUILDERS["time"](board, services)
     stderr = BUILDERS["sys"](board, services).stderr
     open_file = make_open(services.flash)

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from espnow.board import Board
+from espnow.micropython import BUILDERS
 from espnow.micropython.errno import error_of
 from espnow.micropython.services import Services
 
@@ -37,8 +38,6 @@ def build(board: Board, services: Services) -> ModuleType:
     names = vars(module)
 
     def ask() -> bytes:
-        from espnow.micropython import BUILDERS
-
         socket: Any = BUILDERS["socket"](board, services)
         try:
             address = socket.getaddrinfo(names["host"], _PORT)[0][-1]

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from espnow.api.base import buffer_bytes
 from espnow.board import Board
+from espnow.micropython import BUILDERS
 from espnow.micropython.services import Services
 
 __all__ = ["Response", "build"]
@@ -165,8 +166,6 @@ class _Sender:
         self._services = services
 
     def module(self, name: str) -> Any:
-        from espnow.micropython import BUILDERS
-
         return BUILDERS[name](self._board, self._services)
 
     def request(

@@ -8,16 +8,15 @@ from __future__ import annotations
 from types import ModuleType
 
 from espnow.board import Board
+from espnow.micropython import BUILDERS
 from espnow.micropython.services import Services
+from espnow.micropython.ssl import CERT_REQUIRED
 
 __all__ = ["build"]
 
 
 def build(board: Board, services: Services) -> ModuleType:
     """Return the module `tls` of `board`."""
-    from espnow.micropython import BUILDERS
-    from espnow.micropython.ssl import CERT_REQUIRED
-
     names = vars(BUILDERS["ssl"](board, services))
     base = names["SSLContext"]
     module = ModuleType("tls", "TLS over sockets of a board.")

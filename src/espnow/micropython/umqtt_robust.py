@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from espnow.board import Board
+from espnow.micropython import FALLBACKS
 from espnow.micropython.services import Services
 from espnow.micropython.umqtt_simple import Client
 
@@ -82,8 +83,6 @@ class _Robust(_Base):
 
 def build(board: Board, services: Services) -> ModuleType:
     """Return the module `umqtt.robust` of `board`."""
-    from espnow.micropython import FALLBACKS
-
     simple: Any = FALLBACKS["umqtt.simple"](board, services)
     cls = type("MQTTClient", (_Robust, simple.MQTTClient), {"_board": board, "__module__": "umqtt.robust"})
     module = ModuleType("umqtt.robust", "An MQTT client that connects again.")

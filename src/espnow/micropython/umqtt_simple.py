@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from espnow.api.base import buffer_bytes
 from espnow.board import Board
 from espnow.errors import BoardOSError
+from espnow.micropython import BUILDERS
 from espnow.micropython.services import Services
 
 __all__ = ["Client", "MQTTException", "build"]
@@ -266,8 +267,6 @@ class Client:
 
 def build(board: Board, services: Services) -> ModuleType:
     """Return the module `umqtt.simple` of `board`."""
-    from espnow.micropython import BUILDERS
-
     cls = type(
         "MQTTClient",
         (Client,),

@@ -2,9 +2,9 @@
 
 They follow https://docs.micropython.org/en/latest/library/machine.Pin.html and MicroPython's
 ``ports/esp32/machine_pin.c``, ``ports/esp8266/machine_pin.c`` and ``extmod/machine_signal.c``, whose numbers and
-refusals these are. `mode` and `pull` are there too, which the document has for other chips. A callback is scheduled, one
-asked for as hard as well. A level as trigger calls back once, when it begins; a board would do so without end. Assumed:
-an ESP32's pins also have names such as ``"GPIO4"``.
+refusals these are. `mode` and `pull` are there too, which the document has for other chips. A callback is scheduled,
+one asked for as hard as well. A level as trigger calls back once, when it begins; a board would do so without end.
+Assumed: an ESP32's pins also have names such as ``"GPIO4"``.
 """
 
 from __future__ import annotations

@@ -153,13 +153,7 @@ class Board:
 
     def soft_reset(self) -> None:
         """Restart MicroPython, not the chip: ESP-NOW and callbacks are gone, Wi-Fi is as it was."""
-        self.node.stop()
-        self._counted += self.node.stats
-        self.node = Node(self.profile.node, self.link, self._random_u32, next_token=self._next_token, after=self.node)
-        self.irq = None
-        self.watchers.clear()
-        self._callbacks.clear()
-        self._in_callback = False
+        self._forget_program()
         self.ports.soft_reset()
         self.configure_radio()
 
@@ -167,9 +161,20 @@ class Board:
         """Restart the chip: `soft_reset`, and Wi-Fi is off and as it came from the factory; ticks begin at 0."""
         self.wifi.stop()
         self.wifi = Wifi(self, self.mac, self.wifi.timing, self.wifi.remembered)
-        self.soft_reset()
+        self._forget_program()
         self.ports.reset()
+        self.configure_radio()
         self.boot_us = self.clock.now_us
+
+    def _forget_program(self) -> None:
+        """Begin with a new node, and without callbacks."""
+        self.node.stop()
+        self._counted += self.node.stats
+        self.node = Node(self.profile.node, self.link, self._random_u32, next_token=self._next_token, after=self.node)
+        self.irq = None
+        self.watchers.clear()
+        self._callbacks.clear()
+        self._in_callback = False
 
     def configure_radio(self) -> None:
         """Tell link and node what `wifi` says now, or the link alone that the radio is off: the board sleeps."""

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from espnow.board import Board
-from espnow.micropython.files import make_open
+from espnow.micropython.files import BinaryFile, TextFile, make_open
 from espnow.micropython.services import Services
 from espnow.micropython.streams import BufferedWriter, BytesIO, IOBase, StringIO
 
@@ -20,12 +20,13 @@ __all__ = ["build"]
 _NAMES: dict[str, Any] = {
     "BufferedWriter": BufferedWriter,
     "BytesIO": BytesIO,
+    "FileIO": BinaryFile,
     "IOBase": IOBase,
     "SEEK_CUR": io.SEEK_CUR,
     "SEEK_END": io.SEEK_END,
     "SEEK_SET": io.SEEK_SET,
     "StringIO": StringIO,
-    "TextIOWrapper": io.TextIOWrapper,
+    "TextIOWrapper": TextFile,
     "UnsupportedOperation": io.UnsupportedOperation,
 }
 

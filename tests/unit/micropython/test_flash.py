@@ -383,6 +383,13 @@ def test_text_is_read_by_characters(open_, text, size):
     assert file.read() == text[size:]
 
 
+def test_the_types_of_files_have_names(rig):
+    io = rig.module("io")
+    assert isinstance(io.open("f", "w"), io.TextIOWrapper)
+    assert isinstance(io.open("f", "rb"), io.FileIO)
+    assert not isinstance(io.open("f"), io.FileIO)
+
+
 def test_what_is_no_text(open_):
     open_("f", "w").write(b"\xff\xfe")
     with pytest.raises(UnicodeError):

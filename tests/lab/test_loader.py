@@ -515,3 +515,14 @@ def test_a_file_that_is_executed_finds_the_callers_names(tmp_path):
     bench = Bench(folder=tmp_path)
     bench.run("x = 1\nexecfile('other.py')\nprint(y)")
     assert bench.output == "__main__\n2\n"
+
+
+@pytest.mark.parametrize("builtins", ["{}", "None", "{'print': print}"])
+def test_text_has_all_builtins_whatever_its_globals_say_of_them(lab, builtins):
+    text = "for n in range(2):\n  try:\n    x\n  except NameError:\n    print(n, max(map(lambda n: n, (1, 2))))"
+    board = lab.board(
+        code=f"exec({text!r}, {{'__builtins__': {builtins}}})\n"
+        f"print(eval('max(map(lambda n: n, (1, 2)))', {{'__builtins__': {builtins}}}))"
+    )
+    lab.run()
+    assert board.lines == ["0 2", "1 2", "2"]

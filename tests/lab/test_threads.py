@@ -432,3 +432,48 @@ def test_one_board_alone_has_no_threads():
         bench.run("import _thread\n_thread.start_new_thread(print, ())")
     bench.run("import _thread\nwith _thread.allocate_lock() as l: print(_thread.get_ident())")
     assert bench.output == "1\n"
+
+
+def test_a_thread_that_interrupts_its_board_ends_with_it(lab):
+    def program(board):
+        import _thread
+        import time
+
+        def thread():
+            time.sleep(1)
+            board.interrupt()
+            print("interrupted")
+            time.sleep(1)
+            print("never")
+
+        _thread.start_new_thread(thread, ())
+        time.sleep(60)
+
+    board = lab.board(program)
+    lab.run(for_ms=5_000)
+    assert board.lines == ["interrupted"]
+    assert (board.finished, board.exit_code, type(board.error)) == (True, 130, KeyboardInterrupt)
+
+
+def test_boards_that_switch_each_other_off(lab):
+    def first(board):
+        import time
+
+        try:
+            time.sleep(60)
+        finally:
+            boards[1].power_off()
+
+    def second(board):
+        import time
+
+        time.sleep(1)
+        boards[0].power_off()
+        print("both are off")
+        time.sleep(1)
+        print("never")
+
+    boards = [lab.board(first), lab.board(second)]
+    lab.run(for_ms=5_000)
+    assert [board.lines for board in boards] == [[], ["both are off"]]
+    assert {(board.power_state.value, board.state, board.finished) for board in boards} == {("off", "ended", True)}

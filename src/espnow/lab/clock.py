@@ -345,12 +345,20 @@ class Task:
                 raise
 
     def throw(self, error: BaseException) -> None:
-        """Raise `error` in the program, where it stands, and let it go on until it waits or ends."""
+        """Raise `error` in the program, where it stands, and let it go on until it waits or ends.
+
+        Without effect on one that has itself thrown something and waits, directly or not, for the caller.
+        """
         if not self._greenlet or self._abandoned:  # it has not begun, is over, or would not end
             self.end()
             return
-        if self._greenlet is getcurrent():
+        caller = getcurrent()
+        if self._greenlet is caller:
             raise error
+        while caller.parent is not None:
+            caller = caller.parent
+            if self._greenlet is caller:
+                return
         clock = self._clock
         hub, clock._hub = clock._hub, getcurrent()
         self._waiting = False
@@ -371,7 +379,10 @@ class Task:
         self._refuse()
 
     def kill(self) -> None:
-        """End the program where it stands; what it has in ``finally`` runs, and cannot wait."""
+        """End the program where it stands; what it has in ``finally`` runs, and cannot wait.
+
+        One that waits for the caller ends when it is back, as soon as it computes or waits.
+        """
         self._killed = True
         self.throw(GreenletExit())
         self.end()

@@ -42,7 +42,7 @@ def add_evaluation(names: dict[str, Any], flash: Flash) -> None:
     """Put `exec`, `eval`, `compile` and `execfile` among a board's builtins.
 
     Args:
-        names: the builtins; text that is given globals without any gets these.
+        names: the builtins; text that is given globals gets these.
         flash: where `execfile` finds files.
     """
 
@@ -53,7 +53,7 @@ def add_evaluation(names: dict[str, Any], flash: Flash) -> None:
                 is_function = frame.f_code.co_flags & inspect.CO_OPTIMIZED
                 locals = _FunctionNames(frame) if is_function else frame.f_locals
         elif isinstance(globals, dict):
-            globals.setdefault("__builtins__", names)
+            globals["__builtins__"] = names  # whatever is there: MicroPython does not look at it
         return globals, globals if locals is None else locals
 
     def exec(source: Any, globals: Any = None, locals: Any = None, /) -> None:

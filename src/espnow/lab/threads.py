@@ -101,15 +101,11 @@ class Threads:
     def kill(self) -> None:
         """End all but the main one where they stand, in the order in which they began."""
         while self._others:
-            number = next(iter(self._others))
-            task = self._others[number]
+            task = self._others.pop(next(iter(self._others)))
             if task.is_current:  # it is what ends the board: its own way out leads over its `finally`
-                self._end(number)
-                continue
-            try:
+                task.end()
+            else:
                 task.kill()
-            finally:
-                self._end(number)
 
     def _end(self, number: int) -> None:
         task = self._others.pop(number, None)

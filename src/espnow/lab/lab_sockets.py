@@ -183,9 +183,9 @@ class LabStream:
         self._pipe = _Pipe(self, peer)
 
     def reaches_peer(self) -> bool:
-        """Whether what is sent arrives: both boards are where they were."""
+        """Whether what is sent arrives, or nobody cares any more: both boards are where they were, or both ends closed."""
         peer = self._peer
-        return peer is not None and (peer.closed or self._reaches(peer.net))
+        return peer is not None and ((self.closed and peer.closed) or self._reaches(peer.net))
 
     def arrive(self, part: bytes | None) -> bool:
         """Take bytes, or the end; False if nobody reads them any more."""

@@ -450,8 +450,15 @@ def test_one_that_stays_away_is_given_up(wired):
     assert server.lines == ["[Errno 113] ECONNABORTED True"]
 
 
-@pytest.mark.parametrize("restart", ["soft_reset", "reset"])
-def test_a_restart_takes_the_sockets_along(wired, restart):
+@pytest.mark.parametrize(
+    ("act", "starts", "told"),
+    [
+        ("soft_reset", 2, "[Errno 104] ECONNRESET"),
+        ("reset", 2, "[Errno 104] ECONNRESET"),
+        ("power_off", 1, "[Errno 113] ECONNABORTED"),  # nobody is there to answer
+    ],
+)
+def test_a_restart_takes_the_sockets_along(wired, act, starts, told):
     server = wired.board(
         """
         import socket
@@ -481,10 +488,10 @@ def test_a_restart_takes_the_sockets_along(wired, restart):
         """
     )
     wired.lab.run_until(lambda: "connected" in client.output)
-    getattr(server, restart)()
+    getattr(server, act)()
     wired.run(client)
-    assert server.lines == ["up", "up"]
-    assert client.lines == ["connected", "[Errno 104] ECONNRESET"]
+    assert server.lines == ["up"] * starts
+    assert client.lines == ["connected", told]
 
 
 # To servers of the computer.

@@ -394,6 +394,9 @@ def test_power_off_and_on(lab):
     board.power_on()  # it is on
     lab.run(for_ms=100)
     assert board.lines == ["on", "on", "done"]
+    for _ in range(2):
+        board.power_off()
+    assert [state for _, state in states(board)] == ["on", "off", "restarting", "on", "off"]
 
 
 @pytest.mark.parametrize("when", [0, 500, 1_100])

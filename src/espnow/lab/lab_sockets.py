@@ -183,7 +183,7 @@ class LabStream:
         self._pipe = _Pipe(self, peer)
 
     def reaches_peer(self) -> bool:
-        """Whether what is sent arrives, or nobody cares any more: both boards are where they were, or both ends closed."""
+        """Whether what is sent arrives: both boards are where they were; or nobody asks any more, at either end."""
         peer = self._peer
         return peer is not None and ((self.closed and peer.closed) or self._reaches(peer.net))
 

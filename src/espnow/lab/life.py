@@ -226,9 +226,9 @@ class Life:
 
     def _note(self) -> None:
         """Keep account of the state that has just begun."""
-        now_us = self._hardware.clock.now_us
-        self._spent_us[self._state] += now_us - self._since_us
+        now_us, before = self._hardware.clock.now_us, self._state
+        self._spent_us[before] += now_us - self._since_us
         self._since_us = now_us
         self._state = self.state
-        if self._record:
+        if self._record and self._state is not before:
             self.states.append((now_us, self._state))

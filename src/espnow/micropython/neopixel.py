@@ -51,8 +51,7 @@ class NeoPixel:
         self.buf = bytearray(self.n * self.bpp)
         self.timing = timing if isinstance(timing, tuple) else _FAST if timing else _SLOW
         self.brightness = None if brightness is None else _part(brightness)
-        if hasattr(pin, "init"):
-            pin.init(pin.OUT)
+        pin.init(pin.OUT)
 
     def __len__(self) -> int:
         return self.n

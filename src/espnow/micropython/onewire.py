@@ -39,6 +39,10 @@ class OneWire:
     _board: ClassVar[Board]
 
     def __init__(self, pin: Any) -> None:
+        pin.init(pin.OPEN_DRAIN, pin.PULL_UP)
+        self._attach(pin)
+
+    def _attach(self, pin: Any) -> None:
         self.pin = pin
         self._bus: OneWireBus = buses_of(self._board).onewire(find_pin(self._board, pin).number)
 

@@ -14,11 +14,16 @@ __all__ = ["build"]
 
 def build(board: Board, services: Services) -> ModuleType:
     """Return the module `_onewire` of `board`: the methods of a bus as functions of its pin."""
-    bus: Any = vars(onewire.build(board, services))["OneWire"]
+    cls: Any = vars(onewire.build(board, services))["OneWire"]
+
+    def bus(pin: Any) -> Any:
+        made = cls.__new__(cls)  # the driver that calls this has set up the pin
+        made._attach(pin)
+        return made
 
     def crc8(data: Any, /) -> Any:
         """Return the checksum of a buffer."""
-        return bus.crc8(None, data)
+        return cls.crc8(None, data)
 
     def readbit(pin: Any, /) -> Any:
         """Read a bit."""

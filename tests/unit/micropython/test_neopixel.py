@@ -95,6 +95,13 @@ def test_refusals(neopixel, pin, change, error):
         change(neopixel.NeoPixel(pin, 3))
 
 
+def test_a_number_is_no_pin(neopixel, pin):
+    with pytest.raises(AttributeError):
+        neopixel.NeoPixel(4, 3)
+    neopixel.NeoPixel(pin, 3)
+    assert pin.mode() == pin.OUT
+
+
 def test_values_are_cut_to_a_byte(neopixel, pin):
     chain = neopixel.NeoPixel(pin, 1)
     chain[0] = (256, 257, -1)

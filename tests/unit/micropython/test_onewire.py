@@ -37,6 +37,12 @@ def test_a_scan_finds_each_device_once(ports, bus, count, seed):
     assert all(type(rom) is bytearray and bus.crc8(rom) == 0 for rom in found)
 
 
+def test_the_pin_of_a_bus_is_set_up(bench, bus):
+    assert (bus.pin.mode(), bus.pin.pull()) == (bus.pin.OPEN_DRAIN, bus.pin.PULL_UP)
+    with pytest.raises(AttributeError):
+        bench.module("onewire").OneWire(13)
+
+
 def test_an_empty_bus(bench, ports, bus):
     ports.onewire(13).detach()
     assert bus.scan() == []

@@ -404,7 +404,6 @@ class LabBoard(Outside):
 
         Half of what a board costs that wakes, sends and sleeps again would be that search.
         """
-        end_steps(self._importer.builtins)
         for module in tuple(self._services.modules.values()):
             names = vars(module) if isinstance(module, ModuleType) else {}  # a program may put anything there
             if names.get("__spec__") is None:  # the computer's own modules have one

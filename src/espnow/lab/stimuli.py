@@ -90,7 +90,12 @@ class Surroundings:
     def __init__(self, lab: Lab, board: LabBoard) -> None:
         self.lab = lab
         self.board = board
-        self._followed: dict[object, object] = {}
+        self._turns: dict[object, object] = {}
+
+    def take_turn(self, what: object) -> Callable[[], bool]:
+        """Take the place of what changed something so far; return what tells whether nobody has taken the caller's."""
+        turn = self._turns[what] = object()
+        return lambda: self._turns[what] is turn
 
     def follow(self, what: object, series: Series, put: Callable[[float], None]) -> None:
         """Put the values of a series on something that only knows the value of now: at each point, and often between.
@@ -102,10 +107,10 @@ class Surroundings:
         """
         clock, begin_us = self.lab.clock, self.lab.now_us
         times = [at_us for at_us, _ in series.points]
-        turn = self._followed[what] = object()
+        goes_on = self.take_turn(what)
 
         def step() -> None:
-            if self._followed[what] is not turn:
+            if not goes_on():
                 return
             passed_us = clock.now_us - begin_us
             put(series.at(passed_us))
@@ -212,7 +217,7 @@ class ActionStimulus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveStimulus:
-    """A way to another place."""
+    """A way to another place; one that begins later takes its place."""
 
     to: Position
     over_us: int = 0
@@ -221,8 +226,11 @@ class MoveStimulus:
         """Set out, or be there at once."""
         begin_us, (x, y) = around.lab.now_us, around.board.position
         end_us = begin_us + self.over_us
+        goes_on = around.take_turn("move")
 
         def step() -> None:
+            if not goes_on():
+                return
             if around.lab.now_us >= end_us:
                 around.board.position = self.to
                 return

@@ -535,6 +535,20 @@ def test_a_board_moves(make):
     assert seen == [(10, 0), (10, 0), (12.5, 10), (15, 20), (20, 40), (0, 0)]
 
 
+def test_a_board_that_is_sent_elsewhere_on_its_way_goes_there(make):
+    lab = make(
+        "[[board]]\ncode = ''\n[[board.stimulus]]\nmove = [100, 0]\nover = '10s'\n"
+        "[[board.stimulus]]\nat = '5s'\nmove = [50, 50]\nover = '5s'\n"
+    )
+    places = []
+    for _ in range(40):
+        lab.run(for_ms=300)
+        places.append(lab.boards[0].position)
+    assert places[15] == (48.0, 0.0)
+    assert all(49 <= x <= 50 for x, _ in places[16:])
+    assert places[-1] == (50.0, 50.0)
+
+
 POINTS = st.lists(st.tuples(st.integers(0, 10**9), st.floats(-100, 100)), min_size=1, max_size=6)
 
 

@@ -8,6 +8,7 @@ from espnow.errors import FrameError
 from espnow.frame import DEFAULT_PMK, ProtectedFrame, derive_key, open_protected, parse
 from espnow.lab import Lab
 from espnow.node.node import DropReason
+from espnow.testing import Bench
 
 LMK = b"lmk1234567890123"
 PMK = b"pmk1234567890123"
@@ -611,3 +612,18 @@ print('done', e.stats()[:2])
         lab.run()
         assert [board.output for board in lab.boards] == ["done (60, 60)\n"] * 20
         assert any(not sent.acknowledged for board in lab.boards for sent in board.sent)
+
+
+def test_one_sequence_counter_for_both_interfaces():
+    """One for the station, whatever interface a frame leaves from (read off Espressif's library)."""
+    bench = Bench()
+    e = bench.start()
+    bench.network.WLAN(1).active(True)
+    for peer, interface in ((b"\xaa" * 6, 0), (b"\xac" * 6, 1)):
+        e.add_peer(peer, ifidx=interface)
+    for _ in range(3):
+        e.send(None, b"x")
+    numbers = [frame.seq for frame in bench.link.sent]
+    assert {frame.source for frame in bench.link.sent} == {bench.network.WLAN(n).config("mac") for n in (0, 1)}
+    assert sorted(numbers) == numbers
+    assert len(set(numbers)) == 6

@@ -90,7 +90,7 @@ class Radio(Protocol):
     def send_frame(self, mpdu: bytes) -> None:
         """Hand a frame to the link; one that finds no room is lost."""
 
-    def take_ap_sequence(self) -> int:
+    def take_sequence(self) -> int:
         """Return the next sequence number of the access point's address."""
 
     def random_bytes(self, length: int) -> bytes:
@@ -269,7 +269,7 @@ class ServiceSet:
                 self._on_switch(self.channel)
         if self._radio.at_home:
             self._radio.send_frame(
-                build_advertisement(self._advertisement(hidden=None), seq=self._radio.take_ap_sequence())
+                build_advertisement(self._advertisement(hidden=None), seq=self._radio.take_sequence())
             )
         if self._switch_count:
             self._switch_count -= 1
@@ -327,7 +327,7 @@ class ServiceSet:
         if frame.ssid == access_point.ssid or (not frame.ssid and not access_point.hidden):
             self._radio.send_frame(
                 build_advertisement(
-                    self._advertisement(hidden=False), seq=self._radio.take_ap_sequence(), destination=frame.source
+                    self._advertisement(hidden=False), seq=self._radio.take_sequence(), destination=frame.source
                 )
             )
 
@@ -345,7 +345,7 @@ class ServiceSet:
         if not status:
             self.stations[frame.source] = JoinedStation(frame.source, self._radio.clock.now_us)
         answer = Authentication(frame.source, self.bssid, self.bssid, frame.algorithm, 2, status)
-        self._radio.send_frame(build_authentication(answer, seq=self._radio.take_ap_sequence()))
+        self._radio.send_frame(build_authentication(answer, seq=self._radio.take_sequence()))
 
     def _associate(self, frame: AssociationRequest, station: JoinedStation | None) -> None:
         if station is None:
@@ -364,7 +364,7 @@ class ServiceSet:
             lease = self._lease(station)
         answer = AssociationResponse(station.mac, self.bssid, status, station.association_id, lease)
         self._radio.send_frame(
-            build_association_response(answer, seq=self._radio.take_ap_sequence(), security=access_point.security)
+            build_association_response(answer, seq=self._radio.take_sequence(), security=access_point.security)
         )
         if not status:
             if access_point.protected:
@@ -406,7 +406,7 @@ class ServiceSet:
                 bssid=self.bssid,
                 station=station.mac,
                 replay_counter=station.counter,
-                seq=self._radio.take_ap_sequence(),
+                seq=self._radio.take_sequence(),
                 nonce=station.nonce,
                 keys=keys,
                 security=self.access_point.security,
@@ -439,4 +439,4 @@ class ServiceSet:
 
     def _send_farewell(self, destination: bytes, reason: Reason) -> None:
         frame = Farewell(destination, self.bssid, self.bssid, reason)
-        self._radio.send_frame(build_farewell(frame, seq=self._radio.take_ap_sequence()))
+        self._radio.send_frame(build_farewell(frame, seq=self._radio.take_sequence()))

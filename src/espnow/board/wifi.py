@@ -165,12 +165,8 @@ class Wifi(WifiRadio):
             self._token += 1
 
     def take_sequence(self) -> int:
-        """Return the next sequence number of the station interface, which ESP-NOW counts with, too."""
-        return self._board.node.take_sequence(Interface.STA)
-
-    def take_ap_sequence(self) -> int:
-        """Return the next sequence number of the AP interface, which ESP-NOW counts with, too."""
-        return self._board.node.take_sequence(Interface.AP)
+        """Return the next sequence number of the station, which ESP-NOW counts with, too."""
+        return self._board.node.take_sequence()
 
     def random_bytes(self, length: int) -> bytes:
         """Return so many random bytes."""

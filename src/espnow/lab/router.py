@@ -169,7 +169,7 @@ class Router:
         except LinkFull:
             pass
 
-    def take_ap_sequence(self) -> int:
+    def take_sequence(self) -> int:
         """Return its next sequence number."""
         number = self._sequence
         self._sequence = number + 1 & 0xFFF

@@ -149,7 +149,7 @@ class Node:
         "_packet_numbers",
         "_pmk",
         "_random_u32",
-        "_sequences",
+        "_sequence",
         "active",
         "observer",
         "peers",
@@ -184,7 +184,7 @@ class Node:
         self._packet_numbers: dict[bytes, int] = {}
         self._last_random_sent = -1
         self._last_random_received = -1
-        self._sequences: list[int] = after._sequences if after is not None else [0, 0]
+        self._sequence: int = after._sequence if after is not None else 0
         self._pmk = DEFAULT_PMK
         self.active = False
         self.peers = PeerTable()
@@ -323,7 +323,7 @@ class Node:
         address = peer.address
         duration = 0 if peer.group else unicast_duration(radio.rate)
         bssid = address if config.own_bssid and not peer.group else BROADCAST
-        sequence = self._sequences[peer.interface]
+        sequence = self._sequence
         if peer.key is None:
             mpdu = build(
                 address,
@@ -358,7 +358,7 @@ class Node:
             raise NodeError(EspNowCode.NO_MEM) from None
         if peer.key is not None:
             self._packet_numbers[peer.key] += 1
-        self._sequences[peer.interface] = (sequence + 1) & 0xFFF
+        self._sequence = (sequence + 1) & 0xFFF
         self._last_random_sent = random_value
         self.pending[token] = [] if failures is None else failures
         self.stats.tx_packets += 1
@@ -437,10 +437,10 @@ class Node:
             self.observer.received(record)
         return True
 
-    def take_sequence(self, interface: int) -> int:
-        """Return the next sequence number of an interface, for a frame of its that is not ESP-NOW's."""
-        sequence = self._sequences[interface]
-        self._sequences[interface] = (sequence + 1) & 0xFFF
+    def take_sequence(self) -> int:
+        """Return the next sequence number; all frames of the station share one counter."""
+        sequence = self._sequence
+        self._sequence = (sequence + 1) & 0xFFF
         return sequence
 
     def drop(self, reason: DropReason, mpdu: bytes, at_us: int) -> None:

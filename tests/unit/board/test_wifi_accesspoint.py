@@ -50,7 +50,7 @@ class Radio:
     def send_frame(self, mpdu: bytes) -> None:
         self.frames.append(parse_wifi(mpdu))
 
-    def take_ap_sequence(self) -> int:
+    def take_sequence(self) -> int:
         return 0
 
     def take(self) -> list[WifiFrame]:

@@ -183,7 +183,8 @@ class Board:
             self.link.configure(silent)
             return
         radio = self.wifi.radio_config()
-        self.node.configure(radio if radio.absence is None else self.wifi.home_config())
+        at_home = radio.absence is None or radio.absence is Absence.OFF
+        self.node.configure(radio if at_home else self.wifi.home_config())
         self.link.configure(radio)
 
     # From the link.

@@ -50,12 +50,8 @@ def build_module(name: str, board: Board, modules: dict[str, ModuleType]) -> Mod
 
 def _build_espnow(board: Board) -> ModuleType:
     module = ModuleType("espnow", "ESP-NOW, on this board.")
-    cls = board.classes.get("espnow.ESPNow")
-    if cls is None:
-        base = ESPNow8266 if board.profile.esp8266 else ESPNow32
-        cls = board.classes["espnow.ESPNow"] = type(
-            "ESPNow", (base,), {"__module__": "espnow", "__doc__": base.__doc__}
-        )
+    base: Any = ESPNow8266 if board.profile.esp8266 else ESPNow32
+    cls = board.own_class("ESPNow", base, "espnow")
     cls._state = EspNowState(board)
     names: dict[str, object] = {
         "ESPNow": cls,

@@ -247,11 +247,8 @@ class _Wlan32(WlanCommon):
 def build_network_module(board: Board) -> ModuleType:
     """Return the module ``network`` of `board`, new."""
     esp8266 = board.profile.esp8266
-    wlan = board.classes.get("network.WLAN")
-    if wlan is None:
-        base = Wlan8266 if esp8266 else _Wlan32
-        names = {"__slots__": (), "__module__": "network", "__doc__": base.__doc__, "_board": board}
-        wlan = board.classes["network.WLAN"] = type("WLAN", (base,), names)
+    base: Any = Wlan8266 if esp8266 else _Wlan32
+    wlan = board.own_class("WLAN", base, "network", __slots__=())
     wlan._objects = {}
 
     def hostname(name: Any = NOT_GIVEN, /) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from espnow.board.ports import Ports
 from espnow.board.power import Power, PowerState
@@ -42,6 +42,8 @@ _SILENT = {
     PowerState.RESTARTING: RadioConfig(absence=Absence.RESTARTING),
     PowerState.OFF: RadioConfig(absence=Absence.NO_POWER),
 }
+
+_C = TypeVar("_C")
 
 
 class Console(Protocol):
@@ -85,7 +87,7 @@ class Board:
         ports: its pins and buses, and what is connected to them.
         power: why it started, what wakes it, and what outlives a sleep.
         boot_us: when it was switched on, reset or woken from deep sleep.
-        classes: those of the board's modules that are made once for the board, not once for each start, by name.
+        classes: what `own_class` made, by module and name.
         watchers: called, in order, whenever a message or an answer arrived; they must not block.
         irq: ``(function, argument)`` to schedule for each message that enters the ring, or None.
     """
@@ -150,6 +152,23 @@ class Board:
     def counted(self) -> Stats:
         """What ESP-NOW counted over all starts of the board; ``node.stats`` begins anew with each."""
         return self._counted + self.node.stats
+
+    def own_class(self, name: str, base: type[_C], module: str, *more: type, **names: Any) -> type[_C]:
+        """Return `base` as a class of this board, with `_board`: made once for the board, not once for each start.
+
+        Args:
+            name: what it is called.
+            base: what it derives from.
+            module: of which module it says that it is.
+            more: what it derives from besides.
+            names: further names in it.
+        """
+        key = f"{module}.{name}"
+        found: type[_C] | None = self.classes.get(key)
+        if found is None:
+            names = {"__doc__": base.__doc__, "__module__": module, "_board": self, **names}
+            found = self.classes[key] = type(name, (base, *more), names)
+        return found
 
     def soft_reset(self) -> None:
         """Restart MicroPython, not the chip: ESP-NOW and callbacks are gone, Wi-Fi is as it was."""

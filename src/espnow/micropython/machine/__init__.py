@@ -76,7 +76,7 @@ class _Machine(ModuleType):
         """Make what is made on demand: classes, and the views of memory."""
         where = self._CLASSES.get(name) if name not in _COUNTERS or self._board.ports.chip.counters else None
         if where is not None:
-            found: Any = self._board.classes.get(name)
+            found: Any = self._board.classes.get(f"machine.{name}")
             if found is None:
                 base = getattr(importlib.import_module(f"espnow.micropython.machine.{where[0]}"), where[1])
                 found = bind(self._board, name, base)

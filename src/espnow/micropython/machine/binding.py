@@ -45,15 +45,4 @@ class Bound:
 
 def bind(board: Board, name: str, base: type[B], module: str = "machine") -> type[B]:
     """Return `base` as the class `name` of a board."""
-    classes = board.classes
-    found: type[B] | None = classes.get(name)
-    if found is None:
-        names: dict[str, Any] = {
-            "__doc__": base.__doc__,
-            "__module__": module,
-            "__slots__": (),
-            "_board": board,
-            "_made": {},
-        }
-        found = classes[name] = type(name, (base,), names)
-    return found
+    return board.own_class(name, base, module, __slots__=(), _made={})

@@ -66,10 +66,4 @@ def on_board(board: Board, module: str, cls: type[C], *bases: type) -> type[C]:
         cls: what it derives from.
         bases: what it derives from besides.
     """
-    classes = board.classes
-    key = f"{module}.{cls.__name__}"
-    found: type[C] | None = classes.get(key)
-    if found is None:
-        names = {"__doc__": cls.__doc__, "__module__": module, "_board": board}
-        found = classes[key] = type(cls.__name__, (cls, *bases), names)
-    return found
+    return board.own_class(cls.__name__, cls, module, *bases)

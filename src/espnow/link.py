@@ -11,10 +11,13 @@ Rules:
   never from inside `transmit`. Frames of one station leave in the order given.
 - `Station.received` gets what the receiver decoded: frames for its addresses and for groups, and it may get others';
   filtering is the station's.
-- A link calls its station one call at a time. Where a thread of the link reads frames, it takes the board's lock for
-  each call, and the program's calls hold the same lock while they touch node or link. In a lab there is one thread.
+- A link calls its station one call at a time. Where a thread reads frames, it holds the board's lock for each call, and
+  the program's calls hold the same lock while they touch node or link (`espnow.radio.loop`). In a lab there is one
+  thread.
 - Time is integer microseconds since the clock's start. Nobody but a clock reads one or sleeps.
 - A link never raises through `received` or `outcome`, and a station never lets an exception out of them.
+- What a link cannot do is declared (`Abilities`). What goes wrong with its device meanwhile is its `trouble`, and what
+  it then cannot send is answered as not acknowledged; it goes on by itself when the device is back.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 __all__ = [
+    "Abilities",
     "Absence",
     "Clock",
     "Cpu",
@@ -111,6 +115,7 @@ class RadioConfig:
             this way may ignore it.
         absence: why the receiver is off, or on another channel than the station's own, for whoever asks why a frame
             was missed.
+        promiscuous: hand up every frame that is heard, also those for others, and acknowledgements.
     """
 
     addresses: tuple[tuple[Interface, bytes], ...] = ()
@@ -123,6 +128,34 @@ class RadioConfig:
     attempts: int = 7
     power_save: PowerSave | None = None
     absence: Absence | None = None
+    promiscuous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a link can do. What is declared here is checked, and what is not is skipped, by `espnow.testing`.
+
+    Attributes:
+        sends: frames leave it; one that replays a capture only hears.
+        acknowledges: it answers unicast frames to its addresses, so that their senders see success.
+        tells_outcome: it tells a frame that was acknowledged from one that was not, rather than that it is unknown.
+        tells_attempts: the number of attempts in an outcome is what happened on the air.
+        retries: it tries again a unicast frame that was not acknowledged, as often as it is told.
+        promiscuous: it hears frames for others when it is told to.
+        channels: that it can be configured to.
+        rates: `wifi_phy_rate_t` numbers that it sends with as it is told; another is replaced.
+        max_mpdu: longest frame that it takes, in bytes without FCS.
+    """
+
+    sends: bool = True
+    acknowledges: bool = True
+    tells_outcome: bool = True
+    tells_attempts: bool = True
+    retries: bool = True
+    promiscuous: bool = True
+    channels: frozenset[int] = frozenset(range(1, 15))
+    rates: frozenset[int] = frozenset((*range(4), *range(5, 32), 41, 42))
+    max_mpdu: int = 2304
 
 
 class Station(Protocol):
@@ -136,7 +169,21 @@ class Station(Protocol):
 
 
 class Link(Protocol):
-    """What carries the frames of one station."""
+    """What carries the frames of one station.
+
+    Attributes:
+        station: who is above it; set before the first `configure`.
+    """
+
+    station: Station
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can do."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with its device now, one line that says what to do; None while it works."""
 
     def configure(self, config: RadioConfig) -> None:
         """Make the radio work as `config` says from now on."""
@@ -147,6 +194,9 @@ class Link(Protocol):
         Raises:
             LinkFull: no room now; the frame was not taken, and there will be no outcome for `token`.
         """
+
+    def close(self) -> None:
+        """Leave everything as it was found. Nothing is called afterwards, and it may be called again."""
 
 
 class Timer(Protocol):

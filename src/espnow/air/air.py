@@ -30,7 +30,7 @@ from espnow.frame import (
     response_rate,
     with_retry,
 )
-from espnow.link import Clock, Outcome, ProtocolBit, RadioConfig, Station
+from espnow.link import Abilities, Clock, Outcome, ProtocolBit, RadioConfig, Station
 
 __all__ = ["Air", "AirLink", "AirTiming"]
 
@@ -207,7 +207,12 @@ class AirLink:
         config: what the station asked of it.
         order: the number of its station, in the order in which they were made.
         crowd: with whom it waits for the channel, or None.
+        abilities: what it can do.
+        trouble: none, ever.
     """
+
+    abilities = Abilities(promiscuous=False, max_mpdu=4096)
+    trouble: str | None = None
 
     __slots__ = (
         "_air",
@@ -262,6 +267,10 @@ class AirLink:
         self._rate = 0
         self._hearers: dict[int, dict[AirLink, Reception]] = {}
         self._hearers_key: tuple[int, float] | None = None
+
+    def close(self) -> None:
+        """Be silent and deaf."""
+        self.configure(RadioConfig())
 
     def configure(self, config: RadioConfig) -> None:
         """Make the radio work as `config` says (`espnow.link.Link`)."""

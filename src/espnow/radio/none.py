@@ -6,14 +6,32 @@ the time that they take on the air; the tries of a unicast frame are counted wit
 
 from __future__ import annotations
 
-from espnow.errors import LinkFull
-from espnow.frame import airtime_us
-from espnow.link import Clock, Outcome, RadioConfig, Station
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-__all__ = ["NoRadio"]
+from espnow.errors import LinkFull, UserError
+from espnow.frame import airtime_us
+from espnow.link import Abilities, Clock, Outcome, RadioConfig, Station
+
+if TYPE_CHECKING:
+    from espnow.radio import RadioName
+
+__all__ = ["NoRadio", "open_none"]
 
 _FCS_LENGTH = 4
 _QUEUE_FRAMES = 32
+
+
+def open_none(name: RadioName, clock: Clock, _report: Callable[[str], None]) -> NoRadio:
+    """Open a radio that reaches nobody.
+
+    Raises:
+        UserError: something stands behind its name.
+    """
+    if name.rest:
+        raise UserError(f"radio {name.text!r}: nothing stands behind none:")
+    name.check_settings(())
+    return NoRadio(clock)
 
 
 class NoRadio:
@@ -21,15 +39,19 @@ class NoRadio:
 
     Attributes:
         station: who is told that nobody answered.
+        trouble: none, ever.
     """
 
     station: Station
+    abilities = Abilities(promiscuous=False)
+    trouble: str | None = None
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._config = RadioConfig()
         self._free_at_us = 0
         self._queued = 0
+        self._closed = False
 
     def configure(self, config: RadioConfig) -> None:
         """Take notice of the rate and the number of tries."""
@@ -54,6 +76,11 @@ class NoRadio:
 
         def answer() -> None:
             self._queued -= 1
-            self.station.outcome(token, outcome, attempts, self._clock.now_us)
+            if not self._closed:
+                self.station.outcome(token, outcome, attempts, self._clock.now_us)
 
         self._clock.call_at(self._free_at_us, answer)
+
+    def close(self) -> None:
+        """Answer nothing any more."""
+        self._closed = True

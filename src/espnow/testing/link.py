@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from espnow.errors import LinkFull
 from espnow.frame import Frame, ProtectedFrame, build, build_protected, parse
 from espnow.frame.kinds import is_wifi
-from espnow.link import Clock, Outcome, RadioConfig, Station
+from espnow.link import Abilities, Clock, Outcome, RadioConfig, Station
 
 __all__ = ["ScriptedLink"]
 
@@ -32,9 +32,15 @@ class ScriptedLink:
         configs: all that it ever asked.
         frames: every MPDU that was handed over, in order, Wi-Fi's own too.
         answer_after_us: how long an answer takes.
+        abilities: what it can do.
+        trouble: what a test says is wrong with it.
+        closed: whether it was closed.
     """
 
     station: Station
+    abilities = Abilities()
+    trouble: str | None = None
+    closed = False
 
     def __init__(self, clock: Clock, *, answer_after_us: int = 3_000) -> None:
         self._clock = clock
@@ -74,6 +80,10 @@ class ScriptedLink:
             self._withheld.append(token)
         else:
             self._give(token, answer, self.answer_after_us)
+
+    def close(self) -> None:
+        """Keep that it was closed."""
+        self.closed = True
 
     # What a test says.
 

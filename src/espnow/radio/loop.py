@@ -1,0 +1,273 @@
+"""The thread of a live board: it waits for descriptors and for time, and calls a radio under the board's lock.
+
+Rules:
+
+- One lock a board (`BoardLock`). Everything that touches board, node or radio holds it: the loop's thread for each
+  round of calls, the program's threads for each call of theirs. So a radio is written as if there were one thread.
+- The thread blocks only where it waits, never in a call of a radio. What a call raises is a defect: it is told to
+  `on_error`, and the loop goes on.
+- A thread that wants to wait lets go of the lock whole (`BoardLock.released`).
+- Nobody is woken while the lock is held by the loop: what must be woken is noted, and done at the end of the round
+  (`RadioLoop.afterwards`), since a thread that wakes to find the lock taken costs two switches more.
+- Time is the monotonic clock's, microseconds since the loop was made.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["BoardLock", "LoopTimer", "RadioLoop"]
+
+#: The highest descriptor that `select.select` takes (FD_SETSIZE); with higher ones `poll` waits, to the millisecond.
+_SELECT_LIMIT = 1024
+
+#: How long a program gives way to the loop that waits for the lock, so that one that polls does not starve it.
+_GIVE_WAY_S = 50e-6
+
+
+class BoardLock:
+    """Held by one thread at a time, which may take it again; a context manager.
+
+    Threads of the program give way to the loop, which says that it waits.
+    """
+
+    __slots__ = ("_lock", "acquire", "is_owned", "release", "wanted")
+
+    def __init__(self) -> None:
+        # RLock's own means for a Condition: they know the owner without a gap, also for a signal handler.
+        lock: Any = threading.RLock()
+        self._lock = lock
+        self.acquire: Callable[..., bool] = lock.acquire
+        self.release: Callable[[], None] = lock.release
+        self.is_owned: Callable[[], bool] = lock._is_owned
+        self.wanted = False
+
+    def __enter__(self) -> None:
+        if self.wanted and not self.is_owned():
+            time.sleep(_GIVE_WAY_S)
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def take_first(self) -> None:
+        """Take it before any thread of the program that asks again and again; for the loop."""
+        if not self.acquire(blocking=False):
+            self.wanted = True
+            self.acquire()
+            self.wanted = False
+
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let go of it, however often it was taken, and take it back afterwards; nothing if it is not held."""
+        if not self.is_owned():
+            yield
+            return
+        state = self._lock._release_save()
+        try:
+            yield
+        finally:
+            self._lock._acquire_restore(state)
+
+
+class LoopTimer(list[Any]):
+    """An entry of the heap: time, counter, function (None once cancelled)."""
+
+    __slots__ = ()
+
+    def cancel(self) -> None:
+        """Forget the call."""
+        self[2] = None
+
+
+class RadioLoop:
+    """One thread that waits for what a radio waits for (`espnow.link.Clock`).
+
+    Attributes:
+        lock: the board's lock.
+        on_error: called with what a call raised; by default the thread's ``excepthook`` is.
+    """
+
+    def __init__(self) -> None:
+        """Make one that is idle; its thread begins with the first call that needs it."""
+        self.lock = BoardLock()
+        self.on_error: Callable[[BaseException], None] | None = None
+        self._start_ns = time.monotonic_ns()
+        self._heap: list[LoopTimer] = []
+        self._counter = 0
+        self._watched: dict[int, Callable[[], None]] = {}
+        self._afterwards: list[Callable[[], None]] = []
+        self._waits_until_us = 0
+        self._thread: threading.Thread | None = None
+        self._wake_fds: tuple[int, int] | None = None
+        self._poll: select.poll | None = None
+        self._closed = False
+
+    @property
+    def now_us(self) -> int:
+        """Microseconds since the loop was made."""
+        return (time.monotonic_ns() - self._start_ns) // 1000
+
+    @property
+    def in_loop(self) -> bool:
+        """Whether the caller is the loop's thread."""
+        return self._thread is threading.current_thread()
+
+    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> LoopTimer:
+        """Call `function` under the lock at `at_us`, or as soon as possible (`espnow.link.Clock`)."""
+        with self.lock:
+            self._counter += 1
+            timer = LoopTimer((at_us, self._counter, function))
+            heapq.heappush(self._heap, timer)
+            if at_us < self._waits_until_us:
+                self._waits_until_us = at_us
+                self._wake()
+            elif self._thread is None:
+                self._begin()
+        return timer
+
+    def watch(self, fd: int, ready: Callable[[], None]) -> None:
+        """Call `ready` under the lock whenever `fd` can be read, or is broken; it must read, or unwatch it."""
+        with self.lock:
+            self._watched[fd] = ready
+            self._poll = None
+            self._wake()
+
+    def unwatch(self, fd: int) -> None:
+        """Forget a descriptor; before it is closed. Harmless if it is not watched."""
+        with self.lock:
+            if self._watched.pop(fd, None) is not None:
+                self._poll = None
+                self._wake()
+
+    def afterwards(self, function: Callable[[], None]) -> None:
+        """Call `function` without the lock when the loop's present round is over; at once from another thread."""
+        if self._thread is not None and threading.get_ident() == self._thread.ident:
+            self._afterwards.append(function)
+        else:
+            function()
+
+    def close(self) -> None:
+        """End the thread; nothing is called afterwards."""
+        with self.lock:
+            self._closed = True
+            self._heap.clear()
+            self._watched.clear()
+            self._wake()
+        thread = self._thread
+        if thread is not None and not self.in_loop and not self.lock.is_owned():
+            thread.join()
+
+    # Inside.
+
+    def _begin(self) -> None:
+        if self._closed or self._thread is not None:
+            return
+        self._wake_fds = os.pipe()
+        for fd in self._wake_fds:
+            os.set_blocking(fd, False)
+        self._thread = threading.Thread(target=self._run, name="espnow", daemon=True)
+        self._thread.start()
+
+    def _wake(self) -> None:
+        """Let the thread look again at what it waits for."""
+        if self._thread is None:
+            self._begin()
+        elif self._wake_fds is not None and not self.in_loop:
+            try:
+                os.write(self._wake_fds[1], b"\0")
+            except BlockingIOError:  # it was woken often enough
+                pass
+
+    def _run(self) -> None:
+        assert self._wake_fds is not None
+        woken, waking = self._wake_fds
+        lock = self.lock
+        try:
+            while not self._closed:
+                lock.take_first()
+                try:
+                    timeout_s = self._timeout_s()
+                    waiting = [woken, *self._watched]
+                finally:
+                    lock.release()
+                ready = self._wait(waiting, timeout_s)
+                lock.take_first()
+                try:
+                    self._waits_until_us = 0
+                    for fd in ready:
+                        if fd == woken:
+                            os.read(woken, 4096)
+                            continue
+                        function = self._watched.get(fd)
+                        if function is not None:
+                            self._call(function)
+                    self._run_due()
+                    afterwards, self._afterwards = self._afterwards, []
+                finally:
+                    lock.release()
+                for function in afterwards:
+                    self._call(function)
+        finally:
+            self._wake_fds = None
+            os.close(woken)
+            os.close(waking)
+
+    def _timeout_s(self) -> float | None:
+        """Return how long to wait; from now on an earlier timer wakes the thread."""
+        heap = self._heap
+        while heap and heap[0][2] is None:
+            heapq.heappop(heap)
+        if not heap:
+            self._waits_until_us = 1 << 62
+            return None
+        at_us: int = heap[0][0]
+        self._waits_until_us = at_us
+        return max(0.0, (at_us - self.now_us) / 1e6)
+
+    def _wait(self, waiting: list[int], timeout_s: float | None) -> list[int]:
+        if max(waiting) < _SELECT_LIMIT:
+            try:
+                return select.select(waiting, (), (), timeout_s)[0]
+            except OSError:  # one was closed meanwhile: the rest is looked at again
+                return [fd for fd in waiting if _is_open(fd)]
+        poll = self._poll
+        if poll is None:
+            self._poll = poll = select.poll()
+            for fd in waiting:
+                poll.register(fd, select.POLLIN)
+        return [fd for fd, _ in poll.poll(None if timeout_s is None else timeout_s * 1000)]
+
+    def _run_due(self) -> None:
+        heap = self._heap
+        now_us = self.now_us
+        while heap and heap[0][0] <= now_us:
+            function = heapq.heappop(heap)[2]
+            if function is not None:
+                self._call(function)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Exception as error:
+            if self.on_error is not None:
+                self.on_error(error)
+            else:
+                threading.excepthook(
+                    threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+                )
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True

@@ -13,7 +13,7 @@ Rules:
 from __future__ import annotations
 
 from espnow.capture.dissect import CapturedFrame, Dissector, OtherFrame
-from espnow.capture.keys import KeyRing, parse_key
+from espnow.capture.keys import KeyRing, PeerKey, parse_key
 from espnow.capture.pcapng import PcapngWriter
 from espnow.capture.reading import CaptureReader, read
 from espnow.capture.summary import PairSummary, Summary
@@ -26,6 +26,7 @@ __all__ = [
     "OtherFrame",
     "PairSummary",
     "PcapngWriter",
+    "PeerKey",
     "Summary",
     "parse_key",
     "read",

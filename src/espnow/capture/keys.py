@@ -32,7 +32,7 @@ from espnow.frame.ccmp import KEY_LENGTH
 from espnow.frame.decoders import MAX_TEXT, long_key_line
 from espnow.frame.text import printable
 
-__all__ = ["KeyRing", "Opened", "parse_key"]
+__all__ = ["KeyRing", "Opened", "PeerKey", "parse_key"]
 
 #: The longest name of a key, in characters (assumed).
 _MAX_NAME = 64
@@ -53,13 +53,33 @@ class Opened(NamedTuple):
     name: str
 
 
+class PeerKey(NamedTuple):
+    """What a peer is added with, so that messages to it are encrypted.
+
+    Attributes:
+        name: the key's name.
+        lmk: local master key.
+        pmk: primary master key.
+    """
+
+    name: str
+    lmk: bytes
+    pmk: bytes
+
+    def __repr__(self) -> str:
+        """Return its name, and not the keys."""
+        return f"<key {self.name!r}>"
+
+
 class _Key:
     """One key, for all frames or for those from or to some addresses."""
 
-    __slots__ = ("addresses", "key", "name")
+    __slots__ = ("addresses", "key", "lmk", "name", "pmk")
 
-    def __init__(self, key: bytes, name: str, addresses: frozenset[bytes]) -> None:
-        self.key = key
+    def __init__(self, lmk: bytes, pmk: bytes, name: str, addresses: frozenset[bytes]) -> None:
+        self.key = derive_key(pmk, lmk)
+        self.lmk = lmk
+        self.pmk = pmk
         self.name = name
         self.addresses = addresses
 
@@ -104,13 +124,14 @@ class KeyRing:
         Raises:
             ValueError: a key is not 16 bytes long, or another key has the name.
         """
-        key = derive_key(DEFAULT_PMK if pmk is None else pmk, lmk)
+        key = _Key(lmk, DEFAULT_PMK if pmk is None else pmk, "", addresses)
         names = {other.name for other in self._keys}
         if name is None:
             name = next(name for number in count(len(self._keys) + 1) if (name := f"key {number}") not in names)
         elif name in names:
             raise ValueError(f"there is another key with the name {printable(name)}")
-        self._keys.append(_Key(key, name, addresses))
+        key.name = name
+        self._keys.append(key)
 
     def add_toml(self, text: str, *, pmk: bytes | None = None) -> None:
         """Add the keys of a key file.
@@ -154,6 +175,12 @@ class KeyRing:
             except ValueError as error:  # holds no key
                 raise UserError(f"{where}: {error}") from None
         self._keys = found._keys
+
+    def for_peer(self, address: bytes) -> list[PeerKey]:
+        """Return the keys that name an address; if there is none, those that name no address."""
+        named = [key for key in self._keys if address in key.addresses]
+        found = named or [key for key in self._keys if not key.addresses]
+        return [PeerKey(key.name, key.lmk, key.pmk) for key in found]
 
     def open(self, frame: ProtectedFrame) -> Opened | None:
         """Return what a frame holds, or None if no key opens it."""

@@ -27,7 +27,7 @@ from espnow.frame import (
 from espnow.frame.decoders import MAX_TEXT, Decoders
 from espnow.frame.text import message_text, printable
 
-__all__ = ["add_reading_options", "as_json", "as_line", "make_dissector", "rate_name", "shown_argument"]
+__all__ = ["add_reading_options", "as_json", "as_line", "make_dissector", "rate_name", "read_keys", "shown_argument"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Times before this are no dates: a lab's virtual time begins at 0.
@@ -70,10 +70,15 @@ def make_dissector(arguments: argparse.Namespace) -> Dissector:
     Raises:
         UserError: a file cannot be read, or a key or a decoder in it is wrong.
     """
-    return Dissector(_read_keys(arguments), _read_decoders(arguments))
+    return Dissector(read_keys(arguments), _read_decoders(arguments))
 
 
-def _read_keys(arguments: argparse.Namespace) -> KeyRing | None:
+def read_keys(arguments: argparse.Namespace) -> KeyRing | None:
+    """Return the keys that the options of `add_reading_options` name, or None if they name none.
+
+    Raises:
+        UserError: a file cannot be read, or a key is wrong.
+    """
     pmk = None if arguments.pmk is None else _parse_key("--pmk", arguments.pmk)
     if pmk is not None and not arguments.lmk and not arguments.keys:
         raise UserError("--pmk alone opens nothing: a key is made of a PMK and an LMK; add --lmk")

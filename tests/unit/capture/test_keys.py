@@ -405,3 +405,16 @@ def test_a_file_with_a_mistake_adds_no_key() -> None:
 def test_a_file_that_would_take_too_long_is_refused(text: str) -> None:
     with pytest.raises(UserError):
         KeyRing().add_toml(text)
+
+
+# What a peer is added with.
+
+
+def test_a_peer_gets_the_keys_that_name_it_or_else_those_that_name_nobody() -> None:
+    ring = KeyRing()
+    ring.add(LMK.encode(), name="all")
+    ring.add(OTHER.encode(), PMK.encode(), name="mine", addresses=frozenset([A]))
+    assert [tuple(key) for key in ring.for_peer(A)] == [("mine", OTHER.encode(), PMK.encode())]
+    assert [tuple(key) for key in ring.for_peer(B)] == [("all", LMK.encode(), DEFAULT_PMK)]
+    assert KeyRing().for_peer(A) == []
+    assert repr(ring.for_peer(A)) == "[<key 'mine'>]"

@@ -24,6 +24,10 @@ def __getattr__(name: str) -> Any:
         from espnow import live
 
         return getattr(live.module("espnow"), name)
+    if name == "radio":  # espnow.radio.use is called before anything else of this package
+        import importlib
+
+        return importlib.import_module("espnow.radio")
     raise AttributeError(f"module 'espnow' has no attribute {name!r}")
 
 

@@ -32,34 +32,38 @@ class _Turns:
     async def turn(self) -> None:
         """Return when it is the caller's turn and the condition holds."""
         loop = asyncio.get_running_loop()
-        waiting = self._waiting
-        self._forget_dead()
-        if not waiting and self._ready():
-            return
-        watchers = self._state.board.watchers
-        if self._wake not in watchers:
-            watchers.append(self._wake)
+        board, waiting = self._state.board, self._waiting
+        watchers = board.watchers
         mine: asyncio.Future[None] = loop.create_future()
-        waiting.append(mine)
+        with board.lock:
+            self._forget_dead()
+            if not waiting and self._ready():
+                return
+            if self._wake not in watchers:
+                watchers.append(self._wake)
+            waiting.append(mine)
         try:
             while True:
                 await mine
-                if self._ready():
-                    return
-                # Another call, such as a blocking recv, took the message meanwhile: wait on, still the first in line.
-                fresh: asyncio.Future[None] = loop.create_future()
-                waiting[waiting.index(mine)] = fresh
-                mine = fresh
+                with board.lock:
+                    if self._ready():
+                        return
+                    # Another call, such as a blocking recv, took the message meanwhile: wait on, still first in line.
+                    fresh: asyncio.Future[None] = loop.create_future()
+                    waiting[waiting.index(mine)] = fresh
+                    mine = fresh
         finally:
-            if mine in waiting:
-                waiting.remove(mine)
-            if not waiting and self._wake in watchers:  # a soft reset drops all watchers at once
-                watchers.remove(self._wake)
+            with board.lock:
+                if mine in waiting:
+                    waiting.remove(mine)
+                if not waiting and self._wake in watchers:  # a soft reset drops all watchers at once
+                    watchers.remove(self._wake)
 
     def pass_on(self) -> None:
         """Let the next one look; called when the condition may still hold."""
-        if self._waiting:
-            self._wake()
+        with self._state.board.lock:
+            if self._waiting:
+                self._wake()
 
     def _wake(self) -> None:
         if not self._ready():

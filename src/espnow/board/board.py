@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, TypeVar
 
 from espnow.board.ports import Ports
@@ -88,6 +89,8 @@ class Board:
         power: why it started, what wakes it, and what outlives a sleep.
         boot_us: when it was switched on, reset or woken from deep sleep.
         classes: what `own_class` made, by module and name.
+        first_channel: the channel of its Wi-Fi whenever that starts.
+        lock: held by whoever touches the board; nothing where there is one thread.
         watchers: called, in order, whenever a message or an answer arrived; they must not block.
         irq: ``(function, argument)`` to schedule for each message that enters the ring, or None.
     """
@@ -103,8 +106,10 @@ class Board:
         "clock",
         "console",
         "cpu",
+        "first_channel",
         "irq",
         "link",
+        "lock",
         "mac",
         "name",
         "node",
@@ -126,6 +131,7 @@ class Board:
         link: Link,
         console: Console,
         random_u32: Callable[[], int],
+        first_channel: int = 1,
     ) -> None:
         self.profile = profile
         self.name = name
@@ -133,6 +139,8 @@ class Board:
         self.cpu = cpu
         self.link = link
         self.console = console
+        self.first_channel = first_channel
+        self.lock: AbstractContextManager[Any] = nullcontext()
         self.boot_us = clock.now_us
         self.classes: dict[str, type[Any]] = {}
         self.watchers: list[Callable[[], None]] = []

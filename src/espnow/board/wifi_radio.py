@@ -93,7 +93,7 @@ class WifiRadio:
         self._power_save = 2 if esp8266 else 1
         self._away: tuple[int, Absence] | None = None
         self._station: JoiningStation | None = None
-        self.channel = 1
+        self.channel = self._board.first_channel
 
     # What it is told.
 

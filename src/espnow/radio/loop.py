@@ -15,10 +15,12 @@ Rules:
 from __future__ import annotations
 
 import heapq
+import itertools
 import os
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,9 +38,14 @@ class BoardLock:
     """Held by one thread at a time, which may take it again; a context manager.
 
     Threads of the program give way to the loop, which says that it waits.
+
+    Attributes:
+        soon: what is to be done under it as soon as possible.
+        deferred: somebody wanted to do something without it, and could not.
+        on_left: called when a thread lets go of it whole while one of these two holds.
     """
 
-    __slots__ = ("_lock", "acquire", "is_owned", "release", "wanted")
+    __slots__ = ("_lock", "acquire", "deferred", "is_owned", "on_left", "release", "soon", "wanted")
 
     def __init__(self) -> None:
         # RLock's own means for a Condition: they know the owner without a gap, also for a signal handler.
@@ -48,6 +55,9 @@ class BoardLock:
         self.release: Callable[[], None] = lock.release
         self.is_owned: Callable[[], bool] = lock._is_owned
         self.wanted = False
+        self.soon: deque[Callable[[], None]] = deque()
+        self.deferred = False
+        self.on_left: Callable[[], None] | None = None
 
     def __enter__(self) -> None:
         if self.wanted and not self.is_owned():
@@ -56,6 +66,8 @@ class BoardLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+        if (self.soon or self.deferred) and self.on_left is not None and not self.is_owned():
+            self.on_left()
 
     def take_first(self) -> None:
         """Take it before any thread of the program that asks again and again; for the loop."""
@@ -98,10 +110,11 @@ class RadioLoop:
     def __init__(self) -> None:
         """Make one that is idle; its thread begins with the first call that needs it."""
         self.lock = BoardLock()
+        self.lock.on_left = self.wake
         self.on_error: Callable[[BaseException], None] | None = None
         self._start_ns = time.monotonic_ns()
         self._heap: list[LoopTimer] = []
-        self._counter = 0
+        self._count = itertools.count().__next__
         self._watched: dict[int, Callable[[], None]] = {}
         self._afterwards: list[Callable[[], None]] = []
         self._waits_until_us = 0
@@ -122,30 +135,41 @@ class RadioLoop:
 
     def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> LoopTimer:
         """Call `function` under the lock at `at_us`, or as soon as possible (`espnow.link.Clock`)."""
-        with self.lock:
-            self._counter += 1
-            timer = LoopTimer((at_us, self._counter, function))
-            heapq.heappush(self._heap, timer)
-            if at_us < self._waits_until_us:
-                self._waits_until_us = at_us
-                self._wake()
-            elif self._thread is None:
-                self._begin()
+        timer = LoopTimer((at_us, self._count(), function))
+        heapq.heappush(self._heap, timer)
+        if self._thread is None:
+            self._begin()
+        elif at_us < self._waits_until_us:
+            self._waits_until_us = at_us
+            self.wake()
         return timer
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Call `function` under the lock, when the present call of the radio is over; the caller holds the lock.
+
+        The thread that waits next does it (`settle`), or the loop's when the lock is free.
+        """
+        self.lock.soon.append(function)
+
+    def settle(self) -> None:
+        """Do what `soon` left; for a thread of the program that holds the lock, before it waits."""
+        soon = self.lock.soon
+        while soon:
+            self._call(soon.popleft())
 
     def watch(self, fd: int, ready: Callable[[], None]) -> None:
         """Call `ready` under the lock whenever `fd` can be read, or is broken; it must read, or unwatch it."""
         with self.lock:
             self._watched[fd] = ready
             self._poll = None
-            self._wake()
+            self.wake()
 
     def unwatch(self, fd: int) -> None:
         """Forget a descriptor; before it is closed. Harmless if it is not watched."""
         with self.lock:
             if self._watched.pop(fd, None) is not None:
                 self._poll = None
-                self._wake()
+                self.wake()
 
     def afterwards(self, function: Callable[[], None]) -> None:
         """Call `function` without the lock when the loop's present round is over; at once from another thread."""
@@ -160,10 +184,24 @@ class RadioLoop:
             self._closed = True
             self._heap.clear()
             self._watched.clear()
-            self._wake()
+            self.lock.soon.clear()
+            self.wake()
         thread = self._thread
         if thread is not None and not self.in_loop and not self.lock.is_owned():
             thread.join()
+
+    def abandon(self) -> None:
+        """Forget everything in a process that was forked off: the thread is the parent's, and so is what it watches."""
+        self._closed = True
+        self._thread = None
+        fds, self._wake_fds = self._wake_fds, None
+        for fd in (*(fds or ()), *self._watched):
+            try:
+                os.close(fd)
+            except OSError:
+                pass
+        self._watched.clear()
+        self._heap.clear()
 
     # Inside.
 
@@ -176,8 +214,8 @@ class RadioLoop:
         self._thread = threading.Thread(target=self._run, name="espnow", daemon=True)
         self._thread.start()
 
-    def _wake(self) -> None:
-        """Let the thread look again at what it waits for."""
+    def wake(self) -> None:
+        """Let the thread look again at what it waits for, and at what is to be done."""
         if self._thread is None:
             self._begin()
         elif self._wake_fds is not None and not self.in_loop:
@@ -210,6 +248,7 @@ class RadioLoop:
                         if function is not None:
                             self._call(function)
                     self._run_due()
+                    self.settle()
                     afterwards, self._afterwards = self._afterwards, []
                 finally:
                     lock.release()
@@ -222,11 +261,13 @@ class RadioLoop:
 
     def _timeout_s(self) -> float | None:
         """Return how long to wait; from now on an earlier timer wakes the thread."""
+        if self.lock.soon:
+            return 0.0
         heap = self._heap
+        self._waits_until_us = 1 << 62  # first: whoever adds a timer from now on wakes the thread
         while heap and heap[0][2] is None:
             heapq.heappop(heap)
         if not heap:
-            self._waits_until_us = 1 << 62
             return None
         at_us: int = heap[0][0]
         self._waits_until_us = at_us

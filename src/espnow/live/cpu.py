@@ -1,0 +1,77 @@
+"""The threads of an ordinary program, as the waits of its calls see them (`espnow.link.Cpu`).
+
+Every call of the program holds the board's lock. One that waits lets go of it whole, so that the radio's loop and
+other threads go on, and waits for a lock of its own that `wake` opens. Who waits is noted before the board's lock is
+let go, so no wake is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from espnow.radio.loop import RadioLoop
+
+__all__ = ["LiveCpu"]
+
+
+class LiveCpu:
+    """The program's threads of control.
+
+    Attributes:
+        main_waits: the main thread is in a pause, and will look for callbacks when it is woken.
+        before_wait: called without the lock by the main thread before it waits, for what it put off.
+    """
+
+    __slots__ = ("_loop", "_main", "_to_wake", "_waiting", "before_wait", "main_waits")
+
+    def __init__(self, loop: RadioLoop) -> None:
+        self._loop = loop
+        self._main = threading.main_thread().ident
+        self._waiting: list[threading.Lock] = []
+        self._to_wake: list[threading.Lock] = []
+        self.main_waits = False
+        self.before_wait: Callable[[], None] | None = None
+
+    def pause(self, until_us: int | None) -> None:
+        """Let time pass until `wake` or `until_us`; the caller holds the lock."""
+        loop = self._loop
+        mine = threading.Lock()
+        mine.acquire()
+        self._waiting.append(mine)
+        is_main = threading.get_ident() == self._main
+        if is_main:
+            self.main_waits = True
+        try:
+            loop.settle()
+            if not mine.locked():  # that was what it would have waited for
+                return
+            with loop.lock.released():
+                if is_main and self.before_wait is not None:
+                    self.before_wait()
+                if until_us is None:
+                    mine.acquire()
+                else:
+                    timeout_s = (until_us - loop.now_us) / 1e6
+                    if timeout_s > 0:
+                        mine.acquire(timeout=timeout_s)
+        finally:
+            if is_main:
+                self.main_waits = False
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+
+    def wake(self) -> None:
+        """End the pauses that the program's threads are in; the caller holds the lock."""
+        if self._waiting:
+            self._to_wake += self._waiting
+            self._waiting.clear()
+            self._loop.afterwards(self._open)
+
+    def spend(self, us: int) -> None:
+        """Nothing: real time passes by itself. What the radio left is done."""
+        self._loop.settle()
+
+    def _open(self) -> None:
+        while self._to_wake:
+            self._to_wake.pop().release()

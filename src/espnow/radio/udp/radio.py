@@ -1,0 +1,465 @@
+"""The radio of ``udp:``: sends the frames of one station, answers what is for it, tries again what was not answered.
+
+Rules:
+
+- One frame at a time is on its way; the others wait, in order.
+- Paced, a frame waits for DIFS and a random backoff after whatever it heard last on its channel, and takes its airtime,
+  so that a program meets the limits of a real channel, and processes share it. A datagram leaves when its frame begins.
+  What overlaps is not lost: there are no collisions here.
+- A process that computes answers late: Python lets the radio's thread go on only every few milliseconds. So the time
+  for an answer is not SIFS, but grows with each attempt, and an answer counts whichever attempt it was for. All of it
+  ends `UdpSettings.answer_us` after the first attempt's end; frames that take longer on the air are tried less often.
+- A receiver remembers the last frame of each sender that it answered, answers a repetition again, and hands it up no
+  more: it came because the answer was late.
+- What is heard is not trusted: `Counts` counts what is refused, and nothing that arrives changes more than that.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import random
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from espnow.errors import LinkFull
+from espnow.frame import ACK_LENGTH, LR_RATES, SIFS_US, ack, airtime_us, response_rate, with_retry
+from espnow.link import Abilities, Outcome, ProtocolBit, RadioConfig, Station, Timer
+from espnow.radio.loop import RadioLoop
+from espnow.radio.udp.datagram import HEADER_LENGTH, MAX_MPDU, Kind, Malformed, UdpDatagram, build, parse
+
+__all__ = ["Counts", "UdpRadio", "UdpSettings"]
+
+_FCS_LENGTH = 4
+#: First byte of an action frame, which ESP-NOW's are.
+_ACTION = 0xD0
+_QUEUE_FRAMES = 32
+
+#: DIFS and slot of 802.11 at 2.4 GHz with long slots, and the first contention window, in slots.
+_DIFS_US = 50
+_SLOT_US = 20
+_CW_MIN = 31
+
+#: One that comes late to its turn, because the computer was busy, may begin so much earlier than it does.
+_CATCH_UP_US = 2_000
+
+#: No attempt begins that would end later than this after the frame came to the head of the queue.
+_LIFETIME_US = 90_000
+
+#: Datagrams that are read in one go before the program has a chance.
+_BATCH = 64
+
+#: Senders whose last frame is remembered.
+_REMEMBERED = 4096
+
+#: What a signal has lost at one metre, and how fast it fades with distance. Assumed: as the lab's air.
+_LOSS_AT_1M_DB = 40.0
+_FADING_DB = 30.0
+_WEAKEST_DBM = -127
+
+
+@dataclass(frozen=True, slots=True)
+class UdpSettings:
+    """How a radio behaves.
+
+    Attributes:
+        paced: frames take their airtime.
+        loss: probability that a frame, or an acknowledgement, that arrives is lost.
+        range_m: what comes from farther away is not heard, if both places are known.
+        position: metres east and north, or None.
+        rssi_dbm: how strongly it is heard at one metre; None: as its transmit power says.
+        answer_us: how long after its first attempt a frame is answered at the latest.
+    """
+
+    paced: bool = True
+    loss: float = 0.0
+    range_m: float = math.inf
+    position: tuple[float, float] | None = None
+    rssi_dbm: int | None = None
+    answer_us: int = 70_000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a radio has seen.
+
+    Attributes:
+        frames_sent: attempts, all together.
+        frames_heard: frames on its channel while its receiver was on, all together.
+        acks_sent: acknowledgements that it gave.
+        acks_heard: and that it got, in time.
+        acks_late: acknowledgements for something else than the frame under way.
+        repeated: frames that it had answered before.
+        lost: what arrived and was lost on purpose.
+        foreign: datagrams that are none of ours, or come from elsewhere.
+        send_errors: datagrams that the computer did not take.
+    """
+
+    frames_sent: int = 0
+    frames_heard: int = 0
+    acks_sent: int = 0
+    acks_heard: int = 0
+    acks_late: int = 0
+    repeated: int = 0
+    lost: int = 0
+    foreign: int = 0
+    send_errors: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Return them by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+class _Sending:
+    """The frame that is on its way."""
+
+    __slots__ = ("acknowledged", "attempt", "end_us", "give_up_us", "group", "mpdu", "number", "rate", "timer", "token")
+
+    def __init__(self, mpdu: bytes, token: int, number: int) -> None:
+        self.mpdu = mpdu
+        self.token = token
+        self.number = number
+        self.group = bool(mpdu[4] & 1)
+        self.attempt = 0
+        self.rate = 0
+        self.end_us = 0
+        self.give_up_us = 0
+        self.acknowledged = False
+        self.timer: Timer | None = None
+
+
+class UdpRadio:
+    """A link over UDP multicast (`espnow.link.Link`). Made by `espnow.radio.open_radio`.
+
+    Attributes:
+        station: who is above it.
+        abilities: all that links can do.
+        trouble: what the computer says against its datagrams, or None.
+        counts: what it has seen.
+    """
+
+    station: Station
+    abilities = Abilities(max_mpdu=MAX_MPDU)
+    trouble: str | None = None
+
+    def __init__(
+        self,
+        loop: RadioLoop,
+        heard: socket.socket,
+        sent: socket.socket,
+        group: tuple[str, int],
+        settings: UdpSettings,
+        report: Callable[[str], None],
+        *,
+        only_local: bool,
+    ) -> None:
+        self.counts = Counts()
+        self._loop = loop
+        self._heard = heard
+        self._sent = sent
+        self._group = group
+        self._settings = settings
+        self._report = report
+        self._only_local = only_local
+        self._config = RadioConfig()
+        self._addresses: frozenset[bytes] = frozenset()
+        self._hears_longrange = False
+        chance = random.SystemRandom()
+        self._random = random.Random(chance.getrandbits(64))
+        self._id = chance.getrandbits(64)
+        self._id_bytes = self._id.to_bytes(8, "little")
+        self._east_m, self._north_m = settings.position or (math.nan, math.nan)
+        self._queue: deque[tuple[bytes, int]] = deque()
+        self._sending: _Sending | None = None
+        self._number = chance.getrandbits(32)
+        self._free_at_us = 0
+        self._ideal_us = 0
+        self._answered: dict[int, int] = {}
+        self._closed = False
+        loop.watch(heard.fileno(), self._read_group)
+        loop.watch(sent.fileno(), self._read_answers)
+
+    # From above.
+
+    def configure(self, config: RadioConfig) -> None:
+        """Make the radio work as `config` says."""
+        self._config = config
+        self._addresses = frozenset(address for _, address in config.addresses)
+        self._hears_longrange = bool(config.protocols & ProtocolBit.LR)
+
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        """Queue a frame.
+
+        Raises:
+            LinkFull: too many frames wait.
+        """
+        if len(self._queue) >= _QUEUE_FRAMES:
+            raise LinkFull
+        self._queue.append((mpdu, token))
+        if self._sending is None:
+            self._begin(self._loop.now_us)
+
+    def close(self) -> None:
+        """Leave the group."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.clear()
+        if self._sending is not None and self._sending.timer is not None:
+            self._sending.timer.cancel()
+        self._sending = None
+        for opened in (self._heard, self._sent):
+            self._loop.unwatch(opened.fileno())
+            opened.close()
+
+    # Sending.
+
+    def _begin(self, ideal_us: int) -> None:
+        """Take the next frame in hand; `ideal_us` is when its turn came."""
+        mpdu, token = self._queue.popleft()
+        self._number = number = (self._number + 1) & 0xFFFFFFFF
+        self._sending = sending = _Sending(mpdu, token, number)
+        sending.give_up_us = self._loop.now_us + _LIFETIME_US
+        config = self._config
+        if not config.addresses or len(mpdu) > MAX_MPDU:  # a radio that is off sends nothing
+            self._loop.soon(lambda: self._finish(sending, Outcome.NOT_ACKNOWLEDGED))
+            return
+        # Wi-Fi's own frames leave with 1 Mb/s.
+        sending.rate = (config.group_rate if sending.group else config.rate) if mpdu[0] == _ACTION else 0
+        if self._settings.paced:
+            self._contend(sending, ideal_us)
+        else:
+            self._attempt(sending)
+
+    def _contend(self, sending: _Sending, ideal_us: int) -> None:
+        """Wait for the channel."""
+        loop = self._loop
+        now_us = loop.now_us
+        begin_us = max(self._free_at_us, ideal_us, now_us - _CATCH_UP_US)
+        begin_us += _DIFS_US + _SLOT_US * self._random.randint(0, _CW_MIN)
+        self._ideal_us = begin_us
+        if begin_us <= now_us:
+            self._attempt(sending)
+        else:
+            sending.timer = loop.call_at(begin_us, lambda: self._look_again(sending))
+
+    def _look_again(self, sending: _Sending) -> None:
+        """Begin, unless somebody else has begun meanwhile."""
+        if self._free_at_us > self._ideal_us:
+            self._contend(sending, self._free_at_us)
+        else:
+            self._attempt(sending)
+
+    def _attempt(self, sending: _Sending) -> None:
+        """Send the frame once."""
+        loop = self._loop
+        now_us = loop.now_us
+        sending.attempt += 1
+        mpdu = sending.mpdu if sending.attempt == 1 else with_retry(sending.mpdu)
+        self._send(Kind.FRAME, sending.rate, sending.attempt, sending.number, mpdu, self._group)
+        self.counts.frames_sent += 1
+        if self._settings.paced:
+            begin_us = self._ideal_us
+            airtime = airtime_us(len(mpdu) + _FCS_LENGTH, sending.rate)
+            sending.end_us = begin_us + airtime
+            if not sending.group:
+                sending.end_us += SIFS_US + _ack_us(sending.rate)
+            self._free_at_us = max(self._free_at_us, sending.end_us)
+        else:
+            sending.end_us = now_us
+        if sending.attempt == 1:
+            last_us = max(now_us, sending.end_us) + self._settings.answer_us
+            sending.give_up_us = min(sending.give_up_us, last_us) if self._settings.paced else last_us
+        if not sending.group:
+            sending.timer = loop.call_at(self._wait_until_us(sending), lambda: self._unanswered(sending))
+        elif sending.end_us <= now_us:
+            loop.soon(lambda: self._finish(sending, Outcome.ACKNOWLEDGED))
+        else:
+            sending.timer = loop.call_at(sending.end_us, lambda: self._finish(sending, Outcome.ACKNOWLEDGED))
+
+    def _wait_until_us(self, sending: _Sending) -> int:
+        """Return until when an answer to this attempt is waited for: longer each time, the last one to the end."""
+        attempts = max(self._config.attempts, 1)
+        if sending.attempt >= attempts:
+            return max(sending.give_up_us, sending.end_us)
+        share_us = self._settings.answer_us * sending.attempt * 2 // (attempts * (attempts + 1))
+        return max(sending.end_us, self._loop.now_us) + share_us
+
+    def _unanswered(self, sending: _Sending) -> None:
+        """Try again, or give up."""
+        now_us = self._loop.now_us
+        if sending.acknowledged:
+            self._finish(sending, Outcome.ACKNOWLEDGED)
+        elif sending.attempt >= self._config.attempts or now_us >= sending.give_up_us:
+            self._finish(sending, Outcome.NOT_ACKNOWLEDGED)
+        elif not self._settings.paced:
+            self._attempt(sending)
+        else:
+            needs_us = airtime_us(len(sending.mpdu) + _FCS_LENGTH, sending.rate)
+            if now_us + needs_us > sending.give_up_us:
+                sending.timer = self._loop.call_at(
+                    sending.give_up_us, lambda: self._finish(sending, Outcome.NOT_ACKNOWLEDGED)
+                )
+            else:
+                self._contend(sending, now_us)
+
+    def _finish(self, sending: _Sending, outcome: Outcome) -> None:
+        """Tell what became of a frame, and take the next."""
+        if self._sending is not sending:
+            return
+        if sending.timer is not None:
+            sending.timer.cancel()
+        self._sending = None
+        now_us = self._loop.now_us
+        if self._queue:
+            self._begin(sending.end_us if self._settings.paced else now_us)
+        self.station.outcome(sending.token, outcome, sending.attempt, now_us)
+
+    def _send(self, kind: int, rate: int, attempt: int, number: int, mpdu: bytes, to: tuple[str, int]) -> None:
+        """Send a datagram; one that the computer does not take is as lost as one on the air."""
+        config = self._config
+        rssi_dbm = self._settings.rssi_dbm
+        if rssi_dbm is None:
+            rssi_dbm = round(config.tx_power_dbm - _LOSS_AT_1M_DB)
+        attempt = min(attempt, 255)
+        datagram = UdpDatagram(
+            kind, config.channel, rate, rssi_dbm, attempt, self._id, number, self._east_m, self._north_m, mpdu
+        )
+        try:
+            self._sent.sendto(build(datagram), to)
+        except OSError as error:
+            self.counts.send_errors += 1
+            if error.errno != errno.EAGAIN and self.trouble is None:
+                self.trouble = f"udp: {self._group[0]}:{self._group[1]} takes nothing: {error.strerror}"
+                self._report(self.trouble)
+        else:
+            if self.trouble is not None:
+                self.trouble = None
+                self._report("udp: frames go out again")
+
+    # Hearing.
+
+    def _read_group(self) -> None:
+        """Take what was sent to the group."""
+        receive = self._heard.recvfrom
+        own = self._id_bytes
+        for _ in range(_BATCH):
+            try:
+                datagram, source = receive(HEADER_LENGTH + MAX_MPDU + 1)
+            except BlockingIOError:
+                return
+            except OSError:  # such as ENETDOWN: the next one may come
+                self.counts.foreign += 1
+                continue
+            if datagram[12:20] != own:
+                self._hear(datagram, source)
+                if self._closed:
+                    return
+
+    def _hear(self, datagram: bytes, source: tuple[str, int]) -> None:
+        """Take a datagram of the group."""
+        counts = self.counts
+        try:
+            parsed = parse(datagram)
+        except Malformed:
+            counts.foreign += 1
+            return
+        kind, channel, rate, rssi_dbm, _attempt, sender, number, east_m, north_m, mpdu = parsed
+        if kind != Kind.FRAME or (self._only_local and not source[0].startswith("127.")):
+            counts.foreign += 1
+            return
+        config = self._config
+        if not config.receiver_on or channel != config.channel:
+            return
+        settings = self._settings
+        if settings.position is not None and east_m == east_m and north_m == north_m:
+            distance_m = math.hypot(east_m - self._east_m, north_m - self._north_m)
+            if distance_m > settings.range_m:
+                return
+            if distance_m > 1.0:
+                rssi_dbm -= round(_FADING_DB * math.log10(distance_m))
+        rssi_dbm = min(0, max(rssi_dbm, _WEAKEST_DBM))
+        counts.frames_heard += 1
+        group = mpdu[4] & 1
+        now_us = self._loop.now_us
+        if settings.paced:
+            end_us = now_us + airtime_us(len(mpdu) + _FCS_LENGTH, rate)
+            if not group:
+                end_us += SIFS_US + _ack_us(rate)
+            if end_us > self._free_at_us:
+                self._free_at_us = end_us
+        if rate in LR_RATES and not self._hears_longrange:
+            return
+        if settings.loss and self._random.random() < settings.loss:
+            counts.lost += 1
+            return
+        if mpdu[4:10] in self._addresses:
+            self._send(Kind.ACK, response_rate(rate), 1, number, ack(mpdu[10:16]), source)
+            counts.acks_sent += 1
+            if self._answered.get(sender) == number:
+                counts.repeated += 1
+                return
+            if len(self._answered) >= _REMEMBERED:
+                self._answered.clear()
+            self._answered[sender] = number
+        elif not group and not config.promiscuous:
+            return
+        self.station.received(mpdu, rssi_dbm, channel, rate, now_us)
+
+    def _read_answers(self) -> None:
+        """Take what was sent to this radio alone: acknowledgements."""
+        receive = self._sent.recvfrom
+        for _ in range(_BATCH):
+            try:
+                datagram, _source = receive(HEADER_LENGTH + MAX_MPDU + 1)
+            except BlockingIOError:
+                return
+            except OSError:  # ICMP tells so that an earlier one reached nobody
+                self.counts.foreign += 1
+                continue
+            self._hear_answer(datagram)
+            if self._closed:
+                return
+
+    def _hear_answer(self, datagram: bytes) -> None:
+        """Take an acknowledgement."""
+        counts = self.counts
+        try:
+            parsed = parse(datagram)
+        except Malformed:
+            counts.foreign += 1
+            return
+        if parsed.kind != Kind.ACK:
+            counts.foreign += 1
+            return
+        sending = self._sending
+        config = self._config
+        if (
+            sending is None
+            or sending.group
+            or sending.acknowledged
+            or not sending.attempt
+            or parsed.number != sending.number
+            or parsed.mpdu[4:10] != sending.mpdu[10:16]
+            or parsed.channel != config.channel
+            or not config.receiver_on
+        ):
+            counts.acks_late += 1
+            return
+        if self._settings.loss and self._random.random() < self._settings.loss:
+            counts.lost += 1
+            return
+        counts.acks_heard += 1
+        sending.acknowledged = True
+        if sending.timer is not None:
+            sending.timer.cancel()
+        if sending.end_us <= self._loop.now_us:
+            self._finish(sending, Outcome.ACKNOWLEDGED)
+        else:
+            sending.timer = self._loop.call_at(sending.end_us, lambda: self._finish(sending, Outcome.ACKNOWLEDGED))
+
+
+def _ack_us(rate: int) -> int:
+    return airtime_us(ACK_LENGTH, response_rate(rate))

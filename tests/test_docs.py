@@ -28,7 +28,7 @@ from espnow.board import PROFILES, WifiTiming
 from espnow.board.accesspoint import ApTiming
 from espnow.capture import Dissector, PairSummary
 from espnow.cli._frames import as_json
-from espnow.cli.decode import _columns, _pair_json
+from espnow.cli._summary import columns_of, pair_json
 from espnow.cli.main import main
 from espnow.errors import EspNowCode
 from espnow.lab import Lab
@@ -226,7 +226,7 @@ def test_the_keys_of_a_json_line_are_documented() -> None:
 
 def test_the_keys_of_a_json_summary_are_documented() -> None:
     documented = {name for row in table("decode.md", "key of a pair") for name in re.findall(r"`(\w+)`", row[0])}
-    assert documented == set(_pair_json(PairSummary(None, bytes(6), bytes(6))))
+    assert documented == set(pair_json(PairSummary(None, bytes(6), bytes(6))))
 
 
 def test_the_columns_of_the_summary_are_documented() -> None:
@@ -234,7 +234,7 @@ def test_the_columns_of_the_summary_are_documented() -> None:
     pair.acknowledged = pair.encrypted = pair.unopened = pair.restarts = 1
     pair.dropped = pair.replayed = pair.duplicates = 1
     documented = [name.strip() for row in table("decode.md", "column") for name in row[0].split(",")]
-    assert [column.head for column in _columns([pair])][2:] == documented
+    assert [column.head for column in columns_of([pair])][2:] == documented
 
 
 def test_public_names_are_documented() -> None:

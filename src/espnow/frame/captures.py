@@ -1,4 +1,4 @@
-"""Capture files, pcap and pcapng: bytes to packets, and packets to bytes of pcapng.
+"""Capture files, pcap and pcapng: bytes to packets, and (from `capture_blocks`) packets to bytes of pcapng.
 
 Rules:
 
@@ -7,7 +7,6 @@ Rules:
   bytes alone.
 - What was read before a damage is given out; the damage is told by `problem` and raised by `finish`, as FrameError.
 - A packet's bytes are opaque here: the link type says what they are.
-- Builders are little endian, count microseconds and refuse a bad argument with ValueError.
 
 No kept library fits: dpkt takes the first interface of a pcapng file for all, python-pcapng reads no pcap, scapy is
 under the GPL and takes 3 us a packet, pycapng wants a name or the whole file in memory; none of them can be fed.
@@ -19,10 +18,29 @@ libpcap's pcap-savefile(5).
 from __future__ import annotations
 
 from math import gcd
-from struct import Struct, error
-from typing import Final, Literal, NamedTuple
+from struct import Struct
+from typing import Literal, NamedTuple
 
 from espnow.errors import FrameError
+from espnow.frame.capture_blocks import (
+    BYTE_ORDER,
+    INTERFACE_BLOCK,
+    MAX_NAME,
+    MAX_PACKET,
+    MIN_BLOCK,
+    MIN_INTERFACE,
+    MIN_PACKET,
+    MIN_SECTION,
+    OPTION_FCS_LENGTH,
+    OPTION_NAME,
+    OPTION_OFFSET,
+    OPTION_RESOLUTION,
+    PACKET_BLOCK,
+    SECTION_BLOCK,
+    build_interface,
+    build_packet,
+    build_section,
+)
 
 __all__ = [
     "MAX_PACKET",
@@ -34,33 +52,16 @@ __all__ = [
     "build_section",
 ]
 
-#: The longest packet that a capture holds: Wireshark's WTAP_MAX_PACKET_SIZE_STANDARD, libpcap's MAXIMUM_SNAPLEN.
-MAX_PACKET: Final = 262144
-
-_SECTION_BLOCK = 0x0A0D0D0A
-_INTERFACE_BLOCK = 1
 _OLD_PACKET_BLOCK = 2
 _SIMPLE_PACKET_BLOCK = 3
-_PACKET_BLOCK = 6
-_READ_BLOCKS = frozenset((_INTERFACE_BLOCK, _OLD_PACKET_BLOCK, _SIMPLE_PACKET_BLOCK, _PACKET_BLOCK))
+_READ_BLOCKS = frozenset((INTERFACE_BLOCK, _OLD_PACKET_BLOCK, _SIMPLE_PACKET_BLOCK, PACKET_BLOCK))
 
-_BYTE_ORDER = 0x1A2B3C4D
-_MIN_BLOCK = 12
-_MIN_SECTION = 28
-_MIN_INTERFACE = 20
 _MIN_SIMPLE_PACKET = 16
-_MIN_PACKET = 32
 # Options of a packet count, so that one limit serves the packet and what is kept in memory.
-_MAX_BLOCK = MAX_PACKET + _MIN_PACKET
-
-_OPTION_NAME = 2
-_OPTION_RESOLUTION = 9
-_OPTION_FCS_LENGTH = 13
-_OPTION_OFFSET = 14
+_MAX_BLOCK = MAX_PACKET + MIN_PACKET
 
 # Assumed to be more than anybody has; the drafts give no limits.
 _MAX_INTERFACES = 4096
-_MAX_NAME = 256
 
 _PCAP_OPENING = 24
 _PCAP_PACKET = 16
@@ -69,8 +70,6 @@ _FCS_KNOWN = 0x04000000
 _FCS_SHIFT = 28
 
 _NS = 1_000_000_000
-_MAX_TIME_US = (1 << 64) - 1
-_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 # A named tuple's own constructor is a Python function around this one.
 _new = tuple.__new__
@@ -314,7 +313,7 @@ class CaptureParser:
         elif magic == b"\x0a\x0d\x0d\x0a":
             self.format = "pcapng"
             self._step = self._pcapng
-            self._need = _MIN_BLOCK
+            self._need = MIN_BLOCK
         else:
             for prefix, what in _OTHERS:
                 if magic.startswith(prefix):
@@ -372,7 +371,7 @@ class CaptureParser:
     def _pcapng(self, data: bytes, at: int, records: list[Record]) -> int:
         """Read blocks of a pcapng file."""
         end = len(data)
-        limit = end - _MIN_PACKET
+        limit = end - MIN_PACKET
         append = records.append
         new = _new
         while True:
@@ -385,9 +384,9 @@ class CaptureParser:
                 after = at + length
                 clock = clock_of(number)
                 if (
-                    kind != _PACKET_BLOCK
+                    kind != PACKET_BLOCK
                     or after > end
-                    or captured > length - _MIN_PACKET
+                    or captured > length - MIN_PACKET
                     or clock is None
                     or length > _MAX_BLOCK
                     or length & 3
@@ -416,20 +415,20 @@ class CaptureParser:
     def _block(self, data: bytes, at: int, records: list[Record]) -> int:
         """Read one block of any kind."""
         left = len(data) - at
-        if left < _MIN_BLOCK:
-            self._need = _MIN_BLOCK
+        if left < MIN_BLOCK:
+            self._need = MIN_BLOCK
             return at
         length: int
         kind, length = self._order.head.unpack_from(data, at)
-        least = _MIN_BLOCK
-        if kind == _SECTION_BLOCK:
-            if left < _MIN_SECTION:
-                self._need = _MIN_SECTION
+        least = MIN_BLOCK
+        if kind == SECTION_BLOCK:
+            if left < MIN_SECTION:
+                self._need = MIN_SECTION
                 return at
             if not self._open_section(data, at):
                 return at
             length = self._order.number.unpack_from(data, at + 4)[0]
-            least = _MIN_SECTION
+            least = MIN_SECTION
         if length < least or length & 3:
             self._fault = f"a block of {length} bytes at byte {self._base + at}"
             return at
@@ -439,15 +438,15 @@ class CaptureParser:
                     self._need = length
                     return at
                 if self._order.number.unpack_from(data, at + length - 4)[0] == length:
-                    if kind == _INTERFACE_BLOCK:
+                    if kind == INTERFACE_BLOCK:
                         self._describe(data, at, length)
                     else:
                         self._packet(kind, data, at, length, records)
                     return at + length
             else:
                 self.bad_blocks += 1
-                self._described += kind == _INTERFACE_BLOCK
-        elif kind != _SECTION_BLOCK:
+                self._described += kind == INTERFACE_BLOCK
+        elif kind != SECTION_BLOCK:
             self.skipped_blocks += 1
         # Passed over unseen, but for the length that is repeated at its end.
         self._opened_at = self._base + at
@@ -481,7 +480,7 @@ class CaptureParser:
     def _open_section(self, data: bytes, at: int) -> bool:
         """Begin a section, in which byte order and interfaces are its own."""
         for order in (_LITTLE, _BIG):
-            if order.number.unpack_from(data, at + 8)[0] == _BYTE_ORDER:
+            if order.number.unpack_from(data, at + 8)[0] == BYTE_ORDER:
                 break
         else:
             self._fault = f"a section without a byte order at byte {self._base + at}"
@@ -501,7 +500,7 @@ class CaptureParser:
         order = self._order
         number = self._described
         self._described += 1
-        if length < _MIN_INTERFACE or number >= _MAX_INTERFACES:
+        if length < MIN_INTERFACE or number >= _MAX_INTERFACES:
             self.bad_blocks += 1
             return
         link_type, _reserved, snap_length = order.interface.unpack_from(data, at + 8)
@@ -516,15 +515,15 @@ class CaptureParser:
             position += 4
             if code == 0 or position + size > end:
                 break
-            if code == _OPTION_NAME:
-                name = data[position : position + min(size, _MAX_NAME)].decode(errors="replace").rstrip("\0")
-            elif code == _OPTION_RESOLUTION and size == 1:
+            if code == OPTION_NAME:
+                name = data[position : position + min(size, MAX_NAME)].decode(errors="replace").rstrip("\0")
+            elif code == OPTION_RESOLUTION and size == 1:
                 exponent = data[position]
                 ticks_per_second = 1 << (exponent & 0x7F) if exponent & 0x80 else 10**exponent
-            elif code == _OPTION_FCS_LENGTH and size == 1:
+            elif code == OPTION_FCS_LENGTH and size == 1:
                 # The draft says bits, Wireshark reads bytes; no FCS has 16 bytes.
                 fcs_length = data[position] // 8 if data[position] >= 16 else data[position]
-            elif code == _OPTION_OFFSET and size == 8:
+            elif code == OPTION_OFFSET and size == 8:
                 offset_s = order.offset.unpack_from(data, position)[0]
             position += size + (-size & 3)
         interface = Interface(
@@ -546,89 +545,15 @@ class CaptureParser:
                 if captured <= length - _MIN_SIMPLE_PACKET:
                     records.append(Record(None, interface, data[at + 12 : at + 12 + captured], original))
                     return
-        elif kind == _OLD_PACKET_BLOCK and length >= _MIN_PACKET:
+        elif kind == _OLD_PACKET_BLOCK and length >= MIN_PACKET:
             _, _, _, high, low, captured, original = self._order.packet.unpack_from(data, at)
             clock = self._clocks.get(self._order.short.unpack_from(data, at + 8)[0])
-            if clock is not None and captured <= length - _MIN_PACKET:
+            if clock is not None and captured <= length - MIN_PACKET:
                 interface, factor, divisor, offset = clock
                 at_ns = (high << 32 | low) * factor // divisor + offset
                 records.append(Record(at_ns, interface, data[at + 28 : at + 28 + captured], original))
                 return
         self.bad_blocks += 1
-
-
-def build_section() -> bytes:
-    """Return what a pcapng file opens with: a section of unknown length, without options."""
-    return _SECTION
-
-
-# Type, length, byte order, version 1.0, section length unknown, no options, length again.
-_SECTION = Struct("<IIIHHqI").pack(_SECTION_BLOCK, _MIN_SECTION, _BYTE_ORDER, 1, 0, -1, _MIN_SECTION)
-_INTERFACE_HEAD = Struct("<IIHHI")
-_OPTION = Struct("<HH")
-# Option if_tsresol of 1 byte: 10**-6 s, padded to 4; end of options.
-_MICROSECONDS = Struct("<HHB3xHH").pack(_OPTION_RESOLUTION, 1, 6, 0, 0)
-
-
-def build_interface(link_type: int, *, snap_length: int = 0, name: str = "") -> bytes:
-    """Return the pcapng block that describes an interface. The first of a section has number 0.
-
-    Args:
-        link_type: LINKTYPE_* number, such as 127 for radiotap.
-        snap_length: packets are cut to that many bytes; 0 for no limit.
-        name: such as ``wlan0mon``, at most 256 bytes of UTF-8; "" for none.
-
-    Raises:
-        ValueError: an argument is out of its range.
-    """
-    options = _MICROSECONDS
-    if name:
-        encoded = name.encode()
-        if len(encoded) > _MAX_NAME:
-            raise ValueError(f"an interface name of {len(encoded)} bytes, more than {_MAX_NAME}")
-        options = _OPTION.pack(_OPTION_NAME, len(encoded)) + encoded + _PADDING[len(encoded) & 3] + options
-    length = _MIN_INTERFACE + len(options)
-    try:
-        head = _INTERFACE_HEAD.pack(_INTERFACE_BLOCK, length, link_type, 0, snap_length)
-    except error as reason:
-        raise ValueError(
-            f"out of range: link type {link_type!r} (0..65535) or snap length {snap_length!r} (32 bits)"
-        ) from reason
-    return head + options + _LITTLE.number.pack(length)
-
-
-def build_packet(packet: bytes, *, at_us: int, interface: int = 0, length: int | None = None) -> bytes:
-    """Return the pcapng block of one packet.
-
-    Args:
-        packet: with its link-layer header, at most `MAX_PACKET` bytes.
-        at_us: time since 1970, UTC; 0 or more.
-        interface: number of one that the section describes already.
-        length: on the air, or None for a packet that was not cut.
-
-    Raises:
-        ValueError: an argument is out of its range.
-    """
-    if not 0 <= at_us <= _MAX_TIME_US:
-        raise ValueError(f"time {at_us!r} us is not in 0..2**64 - 1")
-    captured = len(packet)
-    if captured > MAX_PACKET:
-        raise ValueError(f"a packet of {captured} bytes, more than {MAX_PACKET}")
-    padding = _PADDING[captured & 3]
-    block = _MIN_PACKET + captured + len(padding)
-    try:
-        head = _LITTLE.packet.pack(
-            _PACKET_BLOCK,
-            block,
-            interface,
-            at_us >> 32,
-            at_us & 0xFFFFFFFF,
-            captured,
-            captured if length is None else length,
-        )
-    except error as reason:
-        raise ValueError(f"out of range: interface {interface!r} or length {length!r} (32 bits)") from reason
-    return b"".join((head, packet, padding, _LITTLE.number.pack(block)))
 
 
 def _packets(count: int) -> str:

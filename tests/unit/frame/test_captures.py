@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from espnow.errors import FrameError
 from espnow.frame import captures
+from espnow.frame.capture_blocks import INBOUND, OUTBOUND
 from espnow.frame.captures import MAX_PACKET, CaptureParser, Interface, Record
 
 repeatable = settings(derandomize=True, deadline=None)
@@ -757,6 +758,27 @@ def test_what_is_built_is_what_the_draft_says() -> None:
 
 
 @pytest.mark.parametrize(
+    ("direction", "comment", "expected"),
+    [
+        (INBOUND, "", options((2, b"\1\0\0\0"))),
+        (OUTBOUND, "", options((2, b"\2\0\0\0"))),
+        (0, "kept", options((1, b"kept"))),
+        (0, "2 µs", options((1, "2 µs".encode()))),
+        (OUTBOUND, "x" * 1024, options((1, b"x" * 1024), (2, b"\2\0\0\0"))),
+    ],
+    ids=["in", "out", "comment", "UTF-8", "both"],
+)
+def test_options_of_a_packet_are_what_the_draft_says(direction: int, comment: str, expected: bytes) -> None:
+    for size in range(5):
+        packet = b"p" * size
+        built = captures.build_packet(packet, at_us=3, direction=direction, comment=comment)
+        assert built == enhanced(packet, 3, content=expected)
+        found = parse(captures.build_section() + captures.build_interface(127) + built + built)
+        assert [record.packet for record in found.records] == [packet, packet]
+        assert found.problem is None
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         {"at_us": -1},
@@ -766,6 +788,10 @@ def test_what_is_built_is_what_the_draft_says() -> None:
         {"length": -1},
         {"length": 2**32},
         {"packet": b"x" * (MAX_PACKET + 1)},
+        {"packet": b"x" * MAX_PACKET, "direction": INBOUND},
+        {"direction": -1},
+        {"direction": 3},
+        {"comment": "x" * 1025},
     ],
     ids=str,
 )

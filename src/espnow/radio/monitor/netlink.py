@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterator
 from struct import Struct
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 __all__ = [
     "GenericNetlink",
@@ -242,7 +242,7 @@ class GenericNetlink:
             if _GROUP_NAME in parts and _GROUP_ID in parts:
                 self._groups[parts[_GROUP_NAME].rstrip(b"\0").decode()] = parse_u32(parts[_GROUP_ID])
 
-    def __enter__(self) -> GenericNetlink:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
@@ -362,7 +362,7 @@ class GenericNetlink:
                     self._note(kind, body)
                     continue
                 whole = whole and not flags & _INTERRUPTED
-                if kind == _ERROR or kind == _DONE:
+                if kind in (_ERROR, _DONE):
                     _check(flags, body)
                     return found if whole else None
                 if len(body) >= _GENERIC_HEADER.size:

@@ -1,8 +1,8 @@
 """The threads of an ordinary program, as the waits of its calls see them (`espnow.link.Cpu`).
 
-Every call of the program holds the board's lock. One that waits lets go of it whole, so that the radio's loop and
-other threads go on, and waits for a lock of its own that `wake` opens. Who waits is noted before the board's lock is
-let go, so no wake is lost.
+Every call of the program holds the board's lock. One that waits lets go of it whole, so that other threads go on, and
+waits for a lock of its own that `wake` opens; meanwhile the first that waits does the work of the radio's loop
+(`RadioLoop.lead`). Who waits is noted before the board's lock is let go, so no wake is lost.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class LiveCpu:
     def pause(self, until_us: int | None) -> None:
         """Let time pass until `wake` or `until_us`; the caller holds the lock."""
         loop = self._loop
+        lock = loop.lock
         mine = threading.Lock()
         mine.acquire()
         self._waiting.append(mine)
@@ -46,15 +47,11 @@ class LiveCpu:
             loop.settle()
             if not mine.locked():  # that was what it would have waited for
                 return
-            with loop.lock.released():
+            with lock.released():
                 if is_main and self.before_wait is not None:
                     self.before_wait()
-                if until_us is None:
-                    mine.acquire()
-                else:
-                    timeout_s = (until_us - loop.now_us) / 1e6
-                    if timeout_s > 0:
-                        mine.acquire(timeout=timeout_s)
+                if not loop.lead(mine, until_us):
+                    _wait(mine, None if until_us is None else until_us - loop.now_us)
         finally:
             if is_main:
                 self.main_waits = False
@@ -67,6 +64,8 @@ class LiveCpu:
             self._to_wake += self._waiting
             self._waiting.clear()
             self._loop.afterwards(self._open)
+            if not self._loop.in_round:  # one of them may lead
+                self._loop.wake()
 
     def spend(self, us: int) -> None:
         """Nothing: real time passes by itself. What the radio left is done."""
@@ -75,3 +74,10 @@ class LiveCpu:
     def _open(self) -> None:
         while self._to_wake:
             self._to_wake.pop().release()
+
+
+def _wait(gate: threading.Lock, left_us: int | None) -> None:
+    if left_us is None:
+        gate.acquire()
+    elif left_us > 0:
+        gate.acquire(timeout=left_us / 1e6)

@@ -9,6 +9,10 @@ Rules:
 - A thread that wants to wait lets go of the lock whole (`BoardLock.released`).
 - Nobody is woken while the lock is held by the loop: what must be woken is noted, and done at the end of the round
   (`RadioLoop.afterwards`), since a thread that wakes to find the lock taken costs two switches more.
+- A thread of the program that waits for the radio does the loop's work itself (`RadioLoop.lead`): an answer then costs
+  no switch between threads, which is most of what it would cost. The loop's own thread rests meanwhile, and goes on a
+  millisecond after the program has turned to something else.
+- A leader that is the main thread takes no signal in the middle of a round, so that Ctrl-C cannot cut a radio in two.
 - Time is the monotonic clock's, microseconds since the loop was made.
 """
 
@@ -18,6 +22,7 @@ import heapq
 import itertools
 import os
 import select
+import signal
 import threading
 import time
 from collections import deque
@@ -32,6 +37,17 @@ _SELECT_LIMIT = 1024
 
 #: How long a program gives way to the loop that waits for the lock, so that one that polls does not starve it.
 _GIVE_WAY_S = 50e-6
+
+#: How long the loop's thread leaves the work to a program that led it a moment ago, and likely will again.
+_REST_US = 1_000
+
+#: After so many looks at a leader that goes on leading, the loop's thread rests until it is called.
+_RESTS = 4
+
+#: The signals whose handlers usually raise.
+_SIGNALS = frozenset(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, "pthread_sigmask")
+)
 
 
 class BoardLock:
@@ -121,6 +137,13 @@ class RadioLoop:
         self._thread: threading.Thread | None = None
         self._wake_fds: tuple[int, int] | None = None
         self._poll: select.poll | None = None
+        self._round_by = 0  # identity of the thread that is in a round
+        self._leading = False
+        self._led_until_us = 0
+        self._rest = threading.Lock()
+        self._rest.acquire()
+        self._rests_long = False
+        self._main = threading.main_thread().ident
         self._closed = False
 
     @property
@@ -129,9 +152,9 @@ class RadioLoop:
         return (time.monotonic_ns() - self._start_ns) // 1000
 
     @property
-    def in_loop(self) -> bool:
-        """Whether the caller is the loop's thread."""
-        return self._thread is threading.current_thread()
+    def in_round(self) -> bool:
+        """Whether the caller is called by the loop."""
+        return self._round_by == threading.get_ident()
 
     def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> LoopTimer:
         """Call `function` under the lock at `at_us`, or as soon as possible (`espnow.link.Clock`)."""
@@ -172,8 +195,8 @@ class RadioLoop:
                 self.wake()
 
     def afterwards(self, function: Callable[[], None]) -> None:
-        """Call `function` without the lock when the loop's present round is over; at once from another thread."""
-        if self._thread is not None and threading.get_ident() == self._thread.ident:
+        """Call `function` without the lock when the loop's present round is over; at once from elsewhere."""
+        if self._round_by == threading.get_ident():
             self._afterwards.append(function)
         else:
             function()
@@ -186,8 +209,9 @@ class RadioLoop:
             self._watched.clear()
             self.lock.soon.clear()
             self.wake()
+            self._call_thread()
         thread = self._thread
-        if thread is not None and not self.in_loop and not self.lock.is_owned():
+        if thread is not None and thread is not threading.current_thread() and not self.lock.is_owned():
             thread.join()
 
     def abandon(self) -> None:
@@ -218,11 +242,77 @@ class RadioLoop:
         """Let the thread look again at what it waits for, and at what is to be done."""
         if self._thread is None:
             self._begin()
-        elif self._wake_fds is not None and not self.in_loop:
+        elif self._wake_fds is not None and self._round_by != threading.get_ident():
             try:
                 os.write(self._wake_fds[1], b"\0")
             except BlockingIOError:  # it was woken often enough
                 pass
+
+    def lead(self, gate: threading.Lock, until_us: int | None) -> bool:
+        """Do the loop's work until `gate` is free, or until a time; for a thread of the program, without the lock.
+
+        Returns:
+            False, at once, if another thread leads, or the loop is not running.
+        """
+        if self._leading or self._thread is None or self._closed:
+            return False
+        masks = bool(_SIGNALS) and threading.get_ident() == self._main
+        self._leading = True
+        try:
+            while gate.locked() and not self._closed:
+                with self.lock:
+                    timeout_s = self._timeout_s()
+                    waiting = [*self._wake_fds[:1], *self._watched] if self._wake_fds is not None else []
+                if until_us is not None:
+                    left_s = (until_us - self.now_us) / 1e6
+                    if left_s <= 0:
+                        break
+                    if timeout_s is None or left_s < timeout_s:
+                        timeout_s = left_s
+                ready = self._wait(waiting, timeout_s)
+                if masks:
+                    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+                try:
+                    self._round(ready)
+                finally:
+                    if masks:
+                        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        finally:
+            self._led_until_us = self.now_us
+            self._leading = False
+            self._waits_until_us = 0  # nobody waits now; the loop's thread looks when it goes on
+            if self._rests_long:
+                self._call_thread()
+        return True
+
+    def _call_thread(self) -> None:
+        """End the rest of the loop's thread."""
+        self._rests_long = False
+        try:
+            self._rest.release()
+        except RuntimeError:  # it was called already
+            pass
+
+    def _rest_while_led(self) -> None:
+        """Leave the work to a thread of the program that leads, and some time longer."""
+        looks = 0
+        while not self._closed:
+            if self._leading:
+                looks += 1
+                if looks > _RESTS:
+                    self._rests_long = True
+                    if not self._leading:  # it left between the two looks
+                        self._rests_long = False
+                        continue
+                    self._rest.acquire()
+                    looks = 0
+                else:
+                    self._rest.acquire(timeout=_REST_US / 1e6)
+                continue
+            left_us = self._led_until_us + _REST_US - self.now_us
+            if left_us <= 0:
+                return
+            self._rest.acquire(timeout=left_us / 1e6)
 
     def _run(self) -> None:
         assert self._wake_fds is not None
@@ -230,6 +320,7 @@ class RadioLoop:
         lock = self.lock
         try:
             while not self._closed:
+                self._rest_while_led()
                 lock.take_first()
                 try:
                     timeout_s = self._timeout_s()
@@ -237,27 +328,38 @@ class RadioLoop:
                 finally:
                     lock.release()
                 ready = self._wait(waiting, timeout_s)
-                lock.take_first()
-                try:
-                    self._waits_until_us = 0
-                    for fd in ready:
-                        if fd == woken:
-                            os.read(woken, 4096)
-                            continue
-                        function = self._watched.get(fd)
-                        if function is not None:
-                            self._call(function)
-                    self._run_due()
-                    self.settle()
-                    afterwards, self._afterwards = self._afterwards, []
-                finally:
-                    lock.release()
-                for function in afterwards:
-                    self._call(function)
+                if not self._leading:
+                    self._round(ready)
         finally:
             self._wake_fds = None
             os.close(woken)
             os.close(waking)
+
+    def _round(self, ready: list[int]) -> None:
+        """Call what is ready and what is due."""
+        lock = self.lock
+        lock.take_first()
+        try:
+            self._round_by = threading.get_ident()
+            self._waits_until_us = 0
+            watched = self._watched
+            for fd in ready:
+                function = watched.get(fd)
+                if function is not None:
+                    self._call(function)
+                elif self._wake_fds is not None and fd == self._wake_fds[0]:
+                    try:
+                        os.read(fd, 4096)
+                    except BlockingIOError:  # another thread has read it
+                        pass
+            self._run_due()
+            self.settle()
+            afterwards, self._afterwards = self._afterwards, []
+        finally:
+            self._round_by = 0
+            lock.release()
+        for function in afterwards:
+            self._call(function)
 
     def _timeout_s(self) -> float | None:
         """Return how long to wait; from now on an earlier timer wakes the thread."""

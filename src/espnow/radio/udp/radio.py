@@ -138,6 +138,7 @@ class UdpRadio:
         abilities: all that links can do.
         trouble: what the computer says against its datagrams, or None.
         counts: what it has seen.
+        sender: the random number in its datagrams.
     """
 
     station: Station
@@ -168,8 +169,8 @@ class UdpRadio:
         self._hears_longrange = False
         chance = random.SystemRandom()
         self._random = random.Random(chance.getrandbits(64))
-        self._id = chance.getrandbits(64)
-        self._id_bytes = self._id.to_bytes(8, "little")
+        self.sender = chance.getrandbits(64)
+        self._id_bytes = self.sender.to_bytes(8, "little")
         self._east_m, self._north_m = settings.position or (math.nan, math.nan)
         self._queue: deque[tuple[bytes, int]] = deque()
         self._sending: _Sending | None = None
@@ -325,7 +326,7 @@ class UdpRadio:
             rssi_dbm = round(config.tx_power_dbm - _LOSS_AT_1M_DB)
         attempt = min(attempt, 255)
         datagram = UdpDatagram(
-            kind, config.channel, rate, rssi_dbm, attempt, self._id, number, self._east_m, self._north_m, mpdu
+            kind, config.channel, rate, rssi_dbm, attempt, self.sender, number, self._east_m, self._north_m, mpdu
         )
         try:
             self._sent.sendto(build(datagram), to)

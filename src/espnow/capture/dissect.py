@@ -13,16 +13,14 @@ from typing import NamedTuple
 
 from espnow.capture.keys import KeyRing
 from espnow.errors import FrameError
-from espnow.frame import Examined, Frame, Freshness, Oddity, ProtectedFrame, ReplayCheck, examine, radiotap
+from espnow.frame import Examined, Frame, Freshness, Oddity, ProtectedFrame, ReplayCheck, examine
+from espnow.frame.captured import find_mpdu
 from espnow.frame.captures import Interface, Record
 from espnow.frame.decoders import Decoded, Decoders
 from espnow.frame.mac80211 import FCS_LENGTH, fcs_is_right
 from espnow.frame.radiotap import Radiotap
 
 __all__ = ["CapturedFrame", "Dissector", "OtherFrame"]
-
-#: Frames without a header of their own before them (LINKTYPE_IEEE802_11).
-LINKTYPE_80211 = 105
 
 _new = tuple.__new__
 
@@ -111,41 +109,23 @@ class Dissector:
         Another frame than ESP-NOW's, whose FCS is wrong, is none.
         """
         self.packets += 1
-        at_ns, interface, packet, length = record
-        link_type = interface.link_type
-        radio: Radiotap | None = None
-        oddity: Oddity | None = None
-        has_fcs = False
-        told = True
-        missing = max(length - len(packet), 0)  # a file may say anything
-        if link_type == radiotap.LINKTYPE:
-            try:
-                radio = radiotap.parse(packet)
-            except FrameError:
-                self.unreadable += 1
-                return None
-            mpdu = packet[radio.length :]
-            if radio.flags:
-                has_fcs = radio.has_fcs
-                if radio.bad_fcs:
-                    oddity = Oddity.WRONG_FCS
-            elif radio.flags is None:
-                told = False
-        elif link_type == LINKTYPE_80211:
-            mpdu = packet
-            has_fcs = interface.fcs_length == FCS_LENGTH
-            told = interface.fcs_length is not None
-        else:
+        try:
+            found = find_mpdu(record)
+        except FrameError:
+            self.unreadable += 1
+            return None
+        if found is None:
             self.other_links += 1
             return None
-        if not told:
-            has_fcs = not missing and fcs_is_right(mpdu)
+        mpdu, radio, has_fcs, missing, bad_fcs = found
+        at_ns, interface, _, _ = record
+        oddity = Oddity.WRONG_FCS if bad_fcs else None
         try:
             frame, oddities = examine(mpdu, has_fcs=has_fcs, missing=missing)
         except FrameError:
             if not has_fcs or missing:
-                return None if oddity is not None else OtherFrame(interface, mpdu)
-            if oddity is not None or not fcs_is_right(mpdu):
+                return None if bad_fcs else OtherFrame(interface, mpdu)
+            if bad_fcs or not fcs_is_right(mpdu):
                 return None  # no bit of it can be believed
             return OtherFrame(interface, mpdu[:-FCS_LENGTH])
         if oddity is not None and oddity not in oddities:

@@ -1,0 +1,139 @@
+"""A command on a radio without either: virtual time, and a link that does what a test says."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from espnow import radio as radios
+from espnow.cli import _radio
+from espnow.cli.main import main
+from espnow.link import Abilities
+from espnow.live.address import Claim
+from espnow.radio.loop import BoardLock
+from espnow.testing import ManualClock, ScriptedLink, WaitsForever
+
+OWN = bytes.fromhex("18fe34000004")
+
+
+class VirtualLoop(ManualClock):
+    """A loop whose time moves when the command waits (`espnow.radio.loop.RadioLoop`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = BoardLock()
+        self.watched: dict[int, Callable[[], None]] = {}
+        self.closed = False
+
+    def watch(self, fd: int, ready: Callable[[], None]) -> None:
+        self.watched[fd] = ready
+
+    def unwatch(self, fd: int) -> None:
+        self.watched.pop(fd, None)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def step(self) -> None:
+        if all(timer[3] or timer[2] is None for timer in self._heap):
+            raise WaitsForever("the command waits, and nothing will ever happen")
+        with self.lock:
+            self._run_next(None)
+
+
+class Result(NamedTuple):
+    """What a command did."""
+
+    code: object
+    out: list[str]
+    err: list[str]
+
+    @property
+    def json(self) -> list[Any]:
+        return [json.loads(line) for line in self.out]
+
+
+class Radio:
+    """The radio ``scripted:``, and the commands that a test runs on it.
+
+    Attributes:
+        abilities: what it can do.
+        loop: of the last command.
+        link: of the last command.
+        report: what the link tells a person with.
+    """
+
+    loop: VirtualLoop
+    link: ScriptedLink
+    report: Callable[[str], None]
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.abilities = Abilities()
+        self._capsys = capsys
+        self._plan: list[tuple[float, Callable[[], object]]] = []
+        self._opening: list[Callable[[], object]] = []
+
+    def at(self, ms: float, call: Callable[[], object]) -> None:
+        """Call something so long after the radio is opened."""
+        self._plan.append((ms, call))
+
+    def when_opened(self, call: Callable[[], object]) -> None:
+        """Call something when the radio is opened."""
+        self._opening.append(call)
+
+    def hear(self, ms: float, message: bytes | str, **more: Any) -> None:
+        """Let a message arrive at a time."""
+        self.at(ms, lambda: self.link.inject(message, **more))
+
+    def interrupt(self, ms: float, number: int = signal.SIGINT) -> None:
+        """Let a signal come at a time."""
+        self.at(ms, lambda: signal.raise_signal(number))
+
+    def open(self, _name: object, loop: VirtualLoop, report: Callable[[str], None]) -> ScriptedLink:
+        self.loop, self.report = loop, report
+        self.link = ScriptedLink(loop)
+        self.link.abilities = self.abilities
+        for ms, call in self._plan:
+            loop.call_at(round(ms * 1000), call)  # type: ignore[arg-type]
+        for call in self._opening:
+            call()
+        return self.link
+
+    def run(self, *arguments: object) -> Result:
+        """Run a command."""
+        command, *rest = map(str, arguments)
+        code: object
+        try:
+            code = main([command, "--radio", "scripted:", *rest])
+        except SystemExit as error:
+            code = error.code
+        out, err = self._capsys.readouterr()
+        return Result(code, out.splitlines(), err.splitlines())
+
+
+@pytest.fixture
+def radio(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Radio:
+    def take(session: Any) -> Callable[[], object]:
+        while session._calls.empty():
+            session.loop.step()
+        call: Callable[[], object] = session._calls.get_nowait()
+        return call
+
+    for name in ("ESPNOW_RADIO", "ESPNOW_CHANNEL", "ESPNOW_PROFILE", "ESPNOW_LMK", "ESPNOW_PMK"):
+        monkeypatch.delenv(name, raising=False)
+    radio = Radio(capsys)
+    module: Any = types.ModuleType("scripted_radio")
+    module.open = radio.open
+    monkeypatch.setitem(sys.modules, "scripted_radio", module)
+    monkeypatch.setitem(radios.KINDS, "scripted", ("scripted_radio", "open"))
+    monkeypatch.setattr(_radio, "RadioLoop", VirtualLoop)
+    monkeypatch.setattr(_radio, "claim_address", lambda _program: Claim(OWN))
+    monkeypatch.setattr(_radio, "time", types.SimpleNamespace(time_ns=lambda: 0))
+    monkeypatch.setattr(_radio.Session, "_take", take)
+    return radio

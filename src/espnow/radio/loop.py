@@ -44,10 +44,8 @@ _REST_US = 1_000
 #: After so many looks at a leader that goes on leading, the loop's thread rests until it is called.
 _RESTS = 4
 
-#: The signals whose handlers usually raise.
-_SIGNALS = frozenset(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, "pthread_sigmask")
-)
+#: Ctrl-C. Few, since Python makes an enum of each at each call.
+_SIGNALS = frozenset((signal.SIGINT,) if hasattr(signal, "pthread_sigmask") else ())
 
 
 class BoardLock:

@@ -132,11 +132,12 @@ class RadioLoop:
         self._watched: dict[int, Callable[[], None]] = {}
         self._afterwards: list[Callable[[], None]] = []
         self._waits_until_us = 0
+        self._thread_until_us = 0  # until when the loop's own thread waits; 0 while it does not
         self._thread: threading.Thread | None = None
         self._wake_fds: tuple[int, int] | None = None
         self._poll: select.poll | None = None
         self._round_by = 0  # identity of the thread that is in a round
-        self._leading = False
+        self._leading = threading.Lock()
         self._led_until_us = 0
         self._rest = threading.Lock()
         self._rest.acquire()
@@ -252,10 +253,9 @@ class RadioLoop:
         Returns:
             False, at once, if another thread leads, or the loop is not running.
         """
-        if self._leading or self._thread is None or self._closed:
+        if self._thread is None or self._closed or not self._leading.acquire(blocking=False):
             return False
         masks = bool(_SIGNALS) and threading.get_ident() == self._main
-        self._leading = True
         try:
             while gate.locked() and not self._closed:
                 with self.lock:
@@ -277,10 +277,12 @@ class RadioLoop:
                         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         finally:
             self._led_until_us = self.now_us
-            self._leading = False
-            self._waits_until_us = 0  # nobody waits now; the loop's thread looks when it goes on
+            self._leading.release()
+            self._waits_until_us = self._thread_until_us
             if self._rests_long:
                 self._call_thread()
+            elif self._heap and self._heap[0][0] < self._thread_until_us:  # it does not rest, and knows nothing of it
+                self.wake()
         return True
 
     def _call_thread(self) -> None:
@@ -295,11 +297,11 @@ class RadioLoop:
         """Leave the work to a thread of the program that leads, and some time longer."""
         looks = 0
         while not self._closed:
-            if self._leading:
+            if self._leading.locked():
                 looks += 1
                 if looks > _RESTS:
                     self._rests_long = True
-                    if not self._leading:  # it left between the two looks
+                    if not self._leading.locked():  # it left between the two looks
                         self._rests_long = False
                         continue
                     self._rest.acquire()
@@ -323,11 +325,15 @@ class RadioLoop:
                 try:
                     timeout_s = self._timeout_s()
                     waiting = [woken, *self._watched]
+                    self._thread_until_us = self._waits_until_us
                 finally:
                     lock.release()
                 ready = self._wait(waiting, timeout_s)
-                if not self._leading:
+                self._thread_until_us = 0
+                if not self._leading.locked():
                     self._round(ready)
+                    if self._leading.locked():  # since then, and the leader waits for what was before the round
+                        self.wake()
         finally:
             self._wake_fds = None
             os.close(woken)

@@ -9,7 +9,7 @@ import sys
 import greenlet
 import pytest
 
-from espnow.lab import Lab, clock
+from espnow.lab import Lab, hub
 from espnow.micropython import flash
 
 SWALLOW = "while True:\n  try:\n    while True: pass\n  except: pass"
@@ -43,7 +43,7 @@ BEAT = "import time\nwhile True:\n  time.sleep_ms(10)\n  print(time.ticks_ms())"
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("name", STUBBORN)
 def test_what_will_not_end_is_ended_at_any_time_and_leaves_nothing(name):
-    kept = len(clock._abandoned)
+    kept = len(hub._abandoned)
     with Lab() as lab:
         beat = lab.board(code=BEAT)
         board = lab.board(code=STUBBORN[name])
@@ -57,7 +57,7 @@ def test_what_will_not_end_is_ended_at_any_time_and_leaves_nothing(name):
                 lab.run(for_ms=after_ms)
                 assert len(beat.lines) - before >= after_ms // 10
     assert board.finished
-    assert len(clock._abandoned) == kept
+    assert len(hub._abandoned) == kept
 
 
 def test_what_is_killed_again_and_again_leaves_no_greenlet(lab):

@@ -18,11 +18,11 @@ from espnow.board import Board, Ports, PowerState, Profile, ResetCause
 from espnow.errors import UserError
 from espnow.frame import format_mac
 from espnow.lab.callables import adopt, takes_argument
-from espnow.lab.clock import Task
 from espnow.lab.console import LabConsole
 from espnow.lab.evaluate import add_evaluation
 from espnow.lab.explain import Report, explain
 from espnow.lab.host import apart_from_host
+from espnow.lab.hub import HubTask
 from espnow.lab.importer import Importer
 from espnow.lab.life import Life
 from espnow.lab.network import BoardNetwork
@@ -30,6 +30,7 @@ from espnow.lab.outside import Outside
 from espnow.lab.program import Program, add_steps, end_steps, load_file
 from espnow.lab.records import Recorder, Sent
 from espnow.lab.threads import Threads
+from espnow.link import Link
 from espnow.micropython import Services, make_builtins
 from espnow.micropython.flash import Flash
 from espnow.node import ReceivedMessage
@@ -73,10 +74,11 @@ class LabBoard(Outside):
         program: Program | None,
         profile: Profile,
         mac: bytes,
-        link: AirLink,
+        link: Link,
         *,
         flash: Flash | None = None,
         start_us: int = 0,
+        channel: int = 1,
     ) -> None:
         self._lab = lab
         self._program = program
@@ -86,6 +88,7 @@ class LabBoard(Outside):
         self._delay_us = 0
         self._leaving = False
         self._interrupting = False
+        self._interruption: KeyboardInterrupt | None = None
         self._expected = 0
         self.name = name
         self.sent: list[Sent] = []
@@ -109,13 +112,15 @@ class LabBoard(Outside):
             link=link,
             console=self.console,
             random_u32=lambda: frames.getrandbits(32),
+            first_channel=channel,
         )
         self.network = BoardNetwork(lab.network, self.hardware)
         if lab.wifi is not None:
             self.hardware.wifi.timing = lab.wifi
         link.station = self.hardware
-        self._witness = None if lab.explainer is None else lab.explainer.attach(self, link)
-        if self._witness is not None:
+        self._witness = None
+        if lab.explainer is not None and isinstance(link, AirLink):
+            self._witness = lab.explainer.attach(self, link)
             self.hardware.node.observer = Recorder(self, self._witness) if lab.record else self._witness
         self._life = Life(self.hardware, self._begin, record=lab.record, boot_us=lab.boot_us)
         self._build()
@@ -134,12 +139,18 @@ class LabBoard(Outside):
 
     @property
     def position(self) -> Position:
-        """Where it stands: metres east, metres north. Can be set; UserError if it is no position."""
-        return self._link.position
+        """Where it stands: metres east, metres north. Can be set; UserError if it is none or the board is on no air."""
+        return self._air_link.position
 
     @position.setter
     def position(self, position: Position) -> None:
-        self._lab.air.move(self._link, check_position(self.name, position))
+        self._lab.air.move(self._air_link, check_position(self.name, position))
+
+    @property
+    def _air_link(self) -> AirLink:
+        if not isinstance(self._link, AirLink):
+            raise UserError(f"board {self.name!r} has a link of its own: it stands nowhere in this lab")
+        return self._link
 
     @property
     def output(self) -> str:
@@ -283,9 +294,10 @@ class LabBoard(Outside):
         if self._task.ended or self.exit_code is not None or self._life.asleep:
             return
         self._interrupting = True
+        self._interruption = KeyboardInterrupt()
         try:
             with apart_from_host():
-                self._task.throw(KeyboardInterrupt())
+                self._task.throw(self._interruption)
         finally:
             self._interrupting = False
         if self._task.ended and self.exit_code is None:  # it had not even begun
@@ -348,15 +360,15 @@ class LabBoard(Outside):
         self._end_program()
         self._restart_micropython()
 
-    def _new_task(self) -> Task:
+    def _new_task(self) -> HubTask:
         """Return a thread of control for the program, which begins when it is woken."""
-        task = Task(self._lab.clock, self._run)
+        task = self._lab.clock.task(self._run)
         task.host_run = self._lab.run_clock
         return task
 
     def _begin(self, delay_us: int = 0) -> None:
         """Let the program begin from the top, after so much time."""
-        self.error = self.exit_code = None
+        self.error = self.exit_code = self._interruption = None
         self._delay_us = delay_us
         end_steps(self._importer.builtins)
         self.hardware.cpu = self._task = self._new_task()
@@ -500,7 +512,7 @@ class LabBoard(Outside):
             self.exit_code = 130
             self.error = error
             clock = self._lab.clock
-            if not self._interrupting:
+            if not self._interrupting and error is not self._interruption:
                 if clock.interrupted or not clock.hears_ctrl_c:  # Ctrl-C at the host while this program had control
                     raise
                 self.console.exception(error)

@@ -41,6 +41,12 @@ class InputSource(Protocol):
     def has_input(self, console: LabConsole) -> bool:
         """Whether `read_line` would return something now; if not, `console.wake` is called when it would."""
 
+    def read_part(self, console: LabConsole) -> str:
+        """Return what there is of a line that has not ended; "" also where lines come whole."""
+
+    def has_part(self, console: LabConsole) -> bool:
+        """Whether `read_part` would return something now."""
+
 
 class LabConsole:
     """The console of one lab board (`espnow.board.Console`).
@@ -153,11 +159,13 @@ class LabConsole:
         if self._lines:
             return ""
         part, self._part = self._part, ""
-        return part
+        return self.source.read_part(self) if not part and self.source is not None else part
 
     def has_part(self) -> bool:
         """Whether `read_part` would return something now."""
-        return bool(self._part) and not self._lines
+        if self._lines:
+            return False
+        return bool(self._part) or (self.source is not None and self.source.has_part(self))
 
 
 def _nothing() -> None:

@@ -1,7 +1,7 @@
 """The lab's connection to the computer it runs on: its pace, Ctrl-C, standard input, its sockets, its event loop.
 
-The one place of the lab that reads the host's clock. Virtual time never runs ahead of the wall clock here; it may fall
-behind when the computer is too slow.
+Beside `espnow.lab.wall` the one place of the lab that reads the host's clock. Virtual time never runs ahead of the wall
+clock here; it may fall behind when the computer is too slow.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from espnow.lab.clock import VirtualClock
 from espnow.lab.console import LabConsole
+from espnow.lab.hub import HubClock
 from espnow.link import Clock
 
 __all__ = ["HostInput", "HostWaiter", "Pacer", "apart_from_host", "listening_to_ctrl_c"]
@@ -32,9 +33,13 @@ _STEP_US = 1_000
 
 
 class HostInput:
-    """Standard input, line by line, to the program that reads it (`espnow.lab.console.InputSource`)."""
+    """Standard input, to the program that reads it (`espnow.lab.console.InputSource`).
 
-    def __init__(self, fd: int, clock: VirtualClock, *, paced: bool) -> None:
+    Attributes:
+        fd: its descriptor.
+    """
+
+    def __init__(self, fd: int, clock: HubClock, *, paced: bool) -> None:
         """Read from a descriptor.
 
         Args:
@@ -43,7 +48,7 @@ class HostInput:
             paced: a program that finds nothing waits in virtual time; otherwise virtual time stands still until there
                 is a line, so that what a file or pipe holds arrives at the same instant in every run.
         """
-        self._fd = fd
+        self.fd = fd
         self._clock = clock
         self._paced = paced
         self._lines: deque[str] = deque()
@@ -75,27 +80,51 @@ class HostInput:
         self._waiting[console] = None
         return False
 
+    def read_part(self, console: LabConsole) -> str:
+        """Return what there is of a line that has not ended, if time passes by itself meanwhile."""
+        if not self.has_part(console):
+            return ""
+        whole, self._part = self._part, self._part[self._whole() :]
+        return whole[: len(whole) - len(self._part)].decode(errors="replace")
+
+    def has_part(self, _console: LabConsole) -> bool:
+        """Whether `read_part` would return something now."""
+        return self._paced and not self._lines and self._whole() > 0
+
     def wait(self, timeout_s: float) -> bool:
         """Wait on the host for input; wakes who waits for it. False if none came."""
         if not self._poll(timeout_s):
             return False
         self._fill()
-        if not self._lines and not self._ended:
+        if not self._lines and not self._ended and not self._whole():
             return False
         waiting, self._waiting = self._waiting, {}
         for console in waiting:
             console.wake()
         return True
 
+    def _whole(self) -> int:
+        """Return how many bytes of the last line can be read: not a return that may end it, nor part of a character."""
+        part = self._part
+        if part.endswith(b"\r"):
+            return len(part) - 1
+        for length in range(1, min(len(part), 3) + 1):
+            if part[-length] >= 0xC0:  # the first byte of a character of more than one
+                wanted = 2 if part[-length] < 0xE0 else 3 if part[-length] < 0xF0 else 4
+                return len(part) - length if length < wanted else len(part)
+            if part[-length] < 0x80:
+                break
+        return len(part)
+
     def _poll(self, timeout_s: float) -> bool:
         try:
-            return bool(select.select([self._fd], [], [], timeout_s)[0])
+            return bool(select.select([self.fd], [], [], timeout_s)[0])
         except (OSError, ValueError):  # it was closed: reading it finds the end
             return True
 
     def _fill(self) -> None:
         try:
-            read = os.read(self._fd, 65536)
+            read = os.read(self.fd, 65536)
         except OSError:
             read = b""
         if not read:
@@ -109,7 +138,7 @@ class HostInput:
 
 
 @contextmanager
-def listening_to_ctrl_c(clock: VirtualClock) -> Iterator[None]:
+def listening_to_ctrl_c(clock: HubClock) -> Iterator[None]:
     """Let a first Ctrl-C interrupt the clock while something runs, and a second one whatever has control then.
 
     Python would raise in the program that has control, and one with ``except: pass`` in a loop would go on for ever.

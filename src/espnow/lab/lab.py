@@ -23,10 +23,13 @@ from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.explain import Report, explain
 from espnow.lab.explain_witness import Explainer
 from espnow.lab.host import apart_from_host, listening_to_ctrl_c
+from espnow.lab.hub import HubClock
 from espnow.lab.life import BOOT_US
 from espnow.lab.network import LabNetwork
 from espnow.lab.program import Program, SourceFile, compile_program, source_files
 from espnow.lab.router import Router, check_router, check_router_mac
+from espnow.lab.wall import WallClock
+from espnow.link import Link
 from espnow.micropython.flash import Flash
 
 __all__ = ["Lab"]
@@ -54,7 +57,7 @@ class Lab:
         transmissions: every frame on the air, retries and acknowledgements too, if the lab records.
         record: whether boards and lab keep what was printed, sent, received and transmitted.
         air: the medium.
-        clock: the virtual clock.
+        clock: the virtual clock, or the one that was given.
         wifi: figures of the boards' Wi-Fi, or None for the usual ones.
         boot_us: how long a board takes to start.
         network: the boards' IP networks, and their way to this computer's.
@@ -76,6 +79,7 @@ class Lab:
         boot_ms: float = BOOT_US / 1000,
         folder: str | Path | None = None,
         expose: bool = False,
+        clock: HubClock | None = None,
     ) -> None:
         """Make an empty lab at time 0.
 
@@ -92,6 +96,8 @@ class Lab:
             boot_ms: from a reset, or the end of a deep sleep, to a program's first step. Assumed.
             folder: where programs with a relative path are looked for first, before the current folder.
             expose: let programs of this computer reach what boards listen on, at its loopback (`BoardNetwork.ports`).
+            clock: another clock than a virtual one; closing it is the caller's. On the wall clock
+                (`espnow.lab.wall.WallClock`) there is no air, and each board needs a link of its own.
 
         Raises:
             UserError: an unknown profile, a bad loss, range, exponent or time.
@@ -110,7 +116,8 @@ class Lab:
         self.routers: list[Router] = []
         self.transmissions: list[Transmission] = []
         self.chance = Chance(seed)
-        self.clock = VirtualClock()
+        self.clock = VirtualClock() if clock is None else clock
+        self._links: list[Link] = []
         self.network = LabNetwork(self.clock, self.routers, expose=expose)
         self.wifi = wifi
         self._profile = profile
@@ -182,6 +189,8 @@ class Lab:
         argv: tuple[str, ...] = (),
         flash: str | Path | None = None,
         start_ms: float = 0,
+        channel: int = 1,
+        link: Link | None = None,
     ) -> LabBoard:
         """Add a board; its program begins when time goes on.
 
@@ -199,6 +208,10 @@ class Lab:
             flash: a folder in which its flash is kept: what it writes is written there, and what is there lies above
                 the files beside its program. Without one, what it writes is gone with the lab.
             start_ms: virtual time, since the lab began, at which it is switched on.
+            channel: of its Wi-Fi whenever that starts, until the program sets another.
+            link: what carries its frames instead of the lab's air, such as a radio; it is closed with the lab. What
+                passes there is not among the lab's `transmissions`, the board records no messages, and nobody explains
+                what was lost.
 
         Raises:
             UserError: a missing file, a syntax error, a name or an address that is taken, a bad position, address or
@@ -212,8 +225,15 @@ class Lab:
         name = self._take_name(name, made)
         address = self._check_mac(name, mac)
         _check_ms("start_ms", start_ms)
+        if channel not in range(1, 15):
+            raise UserError(f"board {name!r}: channel is {channel!r}, and must be from 1 to 14")
         files = None if flash is None else Flash(made.folder if made is not None else None, folder=_check_flash(flash))
-        link = self.air.attach(name, check_position(name, at))
+        if link is not None:
+            self._links.append(link)
+        elif isinstance(self.clock, WallClock):
+            raise UserError(f"board {name!r} has no link: a lab on the wall clock has no air")
+        else:
+            link = self.air.attach(name, check_position(name, at))
         self._names.add(name)
         self._macs[address] = name
         board = LabBoard(
@@ -225,6 +245,7 @@ class Lab:
             link,
             flash=files,
             start_us=round(start_ms * 1000),
+            channel=channel,
         )
         if stdin is not None:
             board.type(stdin)
@@ -380,16 +401,18 @@ class Lab:
         return self.explainer
 
     def close(self) -> None:
-        """End every program where it stands."""
+        """End every program where it stands, and close the links that boards have of their own."""
         if self.explainer is not None:
             self.explainer.close()
         with ExitStack() as ends:  # one that raises, as a program's own KeyboardInterrupt does, spares no other
             ends.callback(self._unsettle)
+            for link in self._links:
+                ends.callback(link.close)
             for board in reversed(self.boards):
                 ends.callback(board.power_off)
 
     def run_clock(self, until_us: int, condition: Callable[[], object] | None) -> bool:
-        """Let time pass as `espnow.lab.clock.VirtualClock.run` does, apart from what the host has of asyncio."""
+        """Let time pass as `espnow.lab.hub.HubClock.run` does, apart from what the host has of asyncio."""
         if not self._ran:
             self._ran = True
             self._settle()

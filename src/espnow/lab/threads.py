@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from greenlet import GreenletExit, getcurrent
 
-from espnow.lab.clock import Task, VirtualClock
+from espnow.lab.hub import HubClock, HubTask
 
 __all__ = ["THREADS", "Threads"]
 
@@ -30,10 +30,10 @@ class Threads:
     """The threads of control of one board (`espnow.link.Cpu`).
 
     Attributes:
-        around_switch: as `Task.around_switch`, for threads that begin from now on; set by `share`.
+        around_switch: as `HubTask.around_switch`, for threads that begin from now on; set by `share`.
     """
 
-    def __init__(self, clock: VirtualClock, main: Task, leave: Callable[[GreenletExit], None]) -> None:
+    def __init__(self, clock: HubClock, main: HubTask, leave: Callable[[GreenletExit], None]) -> None:
         """Begin with one.
 
         Args:
@@ -46,10 +46,10 @@ class Threads:
         self._clock = clock
         self._main = main
         self._leave = leave
-        self._others: dict[int, Task] = {}
-        self._by_greenlet: dict[object, Task] = {main._greenlet: main}
+        self._others: dict[int, HubTask] = {}
+        self._by_greenlet: dict[object, HubTask] = {main._greenlet: main}
         self._last_number = 1
-        self._sleeper: Task | None = None
+        self._sleeper: HubTask | None = None
 
     @property
     def running(self) -> bool:
@@ -57,7 +57,7 @@ class Threads:
         return bool(self._others)
 
     @property
-    def current(self) -> Task:
+    def current(self) -> HubTask:
         """The thread that calls; the main one if it is none of the board's."""
         return self._by_greenlet.get(getcurrent(), self._main)
 
@@ -84,7 +84,7 @@ class Threads:
             finally:
                 self._end(number)
 
-        task = Task(self._clock, body)
+        task = self._clock.task(body)
         task.host_run = self._main.host_run
         task.around_switch = self.around_switch
         self._others[number] = task
@@ -144,6 +144,6 @@ class Threads:
             self._sleeper = None
             self.wake()
 
-    def _stand_still(self, task: Task) -> None:
+    def _stand_still(self, task: HubTask) -> None:
         while self._sleeper is not None and self._sleeper is not task:
             task.pause(None)

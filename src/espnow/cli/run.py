@@ -21,6 +21,7 @@ from espnow.cli._watching import CaptureFile, open_log
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.lab import Lab, LabBoard, labfile
+from espnow.lab.clock import VirtualClock
 from espnow.lab.host import HostInput, Pacer
 from espnow.lab.interrupts import forget_after_first
 from espnow.lab.labfile_kinds import METRES, PROBABILITY, Kind
@@ -31,6 +32,25 @@ __all__ = ["add_parser", "prepare"]
 
 #: A piece of code among the programs, as `prepare` marks it; no file name begins so.
 _CODE = "\0code "
+
+#: Options that are a lab's, and why a radio does not have them.
+_ELSEWHERE = "espnow sniff shows what is on the air"
+_IN_NAME = "what a radio can do is written in its name, as in udp:?loss=0.1"
+_NOT_LIVE = {
+    "seed": "its chance is not repeated",
+    "pace": "its time is the wall clock's",
+    "at": _IN_NAME,
+    "loss": _IN_NAME,
+    "range": _IN_NAME,
+    "router": "routers are in a lab",
+    "json": "the program prints as it is",
+    "explain": "only a lab knows what became of a frame",
+    "log": _ELSEWHERE,
+    "keys": _ELSEWHERE,
+    "pmk": _ELSEWHERE,
+    "lmk": _ELSEWHERE,
+    "decoders": _ELSEWHERE,
+}
 
 #: Called with each frame on the air.
 Watcher = Callable[[Transmission], None]
@@ -48,6 +68,10 @@ FILE:PROFILE gives one program a board of its own kind: sensor.py:esp8266
 Without --for, virtual time keeps the pace of the wall clock, until every program has ended or Ctrl-C. With it, so much
 virtual time passes as fast as the computer can. The same seed gives the same output and the same frames.
 
+--radio runs one program on a radio that reaches other processes or real boards, on the wall clock: it prints as it is,
+reads standard input, and ends with its program, after --for, or with Ctrl-C. ESPNOW_MAC, ESPNOW_PROFILE, ESPNOW_CHANNEL
+and ESPNOW_CAPTURE say what is not said here.
+
 Several programs: each line carries the board's name. One program: it prints as it is. Exit code: 0; 1 if a program died
 with an exception (or what a single program gave to sys.exit); 2 for a mistake in this command; 130 after Ctrl-C.
 
@@ -57,6 +81,7 @@ examples:
   espnow run --for 10m --seed 7 --pcap air.pcapng gateway.py sensor.py sensor.py:esp8266 --at 0,0 --at 20,0 --at 0,35
   espnow run --router home,password,6 proxy.py sensor.py
   espnow run -c 'import network; print(network.WLAN(0).config("mac"))'
+  espnow run --radio udp: gateway.py
 """
 
 
@@ -109,6 +134,8 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> argparse.ArgumentPa
     parser.add_argument(
         "--for", dest="duration", metavar="TIME", help="run so much virtual time, as fast as possible: 500ms, 30s, 10m"
     )
+    parser.add_argument("--radio", metavar="NAME", help="run one program on this radio: udp:, monitor:wlan1")
+    parser.add_argument("--channel", type=int, metavar="N", help="of a board on a radio, when it starts: 1 to 14")
     parser.add_argument(
         "--pace",
         choices=("fast", "real"),
@@ -150,6 +177,10 @@ def _run(arguments: argparse.Namespace) -> int:
             raise UserError("--example writes files and runs nothing: leave the programs out")
         return example.write(arguments.example) if arguments.example else example.list_all()
     programs: list[str] = arguments.programs
+    if arguments.radio is not None:
+        return _run_live(arguments, programs)
+    if arguments.channel is not None:
+        raise UserError("--channel goes with --radio; in a lab a program sets its channel itself")
     files = [program for program in programs if _is_lab_file(program)]
     if not programs:
         raise UserError("there is nothing to run: name a FILE, a lab file or -c CODE; see espnow run --help")
@@ -167,6 +198,38 @@ def _run(arguments: argparse.Namespace) -> int:
         if not lab.boards:
             raise UserError(f"{printable(files[0])}: it has no board: write [[board]], or name a program beside it")
         return _run_lab(lab, file, arguments)
+
+
+def _run_live(arguments: argparse.Namespace, programs: list[str]) -> int:
+    """Run one program on a radio."""
+    from espnow.cli._live_run import LiveProgram, run_live
+
+    for option, why in _NOT_LIVE.items():
+        value = getattr(arguments, option)
+        if value is not None and value is not False and value != []:
+            raise UserError(f"--{option} does not go with --radio: {why}")
+    if len(programs) != 1:
+        raise UserError(f"--radio runs one program, and {len(programs)} were named; start each in a process of its own")
+    if len(arguments.mac) > 1:
+        raise UserError(f"--mac was given {len(arguments.mac)} times for one board")
+    program = programs[0]
+    if _is_lab_file(program):
+        raise UserError(f"{printable(program)}: a lab file says what is in a lab, and --radio runs one program")
+    code = program[len(_CODE) :] if program.startswith(_CODE) else None
+    path, profile = (None, None) if code is not None else _split_profile(_checked_path(program))
+    return run_live(
+        LiveProgram(
+            arguments.radio,
+            path,
+            code,
+            mac=_nth(arguments.mac, 0),
+            profile=profile or arguments.profile,
+            channel=arguments.channel,
+            pcap=arguments.pcap,
+            duration_us=None if arguments.duration is None else _parse_duration(arguments.duration),
+            stdin=_stdin_descriptor(),
+        )
+    )
 
 
 def _add_router(lab: Lab, text: str) -> None:
@@ -240,10 +303,11 @@ def _run_lab(lab: Lab, file: labfile.LabFile, arguments: argparse.Namespace) -> 
     lab.air.observer = _watch(log, None if capture is None else capture.write)
     handler = _on_interrupt(lab)
     interrupted = False
+    clock = lab.clock
     try:
-        if paced:
-            lab.clock.is_awaited = lambda: any(board.state == "running" for board in lab.boards)
-            lab.clock.pace = Pacer(lab.clock, lab.clock.is_awaited, host_input)
+        if paced and isinstance(clock, VirtualClock):
+            clock.is_awaited = lambda: any(board.state == "running" for board in lab.boards)
+            clock.pace = Pacer(clock, clock.is_awaited, host_input)
         if content.duration_us is None:
             lab.run_until(finished)
         else:
@@ -327,11 +391,16 @@ def _add_board(lab: Lab, program: str, mac: str | None, at: str | None) -> LabBo
     position = (0.0, 0.0) if at is None else _parse_position(at)
     if program.startswith(_CODE):
         return lab.board(code=program[len(_CODE) :], mac=mac, at=position)
-    path, profile = _split_profile(program)
-    shown = shown_argument(program)
-    if shown != printable(program) and not _exists(path):
-        raise UserError(f"{shown}: No such file or directory")
+    path, profile = _split_profile(_checked_path(program))
     return lab.board(path, mac=mac, at=position, profile=profile)
+
+
+def _checked_path(program: str) -> str:
+    """Return a program's path, unless it is none and may be a secret, which nobody is to read in an error."""
+    shown = shown_argument(program)
+    if shown != printable(program) and not _exists(_split_profile(program)[0]):
+        raise UserError(f"{shown}: No such file or directory")
+    return program
 
 
 def _split_profile(program: str) -> tuple[str, str | None]:

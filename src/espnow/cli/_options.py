@@ -69,16 +69,20 @@ def whole_number(option: str, text: str, least: int, most: int) -> int:
     return int(text)
 
 
-def parse_time(option: str, text: str) -> int:
+def parse_time(option: str, text: str, *, least_us: int = 0) -> int:
     """Return the value of an option that is a time, in microseconds.
 
     Raises:
-        UserError: it is none.
+        UserError: it is none, or less than `least_us`.
     """
     try:
-        return parse_time_us(text)
+        us = parse_time_us(text)
     except ValueError as error:
         raise UserError(f"{option}: {shown_argument(text)}: {error}") from None
+    if us < least_us:
+        least = "more than nothing" if least_us == 1 else f"at least {least_us / 1000:g} ms"
+        raise UserError(f"{option} {text}: a time must be {least}")
+    return us
 
 
 def parse_channels(option: str, text: str | None, link: Link) -> list[int]:

@@ -215,6 +215,25 @@ class Session:
         with self.loop.lock:
             self.loop.call_at(self.loop.now_us + us, self.end)
 
+    def every(self, us: int, call: Callable[[], object]) -> None:
+        """Have a call made in the command's thread again and again; one that comes late is made once."""
+        waiting = False
+
+        def make() -> None:
+            nonlocal waiting
+            waiting = False
+            call()
+
+        def due() -> None:
+            nonlocal waiting
+            if not waiting:
+                waiting = True
+                self.post(make)
+            self.loop.call_at(self.loop.now_us + us, due, background=True)
+
+        with self.loop.lock:
+            self.loop.call_at(self.loop.now_us + us, due, background=True)
+
     def exit_code(self, code: int, *, after_interrupt: bool = False) -> int:
         """Return the exit code: `code`, or that of the signal which ended the command.
 
@@ -275,6 +294,13 @@ class Session:
     def _report(self, line: str) -> None:
         self._reported += 1
         self._calls.put(_Said(self, line))
+        if not self._closed and hasattr(self, "link"):
+            self._look_for_end()
+
+    def _look_for_end(self) -> None:
+        """End with a radio that ends, such as a capture's, after what it has told."""
+        if getattr(self.link, "ended", False):
+            self._calls.put(self.end)
 
     def _look(self) -> None:
         """Say it when the radio is in trouble, and when that is over, unless the radio told so itself."""
@@ -283,6 +309,7 @@ class Session:
             text = f"the radio is in trouble: {trouble}" if trouble is not None else "the radio works again"
             self._calls.put(_Said(self, text))
         self._trouble, self._looked = trouble, self._reported
+        self._look_for_end()
         self.loop.call_at(self.loop.now_us + _LOOK_US, self._look, background=True)
 
     def _watch_output(self) -> None:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from espnow.cli import decode, ping, run
+from espnow.cli import decode, listen, ping, run, sniff
 from espnow.cli._frames import shown_argument
 from espnow.cli._show import NO_ROOM
 from espnow.errors import UserError
@@ -51,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     running = run.add_parser(commands)
     decode.add_parser(commands)
+    listen.add_parser(commands)
+    sniff.add_parser(commands)
     ping.add_parser(commands)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["run"]:

@@ -42,6 +42,11 @@ _ANSWER_TIMEOUT_MS = 500.0
 #: How long the end of the program waits for what it sent last.
 _LAST_FRAMES_US = 500_000
 
+#: How long a thread of Python's may compute while the radio's waits: CPython's usual 5 ms would be what an
+#: acknowledgement takes. Set only where the program has not chosen itself.
+_SWITCH_S = 0.001
+_USUAL_SWITCH_S = 0.005
+
 _modules: dict[str, ModuleType] = {}
 _board: LiveBoard | None = None
 _claim: Claim | None = None
@@ -117,6 +122,8 @@ def board() -> LiveBoard:
             _claim = claim_address(_program())
             mac = _claim.address
         _board = _make(choice, mac)
+        if sys.getswitchinterval() == _USUAL_SWITCH_S:
+            sys.setswitchinterval(_SWITCH_S)
         atexit.register(close)
         os.register_at_fork(after_in_child=_forget)
     return _board
@@ -143,6 +150,8 @@ def close() -> None:
     _modules.clear()
     if live is not None:
         live.close(_LAST_FRAMES_US)
+        if sys.getswitchinterval() == _SWITCH_S:
+            sys.setswitchinterval(_USUAL_SWITCH_S)
     if _claim is not None:
         _claim.release()
         _claim = None

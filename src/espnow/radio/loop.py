@@ -135,7 +135,6 @@ class RadioLoop:
         self._thread_until_us = 0  # until when the loop's own thread waits; 0 while it does not
         self._thread: threading.Thread | None = None
         self._wake_fds: tuple[int, int] | None = None
-        self._poll: select.poll | None = None
         self._round_by = 0  # identity of the thread that is in a round
         self._leading = threading.Lock()
         self._led_until_us = 0
@@ -183,14 +182,12 @@ class RadioLoop:
         """Call `ready` under the lock whenever `fd` can be read, or is broken; it must read, or unwatch it."""
         with self.lock:
             self._watched[fd] = ready
-            self._poll = None
             self.wake()
 
     def unwatch(self, fd: int) -> None:
         """Forget a descriptor; before it is closed. Harmless if it is not watched."""
         with self.lock:
             if self._watched.pop(fd, None) is not None:
-                self._poll = None
                 self.wake()
 
     def afterwards(self, function: Callable[[], None]) -> None:
@@ -260,7 +257,9 @@ class RadioLoop:
             while gate.locked() and not self._closed:
                 with self.lock:
                     timeout_s = self._timeout_s()
-                    waiting = [*self._wake_fds[:1], *self._watched] if self._wake_fds is not None else []
+                    if self._wake_fds is None:  # it was closed
+                        break
+                    waiting = [self._wake_fds[0], *self._watched]
                 if until_us is not None:
                     left_s = (until_us - self.now_us) / 1e6
                     if left_s <= 0:
@@ -335,6 +334,9 @@ class RadioLoop:
                     if self._leading.locked():  # since then, and the leader waits for what was before the round
                         self.wake()
         finally:
+            while self._leading.locked():  # who leads waits for this pipe, too
+                self.wake()
+                self._rest.acquire(timeout=_REST_US / 1e6)
             self._wake_fds = None
             os.close(woken)
             os.close(waking)
@@ -385,11 +387,9 @@ class RadioLoop:
                 return select.select(waiting, (), (), timeout_s)[0]
             except OSError:  # one was closed meanwhile: the rest is looked at again
                 return [fd for fd in waiting if _is_open(fd)]
-        poll = self._poll
-        if poll is None:
-            self._poll = poll = select.poll()
-            for fd in waiting:
-                poll.register(fd, select.POLLIN)
+        poll = select.poll()
+        for fd in waiting:
+            poll.register(fd, select.POLLIN)
         return [fd for fd, _ in poll.poll(None if timeout_s is None else timeout_s * 1000)]
 
     def _run_due(self) -> None:

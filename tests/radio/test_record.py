@@ -20,7 +20,6 @@ from typing import NamedTuple
 import pytest
 
 from espnow import frame
-from espnow.cli.main import main
 from espnow.errors import LinkFull, UserError
 from espnow.frame import radiotap
 from espnow.frame.capture_blocks import build_interface, build_section
@@ -557,6 +556,8 @@ def recorded(tmp_path: Path) -> Path:
 
 
 def test_decode_reads_it(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from espnow.cli.main import main
+
     assert main(["decode", str(recorded)]) == 0
     first, second, third, *_ = capsys.readouterr().out.splitlines()
     assert '"hello"' in first

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import re
-import signal
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from espnow.air import Transmission
 from espnow.board import PROFILES
-from espnow.cli import example
-from espnow.cli._frames import add_reading_options, shown_argument
-from espnow.cli._printing import Printer, format_time
-from espnow.cli._show import Progress
-from espnow.cli._watching import CaptureFile, open_log
+from espnow.cli._frames import add_reading_options
+from espnow.cli._programs import (
+    CODE,
+    checked_path,
+    is_lab_file,
+    nth,
+    parse_duration,
+    split_profile,
+    stdin_descriptor,
+)
 from espnow.errors import UserError
 from espnow.frame.text import printable
-from espnow.lab import Lab, LabBoard, labfile
-from espnow.lab.clock import VirtualClock
-from espnow.lab.host import HostInput, Pacer
-from espnow.lab.interrupts import forget_after_first
-from espnow.lab.labfile_kinds import METRES, PROBABILITY, Kind
-from espnow.lab.labfile_parts import LabPart
-from espnow.lab.times import parse_time_us
 
 __all__ = ["add_parser", "prepare"]
-
-#: A piece of code among the programs, as `prepare` marks it; no file name begins so.
-_CODE = "\0code "
 
 #: Options that are a lab's, and why a radio does not have them.
 _ELSEWHERE = "espnow sniff shows what is on the air"
@@ -51,9 +40,6 @@ _NOT_LIVE = {
     "lmk": _ELSEWHERE,
     "decoders": _ELSEWHERE,
 }
-
-#: Called with each frame on the air.
-Watcher = Callable[[Transmission], None]
 
 _EPILOG = """\
 Every program runs on its own emulated board. All boards start at one instant, in the order given, and share one air.
@@ -103,9 +89,9 @@ def prepare(arguments: Sequence[str], parser: argparse.ArgumentParser) -> list[s
             if code is None:
                 options.append("-c")
             else:
-                prepared.append(_CODE + code)
+                prepared.append(CODE + code)
         elif argument.startswith("-c"):
-            prepared.append(_CODE + argument[2:])
+            prepared.append(CODE + argument[2:])
         elif argument in with_value:
             value = next(rest, None)
             options.append(argument if value is None else f"{argument}={value}")
@@ -175,29 +161,17 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.example is not None:
         if arguments.programs:
             raise UserError("--example writes files and runs nothing: leave the programs out")
+        from espnow.cli import example
+
         return example.write(arguments.example) if arguments.example else example.list_all()
     programs: list[str] = arguments.programs
     if arguments.radio is not None:
         return _run_live(arguments, programs)
     if arguments.channel is not None:
         raise UserError("--channel goes with --radio; in a lab a program sets its channel itself")
-    files = [program for program in programs if _is_lab_file(program)]
-    if not programs:
-        raise UserError("there is nothing to run: name a FILE, a lab file or -c CODE; see espnow run --help")
-    if len(files) > 1:
-        raise UserError(f"{files[0]} and {files[1]}: one lab file is enough, programs may stand beside it")
-    file = labfile.read(files[0]) if files else labfile.LabFile(Path("lab.toml"), LabPart())
-    programs = [program for program in programs if program not in files]
-    file = replace(file, content=_override(arguments, file.content, len(programs)))
-    content = file.content
-    with file.make(record=False, explain=content.explain) as lab:
-        for number, program in enumerate(programs, len(content.boards)):
-            _add_board(lab, program, _nth(arguments.mac, number), _nth(arguments.at, number))
-        for router in arguments.router:
-            _add_router(lab, router)
-        if not lab.boards:
-            raise UserError(f"{printable(files[0])}: it has no board: write [[board]], or name a program beside it")
-        return _run_lab(lab, file, arguments)
+    from espnow.cli._lab_run import run_lab
+
+    return run_lab(arguments, programs)
 
 
 def _run_live(arguments: argparse.Namespace, programs: list[str]) -> int:
@@ -213,264 +187,20 @@ def _run_live(arguments: argparse.Namespace, programs: list[str]) -> int:
     if len(arguments.mac) > 1:
         raise UserError(f"--mac was given {len(arguments.mac)} times for one board")
     program = programs[0]
-    if _is_lab_file(program):
+    if is_lab_file(program):
         raise UserError(f"{printable(program)}: a lab file says what is in a lab, and --radio runs one program")
-    code = program[len(_CODE) :] if program.startswith(_CODE) else None
-    path, profile = (None, None) if code is not None else _split_profile(_checked_path(program))
+    code = program[len(CODE) :] if program.startswith(CODE) else None
+    path, profile = (None, None) if code is not None else split_profile(checked_path(program))
     return run_live(
         LiveProgram(
             arguments.radio,
             path,
             code,
-            mac=_nth(arguments.mac, 0),
+            mac=nth(arguments.mac, 0),
             profile=profile or arguments.profile,
             channel=arguments.channel,
             pcap=arguments.pcap,
-            duration_us=None if arguments.duration is None else _parse_duration(arguments.duration),
-            stdin=_stdin_descriptor(),
+            duration_us=None if arguments.duration is None else parse_duration(arguments.duration),
+            stdin=stdin_descriptor(),
         )
     )
-
-
-def _add_router(lab: Lab, text: str) -> None:
-    ssid, _, rest = text.partition(",")
-    key, _, channel = rest.partition(",")
-    if channel and not re.fullmatch("[0-9]{1,9}", channel):
-        raise UserError(  # which tells no key
-            f"--router {printable(ssid)},...: the channel is no number; write SSID,KEY,CHANNEL, as in home,password,6"
-        )
-    lab.router(ssid, key, channel=int(channel or 1))
-
-
-def _is_lab_file(program: str) -> bool:
-    return program.endswith(".toml") and not program.startswith(_CODE)
-
-
-def _override(arguments: argparse.Namespace, content: LabPart, programs: int) -> LabPart:
-    """Return what a lab file says after what the command line says, which wins."""
-    count = len(content.boards) + programs
-    for option, values in (("--mac", arguments.mac), ("--at", arguments.at)):
-        if len(values) > count:
-            raise UserError(f"{option} was given {len(values)} times for {count} board(s)")
-    boards = []
-    for number, board in enumerate(content.boards):
-        mac, at = _nth(arguments.mac, number), _nth(arguments.at, number)
-        boards.append(
-            replace(board, mac=mac or board.mac, at=board.at if at is None else _parse_position(at)),
-        )
-    air = content.air
-    return replace(
-        content,
-        duration_us=content.duration_us if arguments.duration is None else _parse_duration(arguments.duration),
-        pace=arguments.pace or content.pace,
-        seed=content.seed if arguments.seed is None else arguments.seed,
-        profile=arguments.profile or content.profile,
-        pcap=content.pcap if arguments.pcap is None else Path(arguments.pcap),
-        log=arguments.log or content.log,
-        explain=arguments.explain or content.explain,
-        quiet=arguments.quiet or content.quiet,
-        air=replace(
-            air,
-            loss=air.loss if arguments.loss is None else _checked("--loss", arguments.loss, PROBABILITY),
-            range_m=air.range_m if arguments.range is None else _checked("--range", arguments.range, METRES),
-        ),
-        boards=tuple(boards),
-    )
-
-
-def _run_lab(lab: Lab, file: labfile.LabFile, arguments: argparse.Namespace) -> int:
-    """Run a lab, and return the exit code.
-
-    Args:
-        lab: the lab.
-        file: what its file says after what the command line says; its boards are the lab's first.
-        arguments: of the command line, for how things are shown.
-    """
-
-    def finished() -> bool:
-        return lab.now_us >= busy_until_us and lab.finished()
-
-    content = file.content
-    busy_until_us = content.busy_until_us
-    paced = (content.pace or ("real" if content.duration_us is None else "fast")) == "real"
-    printer = Printer(lab, as_json=arguments.json)
-    host_input = _give_input(lab, content, paced=paced)
-    log = _open_log(content, arguments, printer)
-    capture = None
-    if content.pcap is not None:
-        asked = f"{printable(str(file.path))}: pcap:" if arguments.pcap is None else "--pcap"
-        capture = CaptureFile(lab, content.pcap, f"{asked} {printable(str(content.pcap))}")
-    lab.air.observer = _watch(log, None if capture is None else capture.write)
-    handler = _on_interrupt(lab)
-    interrupted = False
-    clock = lab.clock
-    try:
-        if paced and isinstance(clock, VirtualClock):
-            clock.is_awaited = lambda: any(board.state == "running" for board in lab.boards)
-            clock.pace = Pacer(clock, clock.is_awaited, host_input)
-        if content.duration_us is None:
-            lab.run_until(finished)
-        else:
-            _run_for(lab, content.duration_us, finished, printer.progress)
-    except KeyboardInterrupt:
-        interrupted = True
-        lab.interrupt()
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        printer.note_states()
-        lab.close()
-        printer.finish()
-        if capture is not None:
-            capture.close()
-    if printer.unheard is not None:
-        raise printer.unheard
-    if not content.quiet:
-        printer.summary()
-    if content.explain:
-        printer.explain()
-    return _exit_code(lab, interrupted)
-
-
-def _give_input(lab: Lab, content: LabPart, *, paced: bool) -> HostInput | None:
-    """Let boards read standard input that are not typed at by the lab file."""
-    typed_at = {board.name for board, part in zip(lab.boards, content.boards, strict=False) if part.is_typed_at}
-    descriptor = _stdin_descriptor()
-    host_input = None if descriptor is None else HostInput(descriptor, lab.clock, paced=paced)
-    for board in lab.boards:
-        if board.name in typed_at:
-            continue
-        board.console.source = host_input
-        if host_input is None:
-            board.close_input()
-    return host_input
-
-
-def _open_log(content: LabPart, arguments: argparse.Namespace, printer: Printer) -> Watcher | None:
-    """Return what prints each message on the air, if that is wanted."""
-    if content.log:
-        return open_log(arguments, printer)
-    if arguments.keys or arguments.lmk or arguments.pmk or arguments.decoders:
-        raise UserError("--keys, --pmk, --lmk and --decoders say how --log prints messages; add --log")
-    return None
-
-
-def _watch(*watchers: Watcher | None) -> Watcher | None:
-    """Return what calls each of these with each transmission, or None if there are none."""
-    found = [watcher for watcher in watchers if watcher is not None]
-    if len(found) < 2:
-        return found[0] if found else None
-
-    def observe(transmission: Transmission) -> None:
-        for watcher in found:
-            watcher(transmission)
-
-    return observe
-
-
-def _stdin_descriptor() -> int | None:
-    """Return the descriptor of standard input, or None if there is none to read from."""
-    if sys.stdin is None or sys.stdin.closed:
-        return None
-    try:
-        return sys.stdin.fileno()
-    except (OSError, ValueError):  # replaced by something that is no file
-        return None
-
-
-def _run_for(lab: Lab, duration_us: int, finished: Callable[[], bool], progress: Progress) -> None:
-    """Run so much virtual time, in pieces, with a progress bar once it takes more than a second."""
-    pieces = 200
-    for piece in range(1, pieces + 1):
-        if lab.run_until(finished, timeout_ms=(duration_us * piece // pieces - lab.now_us) / 1000):
-            break
-        progress.show(piece / pieces, f"{format_time(lab.now_us)} of {format_time(duration_us)}")
-    progress.clear()
-
-
-def _add_board(lab: Lab, program: str, mac: str | None, at: str | None) -> LabBoard:
-    position = (0.0, 0.0) if at is None else _parse_position(at)
-    if program.startswith(_CODE):
-        return lab.board(code=program[len(_CODE) :], mac=mac, at=position)
-    path, profile = _split_profile(_checked_path(program))
-    return lab.board(path, mac=mac, at=position, profile=profile)
-
-
-def _checked_path(program: str) -> str:
-    """Return a program's path, unless it is none and may be a secret, which nobody is to read in an error."""
-    shown = shown_argument(program)
-    if shown != printable(program) and not _exists(_split_profile(program)[0]):
-        raise UserError(f"{shown}: No such file or directory")
-    return program
-
-
-def _split_profile(program: str) -> tuple[str, str | None]:
-    """Split ``sensor.py:esp8266``."""
-    if _exists(program):
-        return program, None
-    match = re.fullmatch(r"(.+)[:@]([^:@/\\]+)", program)
-    if match is None:
-        return program, None
-    path, profile = match.groups()
-    if profile not in PROFILES and _exists(path):
-        raise UserError(f"{program}: there is no profile {profile!r}; there are {', '.join(PROFILES)}")
-    return (path, profile) if profile in PROFILES else (program, None)
-
-
-def _exists(path: str) -> bool:
-    try:
-        return Path(path).exists()
-    except OSError:  # too long a name, a folder that may not be searched: opening it says what is wrong
-        return False
-
-
-def _nth(values: Sequence[str], number: int) -> str | None:
-    value = values[number] if number < len(values) else "-"
-    return None if value == "-" else value
-
-
-def _parse_position(text: str) -> tuple[float, float]:
-    try:
-        x, y = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UserError(f"--at {text}: a position is two numbers in metres, as in --at 10,2.5") from None
-    return x, y
-
-
-def _checked(option: str, value: float, kind: Kind) -> float:
-    """Return an option's number if a lab file would take it, too."""
-    try:
-        return float(kind.read(value, Path()))
-    except ValueError:
-        raise UserError(f"{option} {value:g}: this is not {kind.allowed}") from None
-
-
-def _parse_duration(text: str) -> int:
-    try:
-        us = parse_time_us(text)
-    except ValueError as error:
-        raise UserError(f"--for {text}: {error}") from None
-    if us == 0:
-        raise UserError(f"--for {text}: a time must be more than nothing")
-    return us
-
-
-def _on_interrupt(lab: Lab) -> Any:
-    """Let the first Ctrl-C end the run in order, and a second one at once; returns the handler that was there."""
-
-    def end_run(_number: int, _frame: Any) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        forget_after_first(signal.SIGINT)
-        lab.clock.interrupt()
-
-    before = signal.signal(signal.SIGINT, end_run)
-    forget_after_first(signal.SIGINT)
-    lab.clock.hears_ctrl_c = True
-    return before
-
-
-def _exit_code(lab: Lab, interrupted: bool) -> int:
-    if interrupted:
-        return 130
-    if len(lab.boards) == 1:
-        return (lab.boards[0].exit_code or 0) & 0xFF
-    return 1 if any(board.exit_code for board in lab.boards) else 0

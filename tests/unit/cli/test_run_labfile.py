@@ -99,7 +99,7 @@ def test_the_pace_is_what_the_command_or_the_file_or_the_duration_says(run, writ
         def __call__(self, at_us):
             return True
 
-    monkeypatch.setattr("espnow.cli.run.Pacer", Pacer)
+    monkeypatch.setattr("espnow.cli._lab_run.Pacer", Pacer)
     write("lab.toml", f"{file}\n" + boards(a="import time\ntime.sleep_ms(200)\nprint('end')"))
     assert run("--quiet", *options, "lab.toml") == (0, ["end"], [])
     assert bool(made) == paced

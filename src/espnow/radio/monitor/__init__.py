@@ -10,6 +10,7 @@ channel, and it is put back as it was at the end. No other program is needed, an
 - `state`, `adapter`: one interface, as it was, as it is used, and put back.
 - `filter`, `injection`: what the kernel lets through, and how it is told to send.
 - `radio`: the link.
+- `findings`, `trial`, `restore`: what ``espnow doctor`` finds, tries and puts back.
 """
 
 from __future__ import annotations
@@ -42,13 +43,7 @@ def open_monitor(name: RadioName, loop: RadioLoop, report: Callable[[str], None]
     answer = name.one_of("ack", "off", ("on", "off")) == "on"
     adapter = open_adapter(name.text, name.rest, report, answer=answer)
     try:
-        radio = MonitorRadio(loop, adapter, report, answer=answer)
+        return MonitorRadio(loop, adapter, report, answer=answer)
     except BaseException:
         adapter.close()
         raise
-    if not answer:
-        report(
-            f"{name.text}: boards that send to this one get no acknowledgement, so they retry and see a failure, "
-            f"though messages arrive; monitor:{name.rest}?ack=on acknowledges"
-        )
-    return radio

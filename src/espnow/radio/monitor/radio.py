@@ -158,6 +158,7 @@ class MonitorRadio:
         self._late: Timer | None = None
         self._again: Timer | None = None
         self._told = False
+        self._silent = not answer
         self._closed = False
         self._ht = adapter.phy.ht
         self._socket: socket.socket | None = None
@@ -187,9 +188,18 @@ class MonitorRadio:
         self._config = config
         self._addresses = tuple(address for _, address in config.addresses)
         self._set_filter()
+        if self._silent and self._addresses and config.receiver_on and not config.promiscuous:
+            self._silent = False
+            self._report(
+                f"{self.adapter.name}: boards that send to this one get no acknowledgement, so they retry and see a "
+                f"failure, though messages arrive; monitor:{self.adapter.name}?ack=on acknowledges"
+            )
         answers = self._addresses if self._answer and config.receiver_on else ()
-        if self._tuned != (config.channel, answers) and (config.receiver_on or self._addresses):
-            self._tuned = config.channel, answers
+        on = config.receiver_on or bool(self._addresses)
+        # One that is off stays on its channel, and answers nobody.
+        channel = config.channel if on or self._tuned is None else self._tuned[0]
+        if self._tuned != (channel, answers) and (on or self._tuned is not None):
+            self._tuned = channel, answers
             self._tuning = True
             self._go_on()
 

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Self, TextIO
 
@@ -14,6 +15,7 @@ from espnow.capture import CapturedFrame, Dissector, OtherFrame, PcapngWriter, S
 from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector
 from espnow.cli._options import add_radio_options, parse_channels, parse_time, take_keys, whole_number
 from espnow.cli._radio import Session
+from espnow.cli._show import counted
 from espnow.cli._station import Heard, RadioStation
 from espnow.cli._stations import StationTable
 from espnow.cli._summary import print_summary
@@ -288,9 +290,7 @@ class _View:
             out.flush()
         self._session.say_dropped()
         if sniffer.stations.beyond:
-            self._session.say(
-                f"{sniffer.stations.beyond:,} frames of further stations are not in the table of stations"
-            )
+            self._session.say(f"{counted(sniffer.stations.beyond, 'frame')} of further stations left out of the table")
 
     def _head(self, *, ended: bool = False) -> str:
         session, stations = self._session, self._sniffer.stations
@@ -299,7 +299,7 @@ class _View:
             channel = ",".join(map(str, self._hopper.channels))
         return (
             f"{session.name} channel {channel}, {session.loop.now_us / 1e6:.1f} s, "
-            f"{self._sniffer.frames:,} frames of {len(stations):,} stations"
+            f"{counted(self._sniffer.frames, 'frame')} of {counted(len(stations), 'station')}"
         )
 
     def _table(self, rows: int) -> list[str]:
@@ -352,16 +352,18 @@ class _PcapFile:
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
+        self.flush()
+        self._close()
+
+    def _close(self) -> None:
         file, self._file = self._file, None
-        if file is not None:
-            try:
-                file.flush() if self._name == "-" else file.close()
-            except OSError as error:
-                if self._writer is not None:
-                    self._refuse(error)
+        if file is not None and self._name != "-":
+            with suppress(OSError):  # it was said when it was flushed
+                file.close()
 
     def _refuse(self, error: OSError | ValueError) -> NoReturn:
         self._writer = None
+        self._close()
         if isinstance(error, BrokenPipeError):
             raise error
         reason = error.strerror if isinstance(error, OSError) else error

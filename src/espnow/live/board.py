@@ -98,11 +98,22 @@ class LiveBoard(Board):
         if self._in_callback or threading.get_ident() != self._main:
             return
         self._interruption.install()  # the board may have been made elsewhere
-        with self.loop.lock.released():
-            super().run_callbacks()
+        lock = self.loop.lock
+        shut, lock.shut = lock.shut, True
+        try:
+            with lock.released():
+                lock.shut = False
+                try:
+                    super().run_callbacks()
+                finally:
+                    lock.shut = True
+        finally:
+            lock.shut = shut
 
     def _before_wait(self) -> None:
-        self.loop.lock.deferred = False
+        if self.loop.lock.deferred:
+            self.loop.lock.deferred = False
+            self._interruption.raise_deferred()
         if self.has_callbacks:
             self.run_callbacks()
 
@@ -161,19 +172,23 @@ class LiveBoard(Board):
     def close(self, last_frames_us: int) -> None:
         """Wait for what was sent last, at most so long, and close the radio."""
         loop = self.loop
-        with self.lock:
-            until_us = loop.now_us + last_frames_us
-            while self.node.pending and loop.now_us < until_us:
-                self._cpu.pause(until_us)
-            self.irq = None
-            self._callbacks.clear()
-            self.link.configure(RadioConfig())
-            self.link.close()
-        self._interruption.remove()
-        loop.close()
-        if self._descriptor is not None:
-            self._descriptor.close()
-            self._descriptor = None
+        try:
+            with self.lock:
+                try:
+                    until_us = loop.now_us + last_frames_us
+                    while self.node.pending and loop.now_us < until_us:
+                        self._cpu.pause(until_us)
+                finally:  # Ctrl-C ends the wait
+                    self.irq = None
+                    self._callbacks.clear()
+                    self.link.configure(RadioConfig())
+                    self.link.close()
+        finally:
+            self._interruption.remove()
+            loop.close()
+            if self._descriptor is not None:
+                self._descriptor.close()
+                self._descriptor = None
 
     def abandon(self) -> None:
         """Close in a forked process what is the parent's: without its lock, which another thread may have held."""

@@ -1,4 +1,4 @@
-"""How a callback comes to run on the main thread, whatever that does: by a signal.
+"""How a callback comes to run on the main thread, whatever that does: by a signal. And how Ctrl-C does not cut in two.
 
 The thread that has a callback for the program sends SIGURG to the main thread. Python then calls the signal's handler
 there: between two steps of a computation, and inside ``time.sleep``, ``select``, ``input`` or a lock, which go on
@@ -7,12 +7,15 @@ it for anything else, and a process that does not expect it ignores it.
 
 Rules:
 
-- The handler never runs callbacks while the main thread holds the board's lock: it leaves a note, and they run when the
-  lock is free, or before the thread waits.
+- The handler never runs callbacks while the main thread holds the board's lock, or is on its way there
+  (`BoardLock.shut`): it leaves a note, and they run when the lock is free, or before the thread waits.
 - One signal is under way at a time.
 - A handler that the program had installed is called, too.
 - Where no handler can be installed, because the board was first used outside the main thread, callbacks run inside the
-  program's own calls of the board only.
+  program's own calls of the board only, until the main thread calls it.
+- Ctrl-C is KeyboardInterrupt as ever, but not inside the board's own steps: there it waits for their end, or for the
+  place where they wait. In a loop of asyncio it comes between two of its callbacks; the second at once. All this
+  only where Python's own handler of SIGINT was installed.
 """
 
 from __future__ import annotations
@@ -50,20 +53,26 @@ class Interruption:
         self._previous: Any = None
         self._number: int | None = getattr(signal, "SIGURG", None)
         self._main = threading.main_thread().ident
+        self._interrupted = False  # Ctrl-C waits for the lock
+        self._told_asyncio = False
 
     def install(self) -> None:
-        """Install the handler, if the caller is the main thread; harmless if it is there."""
+        """Install the handlers, if the caller is the main thread; harmless if they are there."""
         if self.installed or self._number is None or threading.get_ident() != self._main:
             return
         self._previous = signal.signal(self._number, self._handle)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
         self.installed = True
 
     def remove(self) -> None:
-        """Put back the handler that was there; for the main thread."""
-        if not self.installed or self._number is None or threading.get_ident() != self._main:
+        """Put back the handlers that were there; for the main thread, or the only one of a forked process."""
+        if not self.installed or self._number is None or threading.current_thread() is not threading.main_thread():
             return
         if signal.getsignal(self._number) == self._handle:
             signal.signal(self._number, self._previous if self._previous is not None else signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) == self._interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self.installed = False
 
     def request(self) -> None:
@@ -74,28 +83,67 @@ class Interruption:
         signal.pthread_kill(self._main, self._number)
 
     def run_deferred(self) -> None:
-        """Run what could not run when the signal came; on the main thread, without the lock."""
-        if self._lock.deferred and threading.get_ident() == self._main and not self._lock.is_owned():
-            self._lock.deferred = False
+        """Run what could not run when a signal came; on the main thread, without the lock.
+
+        Raises:
+            KeyboardInterrupt: that came meanwhile.
+        """
+        lock = self._lock
+        if lock.deferred and threading.get_ident() == self._main and not lock.is_owned() and not lock.shut:
+            lock.deferred = False
             self._run()
+            self.raise_deferred()
+
+    def raise_deferred(self) -> None:
+        """Raise what was put off.
+
+        Raises:
+            KeyboardInterrupt: it came while it could not be raised.
+        """
+        if self._interrupted:
+            self._interrupted = False
+            self._raise(signal.SIGINT, None)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._under_way = False
         if callable(self._previous):
             self._previous(number, frame)
-        if self._lock.is_owned():
+        if self._lock.is_owned() or self._lock.shut:
             self._lock.deferred = True
             return
         self._run()
         _poke_asyncio()
 
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Take Ctrl-C."""
+        if self._lock.is_owned() or self._lock.shut:
+            self._lock.deferred = self._interrupted = True
+            return
+        self._raise(number, frame)
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        running = _running_loop()
+        if running is not None and not self._told_asyncio:
+            self._told_asyncio = True
+            running.call_soon_threadsafe(self._raise_in_asyncio)
+            return
+        self._told_asyncio = False
+        signal.default_int_handler(number, frame)
+
+    def _raise_in_asyncio(self) -> None:
+        self._told_asyncio = False
+        raise KeyboardInterrupt
+
+
+def _running_loop() -> Any:
+    """Return the loop of asyncio that the main thread runs, or None."""
+    asyncio = sys.modules.get("asyncio")
+    return None if asyncio is None else asyncio._get_running_loop()
+
 
 def _poke_asyncio() -> None:
     """Let a running loop of asyncio look at what a callback gave it: its wait was not over for it."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return
-    running = asyncio._get_running_loop()
+    running = _running_loop()
     if running is not None:
         running.call_soon_threadsafe(_nothing)
 

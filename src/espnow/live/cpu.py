@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from espnow.radio.loop import RadioLoop
+from espnow.radio.loop import BoardLock, RadioLoop
 
 __all__ = ["LiveCpu"]
 
@@ -41,8 +41,9 @@ class LiveCpu:
         mine.acquire()
         self._waiting.append(mine)
         is_main = threading.get_ident() == self._main
+        waited = self.main_waits
         if is_main:
-            self.main_waits = True
+            self.main_waits = lock.shut = True
         try:
             loop.settle()
             if not mine.locked():  # that was what it would have waited for
@@ -51,12 +52,17 @@ class LiveCpu:
                 if is_main and self.before_wait is not None:
                     self.before_wait()
                 if not loop.lead(mine, until_us):
-                    _wait(mine, None if until_us is None else until_us - loop.now_us)
+                    left_us = None if until_us is None else until_us - loop.now_us
+                    if is_main:
+                        _wait_open(mine, left_us, lock)
+                    else:
+                        _wait(mine, left_us)
         finally:
-            if is_main:
-                self.main_waits = False
             if mine in self._waiting:
                 self._waiting.remove(mine)
+            if is_main:
+                self.main_waits = waited
+                lock.shut = False
 
     def wake(self) -> None:
         """End the pauses that the program's threads are in; the caller holds the lock."""
@@ -72,8 +78,20 @@ class LiveCpu:
         self._loop.settle()
 
     def _open(self) -> None:
-        while self._to_wake:
-            self._to_wake.pop().release()
+        gates, self._to_wake = self._to_wake, []
+        for gate in gates:
+            gate.release()
+
+
+def _wait_open(gate: threading.Lock, left_us: int | None, lock: BoardLock) -> None:
+    """Wait, on the main thread, for which this is where it may be interrupted."""
+    lock.shut = False
+    try:
+        if lock.deferred and lock.on_left is not None:
+            lock.on_left()
+        _wait(gate, left_us)
+    finally:
+        lock.shut = True
 
 
 def _wait(gate: threading.Lock, left_us: int | None) -> None:

@@ -12,7 +12,9 @@ Rules:
 - A thread of the program that waits for the radio does the loop's work itself (`RadioLoop.lead`): an answer then costs
   no switch between threads, which is most of what it would cost. The loop's own thread rests meanwhile, and goes on a
   millisecond after the program has turned to something else.
-- A leader that is the main thread takes no signal in the middle of a round, so that Ctrl-C cannot cut a radio in two.
+- A leader that is the main thread says when Ctrl-C may interrupt it (`BoardLock.shut`): where it waits, and not in the
+  middle of a round. Signals cannot be masked for that: another thread gets them, and Python calls the handler here.
+- Whoever leads may come to wait again meanwhile, in the handler of a signal: it leads on, a level deeper.
 - Time is the monotonic clock's, microseconds since the loop was made.
 """
 
@@ -22,7 +24,6 @@ import heapq
 import itertools
 import os
 import select
-import signal
 import threading
 import time
 from collections import deque
@@ -44,9 +45,6 @@ _REST_US = 1_000
 #: After so many looks at a leader that goes on leading, the loop's thread rests until it is called.
 _RESTS = 4
 
-#: Ctrl-C. Few, since Python makes an enum of each at each call.
-_SIGNALS = frozenset((signal.SIGINT,) if hasattr(signal, "pthread_sigmask") else ())
-
 
 class BoardLock:
     """Held by one thread at a time, which may take it again; a context manager.
@@ -57,9 +55,11 @@ class BoardLock:
         soon: what is to be done under it as soon as possible.
         deferred: somebody wanted to do something without it, and could not.
         on_left: called when a thread lets go of it whole while one of these two holds.
+        shut: the main thread, which does not hold it, is on its way between two states: no handler of a signal may
+            raise there or use the board. It belongs to the main thread.
     """
 
-    __slots__ = ("_lock", "acquire", "deferred", "is_owned", "on_left", "release", "soon", "wanted")
+    __slots__ = ("_lock", "acquire", "deferred", "is_owned", "on_left", "release", "shut", "soon", "wanted")
 
     def __init__(self) -> None:
         # RLock's own means for a Condition: they know the owner without a gap, also for a signal handler.
@@ -71,6 +71,7 @@ class BoardLock:
         self.wanted = False
         self.soon: deque[Callable[[], None]] = deque()
         self.deferred = False
+        self.shut = False
         self.on_left: Callable[[], None] | None = None
 
     def __enter__(self) -> None:
@@ -101,6 +102,12 @@ class BoardLock:
             yield
         finally:
             self._lock._acquire_restore(state)
+
+    def renew(self) -> None:
+        """Be free; in a process that was forked off, whose other threads are gone."""
+        self._lock._at_fork_reinit()
+        self.wanted = self.deferred = self.shut = False
+        self.soon.clear()
 
 
 class LoopTimer(list[Any]):
@@ -137,6 +144,7 @@ class RadioLoop:
         self._wake_fds: tuple[int, int] | None = None
         self._round_by = 0  # identity of the thread that is in a round
         self._leading = threading.Lock()
+        self._leader = 0  # identity of the thread that leads
         self._led_until_us = 0
         self._rest = threading.Lock()
         self._rest.acquire()
@@ -214,6 +222,7 @@ class RadioLoop:
         """Forget everything in a process that was forked off: the thread is the parent's, and so is what it watches."""
         self._closed = True
         self._thread = None
+        self.lock.renew()
         fds, self._wake_fds = self._wake_fds, None
         for fd in (*(fds or ()), *self._watched):
             try:
@@ -250,9 +259,14 @@ class RadioLoop:
         Returns:
             False, at once, if another thread leads, or the loop is not running.
         """
-        if self._thread is None or self._closed or not self._leading.acquire(blocking=False):
+        if self._thread is None or self._closed:
             return False
-        masks = bool(_SIGNALS) and threading.get_ident() == self._main
+        me = threading.get_ident()
+        deeper = self._leader == me
+        if not deeper and not self._leading.acquire(blocking=False):
+            return False
+        self._leader = me
+        wait = self._wait_open if me == self._main else self._wait
         try:
             while gate.locked() and not self._closed:
                 with self.lock:
@@ -266,23 +280,34 @@ class RadioLoop:
                         break
                     if timeout_s is None or left_s < timeout_s:
                         timeout_s = left_s
-                ready = self._wait(waiting, timeout_s)
-                if masks:
-                    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-                try:
-                    self._round(ready)
-                finally:
-                    if masks:
-                        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+                self._round(wait(waiting, timeout_s))
         finally:
-            self._led_until_us = self.now_us
-            self._leading.release()
-            self._waits_until_us = self._thread_until_us
-            if self._rests_long:
-                self._call_thread()
-            elif self._heap and self._heap[0][0] < self._thread_until_us:  # it does not rest, and knows nothing of it
-                self.wake()
+            if deeper:
+                self.wake()  # the wait above knows nothing of what came since
+            else:
+                self._stop_leading()
         return True
+
+    def _stop_leading(self) -> None:
+        self._led_until_us = self.now_us
+        self._leader = 0
+        self._leading.release()
+        self._waits_until_us = self._thread_until_us
+        if self._rests_long:
+            self._call_thread()
+        elif self._heap and self._heap[0][0] < self._thread_until_us:  # it does not rest, and knows nothing of it
+            self.wake()
+
+    def _wait_open(self, waiting: list[int], timeout_s: float | None) -> list[int]:
+        """Wait, on the main thread, for which this is where it may be interrupted."""
+        lock = self.lock
+        lock.shut = False
+        try:
+            if lock.deferred and lock.on_left is not None:
+                lock.on_left()
+            return self._wait(waiting, timeout_s)
+        finally:
+            lock.shut = True
 
     def _call_thread(self) -> None:
         """End the rest of the loop's thread."""

@@ -16,9 +16,11 @@ Rules:
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import random
 import sys
+import threading
 import traceback
 from dataclasses import replace
 from types import FunctionType, ModuleType
@@ -27,10 +29,11 @@ from espnow.api import build_module
 from espnow.board import PROFILES
 from espnow.errors import UserError
 from espnow.frame import station_address
+from espnow.link import Link
 from espnow.live.address import Claim, claim_address
 from espnow.live.board import LiveBoard
 from espnow.live.cpu import LiveCpu
-from espnow.radio import DEFAULT, Choice, chosen, open_radio
+from espnow.radio import DEFAULT, Choice, chosen, open_radio, take_choice
 from espnow.radio.loop import RadioLoop
 
 __all__ = ["board", "close", "module", "settings"]
@@ -47,6 +50,9 @@ _LAST_FRAMES_US = 500_000
 _SWITCH_S = 0.001
 _USUAL_SWITCH_S = 0.005
 
+_MAX_TIMEOUT_MS = 3_600_000
+
+_making = threading.RLock()
 _modules: dict[str, ModuleType] = {}
 _board: LiveBoard | None = None
 _claim: Claim | None = None
@@ -82,24 +88,14 @@ def settings() -> Choice:
     """
     said = chosen()
     environment = os.environ
-    channel: int | None = said.channel
-    where = "espnow.radio.use: channel"
-    if channel is None and environment.get("ESPNOW_CHANNEL"):
-        where, text = "ESPNOW_CHANNEL", environment["ESPNOW_CHANNEL"]
-        channel = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else -1
-    if channel is not None and not 1 <= channel <= 14:
-        raise UserError(f"{where} is {environment.get('ESPNOW_CHANNEL', channel)!r}, and must be from 1 to 14")
-    timeout_ms = said.answer_timeout_ms
-    if timeout_ms is None:
-        timeout_ms = _timeout_ms(environment.get("ESPNOW_ANSWER_TIMEOUT_MS"))
     return replace(
         said,
         radio=said.radio or environment.get("ESPNOW_RADIO") or DEFAULT,
-        mac=said.mac or environment.get("ESPNOW_MAC") or None,
+        mac=environment.get("ESPNOW_MAC") or None if said.mac is None else said.mac,
         profile=said.profile or environment.get("ESPNOW_PROFILE") or "esp32",
-        channel=channel,
+        channel=_channel(said.channel, environment.get("ESPNOW_CHANNEL")),
         capture=said.capture or environment.get("ESPNOW_CAPTURE") or None,
-        answer_timeout_ms=timeout_ms,
+        answer_timeout_ms=_timeout_ms(said.answer_timeout_ms, environment.get("ESPNOW_ANSWER_TIMEOUT_MS")),
     )
 
 
@@ -109,64 +105,112 @@ def board() -> LiveBoard:
     Raises:
         UserError: it cannot be as it is to be: why, and what to do.
     """
+    with _making:
+        if _board is None:
+            _begin()
+        assert _board is not None
+        return _board
+
+
+def _begin() -> None:
+    """Make the process's board."""
     global _board, _claim
-    if _board is None:
-        choice = settings()
-        if choice.profile not in PROFILES:
-            raise UserError(f"the profile is {choice.profile!r}; there are {', '.join(PROFILES)}")
-        try:
-            mac = station_address(choice.mac) if choice.mac is not None else None
-        except (TypeError, ValueError) as error:
-            raise UserError(f"the board's MAC address (ESPNOW_MAC, espnow.radio.use): {error}") from None
-        if mac is None:
-            _claim = claim_address(_program())
-            mac = _claim.address
-        _board = _make(choice, mac)
-        if sys.getswitchinterval() == _USUAL_SWITCH_S:
-            sys.setswitchinterval(_SWITCH_S)
-        atexit.register(close)
-        os.register_at_fork(after_in_child=_forget)
-    return _board
+    choice = settings()
+    if choice.profile not in PROFILES:
+        raise UserError(f"the profile is {choice.profile!r}; there are {', '.join(PROFILES)}")
+    try:
+        mac = station_address(choice.mac) if choice.mac is not None else None
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the board's MAC address (ESPNOW_MAC, espnow.radio.use): {error}") from None
+    claim = None
+    if mac is None:
+        claim = claim_address(_program())
+        mac = claim.address
+    try:
+        live = _make(choice, mac)
+    except BaseException:
+        if claim is not None:
+            claim.release()
+        raise
+    _board, _claim = live, claim
+    take_choice(True)
+    if sys.getswitchinterval() == _USUAL_SWITCH_S:
+        sys.setswitchinterval(_SWITCH_S)
+    _at_the_end()
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and processes.parent_process() is not None:
+        # Its processes may end without `atexit`, and have a way of their own.
+        from multiprocessing.util import Finalize
+
+        Finalize(None, close, exitpriority=0)
+
+
+@functools.cache
+def _at_the_end() -> None:
+    """Let `close` be called when the interpreter ends, and boards be left behind by forks."""
+    atexit.register(close)
+    os.register_at_fork(after_in_child=_forget)
 
 
 def module(name: str) -> ModuleType:
     """Return `espnow`, `aioespnow` or `network` of the process's board."""
-    if name in _modules:
-        return _modules[name]
-    live = board()
-    built = build_module(name, live, _modules)
-    if name == "network":
-        names = vars(built)
-        for key, value in tuple(names.items()):
-            if isinstance(value, FunctionType):
-                names[key] = live.locked(value)
-    return built
+    found = _modules.get(name)
+    if found is not None:
+        return found
+    with _making:
+        live = board()
+        # What is half done is in a table of its own: other threads look into the first without the lock.
+        modules = dict(_modules)
+        built = build_module(name, live, modules)
+        if name == "network":
+            names = vars(built)
+            for key, value in tuple(names.items()):
+                if isinstance(value, FunctionType):
+                    names[key] = live.locked(value)
+        _modules.update(modules)
+        return built
 
 
 def close() -> None:
     """Close the process's board: what was sent is sent, and the radio is left as it was found."""
     global _board, _claim
     live, _board = _board, None
+    claim, _claim = _claim, None
     _modules.clear()
+    take_choice(False)
     if live is not None:
-        live.close(_LAST_FRAMES_US)
-        if sys.getswitchinterval() == _SWITCH_S:
-            sys.setswitchinterval(_USUAL_SWITCH_S)
-    if _claim is not None:
-        _claim.release()
-        _claim = None
+        try:
+            live.close(_LAST_FRAMES_US)
+        finally:
+            if sys.getswitchinterval() == _SWITCH_S:
+                sys.setswitchinterval(_USUAL_SWITCH_S)
+            if claim is not None:
+                claim.release()
 
 
 def _make(choice: Choice, mac: bytes) -> LiveBoard:
     loop = RadioLoop()
-    assert choice.radio is not None
-    assert choice.profile is not None
-    link = open_radio(choice.radio, loop, _report)
-    if choice.capture is not None:
-        from espnow.radio.record import record
+    link: Link | None = None
+    try:
+        assert choice.radio is not None
+        link = open_radio(choice.radio, loop, _report)
+        if choice.capture is not None:
+            from espnow.radio.record import record
 
-        with loop.lock:
-            link = record(link, loop, choice.capture, _report)
+            with loop.lock:
+                link = record(link, loop, choice.capture, _report)
+        return _make_board(choice, mac, loop, link)
+    except BaseException:
+        if link is not None:
+            with loop.lock:
+                link.close()
+        loop.close()
+        raise
+
+
+def _make_board(choice: Choice, mac: bytes, loop: RadioLoop, link: Link) -> LiveBoard:
+    assert choice.profile is not None
+    assert choice.answer_timeout_ms is not None
     chance = random.SystemRandom()
     live = LiveBoard(
         PROFILES[choice.profile],
@@ -181,19 +225,36 @@ def _make(choice: Choice, mac: bytes) -> LiveBoard:
     )
     with loop.lock:
         link.station = live
-        assert choice.answer_timeout_ms is not None
         live.wifi.timing = replace(live.wifi.timing, answer_timeout_us=round(choice.answer_timeout_ms * 1000))
     return live
 
 
-def _timeout_ms(text: str | None) -> float:
+def _channel(said: int | None, text: str | None) -> int | None:
+    """Return the channel that was said, or else the environment's."""
+    if said is not None:
+        if isinstance(said, int) and 1 <= said <= 14:
+            return said
+        raise UserError(f"espnow.radio.use: channel={said!r} must be from 1 to 14")
+    if not text:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= 14:
+        return int(text)
+    raise UserError(f"ESPNOW_CHANNEL is {text!r}, and must be from 1 to 14")
+
+
+def _timeout_ms(said: float | None, text: str | None) -> float:
+    """Return the time for answers that was said, or else the environment's."""
+    if said is not None:
+        if isinstance(said, (int, float)) and 0 < said <= _MAX_TIMEOUT_MS:
+            return said
+        raise UserError(f"espnow.radio.use: answer_timeout_ms={said!r} must be a number from 0 to {_MAX_TIMEOUT_MS}")
     if not text:
         return _ANSWER_TIMEOUT_MS
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 < value <= 3_600_000:
+    if not 0 < value <= _MAX_TIMEOUT_MS:
         raise UserError(f"ESPNOW_ANSWER_TIMEOUT_MS is {text!r}, and must be a number of milliseconds")
     return value
 
@@ -210,8 +271,13 @@ def _report(line: str) -> None:
 
 def _forget() -> None:
     """Leave the parent's board to the parent."""
-    global _board, _claim
-    live, _board, _claim = _board, None, None
+    global _board, _claim, _making
+    _making = threading.RLock()  # another thread may have held it
+    live, _board = _board, None
+    claim, _claim = _claim, None
     _modules.clear()
+    take_choice(False)
     if live is not None:
         live.abandon()
+    if claim is not None:
+        claim.release()

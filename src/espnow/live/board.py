@@ -191,8 +191,12 @@ class LiveBoard(Board):
                 self._descriptor = None
 
     def abandon(self) -> None:
-        """Close in a forked process what is the parent's: without its lock, which another thread may have held."""
-        self.loop.abandon()
+        """Close in a forked process what is the parent's; objects that it made are inactive from now on."""
+        self.loop.abandon()  # with its lock, which another thread may have held
+        self._interruption.remove()
+        self.irq = None
+        self._callbacks.clear()
+        self.node.stop()
         if self._descriptor is not None:
             self._descriptor.close()
             self._descriptor = None

@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     from espnow.link import Link
     from espnow.radio.loop import RadioLoop
 
-__all__ = ["DEFAULT", "KINDS", "Choice", "Opener", "RadioName", "chosen", "open_radio", "parse_name", "use"]
+__all__ = [
+    "DEFAULT",
+    "KINDS",
+    "Choice",
+    "Opener",
+    "RadioName",
+    "chosen",
+    "open_radio",
+    "parse_name",
+    "take_choice",
+    "use",
+]
 
 #: The radio of an ordinary program that says nothing.
 DEFAULT = "udp:"
@@ -132,8 +143,8 @@ def use(
 ) -> None:
     """Choose the radio and the kind of the process's own board, before its first use.
 
-    What is not given here is taken from ``ESPNOW_RADIO``, ``ESPNOW_MAC``, ``ESPNOW_PROFILE``, ``ESPNOW_CHANNEL``,
-    ``ESPNOW_CAPTURE`` and ``ESPNOW_ANSWER_TIMEOUT_MS``, or is as usual.
+    The last call counts, whole. What it does not say is taken from ``ESPNOW_RADIO``, ``ESPNOW_MAC``,
+    ``ESPNOW_PROFILE``, ``ESPNOW_CHANNEL``, ``ESPNOW_CAPTURE`` and ``ESPNOW_ANSWER_TIMEOUT_MS``, or is as usual.
 
     Args:
         radio: its name, such as ``"udp:"`` or ``"monitor:wlan1"``.
@@ -155,10 +166,14 @@ def use(
 
 
 def chosen() -> Choice:
-    """Return what `use` was told; from now on it is too late for another choice."""
-    global _taken
-    _taken = True
+    """Return what `use` was told last."""
     return _choice
+
+
+def take_choice(taken: bool) -> None:
+    """Say whether there is a board of this choice: while there is, it is too late for another."""
+    global _taken
+    _taken = taken
 
 
 def parse_name(text: str) -> RadioName:

@@ -224,11 +224,17 @@ class RadioLoop:
         self._thread = None
         self.lock.renew()
         fds, self._wake_fds = self._wake_fds, None
-        for fd in (*(fds or ()), *self._watched):
+        for fd in fds or ():
+            os.close(fd)
+        # The radio's sockets still believe in their numbers, and will close them when they are collected: these must
+        # not belong to something else by then.
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for fd in self._watched:
             try:
-                os.close(fd)
+                os.dup2(nothing, fd, inheritable=False)
             except OSError:
                 pass
+        os.close(nothing)
         self._watched.clear()
         self._heap.clear()
 

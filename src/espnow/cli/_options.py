@@ -15,6 +15,7 @@ from espnow.link import Link
 from espnow.radio import DEFAULT
 
 __all__ = [
+    "add_key_options",
     "add_radio_options",
     "begin_channel",
     "check_channel",
@@ -43,6 +44,16 @@ def add_radio_options(parser: argparse.ArgumentParser, *, channel: bool = True, 
         group.add_argument("--channel", metavar="N", help="1 to 14 (default: ESPNOW_CHANNEL, or 1)")
     if mac:
         group.add_argument("--mac", metavar="MAC", help="own address (default: one of this command on this computer)")
+
+
+def add_key_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say with which key messages are encrypted; `take_keys` takes them."""
+    group = parser.add_argument_group("encryption")
+    group.add_argument("--keys", metavar="FILE", action="append", default=[], help="a key file: encrypt with its key")
+    group.add_argument(
+        "--lmk", metavar="KEY", action="append", default=[], help="local master key; others can list it: use a file"
+    )
+    group.add_argument("--pmk", metavar="KEY", help="primary master key; without it that of a board which sets none")
 
 
 def parse_address(text: str, what: str = "MAC") -> bytes:

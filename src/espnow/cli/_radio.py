@@ -30,6 +30,7 @@ from espnow.cli._station import Answer, Heard, RadioStation
 from espnow.errors import EspNowCode, NodeError, UserError
 from espnow.frame import RATES, format_mac, station_address
 from espnow.frame.text import printable
+from espnow.link import Outcome
 from espnow.live.address import Claim, claim_address
 from espnow.radio import DEFAULT, open_radio
 from espnow.radio.loop import RadioLoop
@@ -180,6 +181,9 @@ class Session:
                 continue
             self.run_until(lambda: bool(answers))
             break
+        if answers and answers[0].outcome is Outcome.NOT_ACKNOWLEDGED:  # it may be why
+            with self.loop.lock:
+                self._look_at_trouble()
         return answers[0] if answers else None
 
     def pause(self, us: int) -> None:
@@ -303,14 +307,18 @@ class Session:
             self._calls.put(self.end)
 
     def _look(self) -> None:
+        """Look at the radio from time to time."""
+        self._look_at_trouble()
+        self._look_for_end()
+        self.loop.call_at(self.loop.now_us + _LOOK_US, self._look, background=True)
+
+    def _look_at_trouble(self) -> None:
         """Say it when the radio is in trouble, and when that is over, unless the radio told so itself."""
         trouble = self.link.trouble
         if trouble != self._trouble and self._reported == self._looked:
             text = f"the radio is in trouble: {trouble}" if trouble is not None else "the radio works again"
             self._calls.put(_Said(self, text))
         self._trouble, self._looked = trouble, self._reported
-        self._look_for_end()
-        self.loop.call_at(self.loop.now_us + _LOOK_US, self._look, background=True)
 
     def _watch_output(self) -> None:
         """End when nobody reads the output any more, and not only when something is written to it."""

@@ -1,4 +1,4 @@
-"""What several commands print alike: a progress bar and a table."""
+"""What several commands print alike: a progress bar, a table, a count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-__all__ = ["NO_ROOM", "Progress", "table"]
+__all__ = ["NO_ROOM", "Progress", "counted", "table"]
 
 #: What the system says when there is no room for the output.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -68,3 +68,8 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def counted(number: int, what: str) -> str:
+    """Return how many there are of something."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

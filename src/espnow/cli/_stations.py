@@ -51,6 +51,7 @@ class HeardStation:
     __slots__ = (
         "_averaged",
         "_distinct",
+        "_first_ns",
         "_rssi_count",
         "_rssi_sum_dbm",
         "_seq",
@@ -75,6 +76,7 @@ class HeardStation:
         self.rate: int | None = None
         self.rssi_dbm: int | None = None
         self.last_ns = at_ns
+        self._first_ns = at_ns
         self._seq = -1
         self._distinct = 0
         self._rssi_sum_dbm = 0
@@ -93,11 +95,12 @@ class HeardStation:
 
     def per_second(self, now_ns: int) -> float:
         """Return how many frames a second came lately."""
-        return self._averaged * math.exp(-max(0, now_ns - self.last_ns) / 1e9 / _AVERAGED_S)
+        heard_s = max(1.0, (now_ns - self._first_ns) / 1e9)
+        return self._decayed(now_ns) / (1 - math.exp(-heard_s / _AVERAGED_S))  # of which less could be averaged
 
     def add(self, captured: CapturedFrame, at_ns: int) -> None:
         """Count a frame."""
-        self._averaged = self.per_second(at_ns) + 1 / _AVERAGED_S
+        self._averaged = self._decayed(at_ns) + 1 / _AVERAGED_S
         self.last_ns = at_ns
         self.frames += 1
         self.step(captured.frame.seq)
@@ -110,6 +113,9 @@ class HeardStation:
         if radio.rssi_dbm is not None:
             self._rssi_sum_dbm += radio.rssi_dbm
             self._rssi_count += 1
+
+    def _decayed(self, now_ns: int) -> float:
+        return self._averaged * math.exp(-max(0, now_ns - self.last_ns) / 1e9 / _AVERAGED_S)
 
     def step(self, seq: int) -> None:
         """Take notice of a sequence number that it used."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from espnow.capture import CapturedFrame, CaptureReader, Dissector, OtherFrame, Summary
 from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, shown_argument
-from espnow.cli._show import Progress
+from espnow.cli._show import Progress, counted
 from espnow.cli._summary import print_summary
 from espnow.errors import FrameError, UserError
 from espnow.frame import BROADCAST, Frame, parse_mac
@@ -263,7 +263,7 @@ class _Reading:
             except OSError as error:
                 self.problems.append(f"{shown}: {error.strerror}")
             if reader.bad_blocks:
-                left_out = _count(reader.bad_blocks, "block")
+                left_out = counted(reader.bad_blocks, "block")
                 self.problems.append(f"{shown}: {left_out} left out, of packets or interfaces that make no sense")
             self._before += reader.position
             self._packets += reader.packets
@@ -319,22 +319,17 @@ def _print_remarks(reading: _Reading, dissector: Dissector, wanted: _Filter, sum
     """Say what a person would otherwise wonder about."""
     remarks = []
     if not dissector.frames and (dissector.packets or not reading.problems):
-        remarks.append(f"no ESP-NOW frame in {_count(dissector.packets, 'packet')}")
+        remarks.append(f"no ESP-NOW frame in {counted(dissector.packets, 'packet')}")
     elif dissector.frames and not wanted.everything and not wanted.taken:
-        remarks.append(f"none of {_count(dissector.frames, 'frame')} is of those that were asked for")
+        remarks.append(f"none of {counted(dissector.frames, 'frame')} is of those that were asked for")
     if dissector.unreadable:
-        remarks.append(f"{_count(dissector.unreadable, 'packet')} without a valid radiotap header")
+        remarks.append(f"{counted(dissector.unreadable, 'packet')} without a valid radiotap header")
     if dissector.other_links:
-        links = _count(dissector.other_links, "packet")
+        links = counted(dissector.other_links, "packet")
         remarks.append(f"{links} not of 802.11: capture in monitor mode, as link type 127 (radiotap)")
     if summary is not None and summary.wrong_fcs:
-        remarks.append(f"{_count(summary.wrong_fcs, 'frame')} with a wrong FCS left out")
+        remarks.append(f"{counted(summary.wrong_fcs, 'frame')} with a wrong FCS left out")
     if summary is not None and summary.beyond:
-        remarks.append(f"{_count(summary.beyond, 'frame')} of further pairs left out")
+        remarks.append(f"{counted(summary.beyond, 'frame')} of further pairs left out")
     if remarks:
         print(f"--- {'; '.join(remarks)}", file=sys.stderr)
-
-
-def _count(number: int, what: str) -> str:
-    """Return how many there are of something."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -30,6 +30,7 @@ class VirtualLoop(ManualClock):
         self.lock = BoardLock()
         self.watched: dict[int, Callable[[], None]] = {}
         self.closed = False
+        self.idle_steps = 0
 
     def watch(self, fd: int, ready: Callable[[], None]) -> None:
         self.watched[fd] = ready
@@ -41,8 +42,10 @@ class VirtualLoop(ManualClock):
         self.closed = True
 
     def step(self) -> None:
-        if all(timer[3] or timer[2] is None for timer in self._heap):
-            raise WaitsForever("the command waits, and nothing will ever happen")
+        idle = all(timer[3] or timer[2] is None for timer in self._heap)
+        self.idle_steps = self.idle_steps + 1 if idle else 0
+        if self.idle_steps > 100:
+            raise WaitsForever("the command waits, and nothing but chores will ever happen")
         with self.lock:
             self._run_next(None)
 
@@ -67,11 +70,13 @@ class Radio:
         loop: of the last command.
         link: of the last command.
         report: what the link tells a person with.
+        output: what the last command printed.
     """
 
     loop: VirtualLoop
     link: ScriptedLink
     report: Callable[[str], None]
+    output: str
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.abilities = Abilities()
@@ -114,6 +119,7 @@ class Radio:
         except SystemExit as error:
             code = error.code
         out, err = self._capsys.readouterr()
+        self.output = out
         return Result(code, out.splitlines(), err.splitlines())
 
 

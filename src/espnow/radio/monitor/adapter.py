@@ -411,7 +411,7 @@ def _choose(radio: str, name: str, nl80211: Nl80211, *, answer: bool) -> tuple[W
     if interface.mode != Mode.MONITOR and interface.ssid is not None:
         network = printable(interface.ssid.decode(errors="replace"))
         raise UserError(
-            f"radio {radio!r}: {name} is in use for the network {network!r} ({interface.mode.label}): leave it first "
+            f"radio {radio!r}: {name} is in use for the network '{network}' ({interface.mode.label}): leave it first "
             f"({others.advice_about(name) or f'sudo ip link set {name} down'}), or use another adapter"
         )
     found = others.rivals(nl80211, interface)

@@ -213,7 +213,7 @@ def _interface(about: str, interface: WifiInterface) -> Finding:
         parts.append(f"channel {interface.channel}")
     if interface.ssid is not None:
         network = printable(interface.ssid.decode(errors="replace"))
-        told = f"{', '.join(parts)}, in use for the network {network!r}"
+        told = f"{', '.join(parts)}, in use for the network '{network}'"
         return Finding(about, f"interface {name}", Verdict.NOTE, told, "leave the network before it is used as a radio")
     pid = state.holder(interface.index)
     if pid is not None:

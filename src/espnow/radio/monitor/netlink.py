@@ -85,7 +85,7 @@ _U32 = Struct("=I")
 _U64 = Struct("=Q")
 
 _RECEIVE_BYTES = 1 << 16
-_TIME_LIMIT_S = 5.0
+_TIME_LIMIT = Struct("@ll").pack(5, 0)
 _DUMP_TRIES = 4
 _MAX_EVENTS = 4096
 
@@ -222,7 +222,8 @@ class GenericNetlink:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _GENERIC)
         try:
             self._socket.bind((0, 0))
-            self._socket.settimeout(_TIME_LIMIT_S)
+            # Not Python's own time limit, which would make a read that must not wait wait as well.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIME_LIMIT)
             for option in (_CAP_ACK, _EXT_ACK):
                 try:
                     self._socket.setsockopt(_SOL_NETLINK, option, 1)
@@ -348,7 +349,7 @@ class GenericNetlink:
         while True:
             try:
                 read, sender = self._socket.recvfrom(_RECEIVE_BYTES)
-            except TimeoutError:
+            except BlockingIOError:
                 raise NetlinkError(errno.ETIMEDOUT, "the kernel does not answer") from None
             except OSError as error:
                 if error.errno != errno.ENOBUFS:

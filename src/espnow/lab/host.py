@@ -6,6 +6,7 @@ clock here; it may fall behind when the computer is too slow.
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 import select
@@ -52,7 +53,8 @@ class HostInput:
         self._clock = clock
         self._paced = paced
         self._lines: deque[str] = deque()
-        self._part = b""
+        self._part = ""
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._ended = False
         self._waiting: dict[LabConsole, None] = {}
 
@@ -84,37 +86,29 @@ class HostInput:
         """Return what there is of a line that has not ended, if time passes by itself meanwhile."""
         if not self.has_part(console):
             return ""
-        whole, self._part = self._part, self._part[self._whole() :]
-        return whole[: len(whole) - len(self._part)].decode(errors="replace")
+        length = self._readable()
+        part, self._part = self._part[:length], self._part[length:]
+        return part
 
     def has_part(self, _console: LabConsole) -> bool:
         """Whether `read_part` would return something now."""
-        return self._paced and not self._lines and self._whole() > 0
+        return self._paced and not self._lines and self._readable() > 0
 
     def wait(self, timeout_s: float) -> bool:
         """Wait on the host for input; wakes who waits for it. False if none came."""
         if not self._poll(timeout_s):
             return False
         self._fill()
-        if not self._lines and not self._ended and not self._whole():
+        if not self._lines and not self._ended and not self._readable():
             return False
         waiting, self._waiting = self._waiting, {}
         for console in waiting:
             console.wake()
         return True
 
-    def _whole(self) -> int:
-        """Return how many bytes of the last line can be read: not a return that may end it, nor part of a character."""
-        part = self._part
-        if part.endswith(b"\r"):
-            return len(part) - 1
-        for length in range(1, min(len(part), 3) + 1):
-            if part[-length] >= 0xC0:  # the first byte of a character of more than one
-                wanted = 2 if part[-length] < 0xE0 else 3 if part[-length] < 0xF0 else 4
-                return len(part) - length if length < wanted else len(part)
-            if part[-length] < 0x80:
-                break
-        return len(part)
+    def _readable(self) -> int:
+        """Return how many characters of the last line can be read: all but a return, which may be its end's."""
+        return len(self._part) - self._part.endswith("\r")
 
     def _poll(self, timeout_s: float) -> bool:
         try:
@@ -127,14 +121,13 @@ class HostInput:
             read = os.read(self.fd, 65536)
         except OSError:
             read = b""
+        *lines, self._part = (self._part + self._decode(read, not read)).split("\n")
+        self._lines.extend(line.rstrip("\r") + "\n" for line in lines)
         if not read:
             self._ended = True
             if self._part:
-                self._lines.append(self._part.decode(errors="replace"))
-                self._part = b""
-            return
-        *lines, self._part = (self._part + read).split(b"\n")
-        self._lines.extend(line.decode(errors="replace").rstrip("\r") + "\n" for line in lines)
+                self._lines.append(self._part)
+                self._part = ""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from espnow.cli import decode, listen, ping, run, scan, send, sniff
+from espnow.cli import decode, doctor, listen, ping, run, scan, send, sniff
 from espnow.cli._frames import shown_argument
 from espnow.cli._show import NO_ROOM
 from espnow.errors import UserError
@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     send.add_parser(commands)
     ping.add_parser(commands)
     scan.add_parser(commands)
+    doctor.add_parser(commands)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["run"]:
         arguments = run.prepare(arguments, running)

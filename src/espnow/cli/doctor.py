@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from espnow.cli._options import whole_number
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.radio import parse_name
-from espnow.radio.monitor.findings import Finding, Verdict, examine_adapters, examine_computer
+
+if TYPE_CHECKING:
+    from espnow.radio.monitor.findings import Finding
 
 __all__ = ["add_parser"]
 
@@ -32,7 +34,8 @@ examples:
   sudo espnow doctor --restore
 """
 
-_MARKS = {Verdict.GOOD: "ok", Verdict.NOTE: "note", Verdict.BAD: "BAD"}
+_BAD = "bad"
+_MARKS = {"ok": "ok", "note": "note", _BAD: "BAD"}
 _USUAL_CHANNEL = 1
 
 
@@ -62,6 +65,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
         if name is not None:
             raise UserError("--restore is for all interfaces that were left: name none")
         return _restore(as_json=arguments.json)
+    # Not before it is needed: every command loads this module.
+    from espnow.radio.monitor.findings import examine_adapters, examine_computer
+
     report = _Report(as_json=arguments.json)
     report.add(examine_computer())
     report.add(examine_adapters(name))
@@ -117,14 +123,16 @@ class _Report:
                     print()
                 self._about = finding.about
                 print(printable(finding.about))
-            print(f"  {_MARKS[finding.verdict]:<4}  {printable(finding.check):<{width}}  {printable(finding.told)}")
+            print(
+                f"  {_MARKS[finding.verdict.value]:<4}  {printable(finding.check):<{width}}  {printable(finding.told)}"
+            )
             if finding.cure:
                 print(f"        {'':<{width}}  -> {printable(finding.cure)}")
         sys.stdout.flush()
 
     def end(self, *, tried: bool) -> int:
         """Sum up, and return the exit code."""
-        bad = sum(finding.verdict == Verdict.BAD for finding in self._all)
+        bad = sum(finding.verdict.value == _BAD for finding in self._all)
         if self._json:
             shown = [
                 {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import signal
-import sys
 from typing import Any
 
 import pytest
@@ -112,21 +111,36 @@ def test_the_radio_is_told_channel_address_and_rate(radio: Any) -> None:
 
 def test_intervals_are_kept_and_never_overlap(radio: Any) -> None:
     times: list[int] = []
-    send = radio.open
 
-    def open_slow(*arguments: Any) -> Any:
-        link = send(*arguments)
-        transmit = link.transmit
-        link.answer_after_us = 25_000
-        link.transmit = lambda *frame: (times.append(radio.loop.now_us), transmit(*frame))
-        return link
+    def note() -> None:
+        transmit = radio.link.transmit
+        radio.link.answer_after_us = 25_000
+        radio.link.transmit = lambda *frame: (times.append(radio.loop.now_us), transmit(*frame))
 
-    vars(sys.modules["scripted_radio"])["open"] = open_slow
+    radio.when_opened(note)
     radio.run("ping", PEER, "-c", "3", "-i", "10ms")
     assert times == [0, 25_000, 50_000]
     times.clear()
     radio.run("ping", PEER, "-c", "3", "-i", "40ms")
     assert times == [0, 40_000, 80_000]
+
+
+def test_after_a_slow_answer_the_interval_is_kept(radio: Any) -> None:
+    times: list[int] = []
+
+    def note() -> None:
+        transmit = radio.link.transmit
+
+        def slow_at_first(*frame: Any) -> None:
+            radio.link.answer_after_us = 3_000 if times else 25_000
+            times.append(radio.loop.now_us)
+            transmit(*frame)
+
+        radio.link.transmit = slow_at_first
+
+    radio.when_opened(note)
+    radio.run("ping", PEER, "-c", "4", "-i", "10ms")
+    assert times == [0, 25_000, 35_000, 45_000]
 
 
 def test_a_radio_that_is_full_is_tried_again(radio: Any) -> None:

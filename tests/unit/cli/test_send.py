@@ -340,7 +340,31 @@ def test_ctrl_c_before_the_answer(radio: Any) -> None:
     assert result.code == 130
 
 
-def test_ctrl_c_while_it_waits_for_input() -> None:
+def test_ctrl_c_while_it_waits_for_input(radio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Person(io.RawIOBase):
+        typed = False
+        went_on = False
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            if not self.typed:
+                self.typed = True
+                buffer[:4] = b"one\n"
+                return 4
+            signal.raise_signal(signal.SIGINT)
+            self.went_on = True
+            return 0
+
+    person = Person()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(person)))
+    result = radio.run("send", PEER, "-", "--lines")
+    assert (result.code, sent(radio), result.err, person.went_on) == (130, [b"one"], [], False)
+    assert radio.link.closed
+
+
+def test_ctrl_c_in_a_process() -> None:
     read, write = os.pipe()
     command = [sys.executable, "-m", "espnow", "send", "--radio", "none:", "--lines", PEER, "-"]
     with subprocess.Popen(command, stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

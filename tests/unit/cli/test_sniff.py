@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from espnow import frame as wire
@@ -67,6 +67,7 @@ def test_seconds_become_minutes() -> None:
 
 
 @given(st.lists(st.integers(0, 0xFFF), min_size=1, max_size=50))
+@example([0, 0x7FF, 0xFFF, 0, 0x800, 0])
 def test_the_loss_is_what_gaps_tell(seqs: list[int]) -> None:
     stations = StationTable()
     for seq in seqs:
@@ -188,6 +189,13 @@ def test_json(radio: Any) -> None:
     assert (first["seq"], second["seq"]) == (1, 3)
     assert stations["stations"][0]["loss"] == 0.333333
     assert (summary["frames"], summary["summary"][0]["missed"]) == (2, 1)
+
+
+def test_a_beacon_uses_up_a_number(radio: Any) -> None:
+    beacon = build_header(ManagementHeader(wire.BROADCAST, A, A, 8, 0, 0, 2, 0)) + bytes(20)
+    frames(radio, plain(1), beacon, plain(3), plain(5))
+    *_, stations, summary = radio.run("sniff", "--for", "10ms", "--json").json
+    assert (stations["stations"][0]["missed"], summary["summary"][0]["missed"]) == (1, 1)
 
 
 def test_keys_open_and_name(radio: Any, tmp_path: Path) -> None:

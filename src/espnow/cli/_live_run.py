@@ -24,8 +24,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Self
 
-from espnow.board import WifiTiming
+from espnow.board import PROFILES, WifiTiming
 from espnow.cli._show import NO_ROOM
+from espnow.errors import UserError
+from espnow.frame import station_address
 from espnow.frame.text import printable
 from espnow.lab import Lab, LabBoard
 from espnow.lab.host import HostInput
@@ -112,21 +114,36 @@ def run_live(program: LiveProgram) -> int:
             code=program.code,
             mac=mac,
             profile=choice.profile,
-            channel=choice.channel or 1,
+            channel=_checked_channel(choice, mailbox),
             link=mailbox,
         )
         return _run(lab, clock, board, mailbox, program, signals)
 
 
 def _choose(program: LiveProgram) -> Choice:
-    """Return what the board is: what was said here, else the environment, else as usual."""
+    """Return what the board is: what was said here, else the environment, else as usual.
+
+    Raises:
+        UserError: something of it cannot be.
+    """
     choice = settings()
+    if program.channel is not None and not 1 <= program.channel <= 14:
+        raise UserError(f"--channel {program.channel}: a channel is from 1 to 14")
+    mac = program.mac or choice.mac
+    try:
+        mac = None if mac is None else station_address(mac)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{'--mac' if program.mac else 'ESPNOW_MAC'}: {error}") from None
+    profile = program.profile or choice.profile
+    if profile not in PROFILES:
+        where = "" if program.profile else "ESPNOW_PROFILE: "
+        raise UserError(f"{where}there is no profile {profile!r}; there are {', '.join(PROFILES)}")
     return replace(
         choice,
         radio=program.radio,
-        mac=program.mac or choice.mac,
-        profile=program.profile or choice.profile,
-        channel=program.channel or choice.channel,
+        mac=mac,
+        profile=profile,
+        channel=program.channel or choice.channel or 1,
         capture=program.pcap or choice.capture,
     )
 
@@ -154,6 +171,13 @@ def _open(choice: Choice, loop: RadioLoop) -> Link:
         with loop.lock:
             link = record(link, loop, choice.capture, _report)
     return link
+
+
+def _checked_channel(choice: Choice, link: Link) -> int:
+    channel, there = choice.channel or 1, link.abilities.channels
+    if channel not in there:
+        raise UserError(f"radio {choice.radio!r} has no channel {channel}; it has {', '.join(map(str, sorted(there)))}")
+    return channel
 
 
 def _report(line: str) -> None:

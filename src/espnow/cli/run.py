@@ -182,7 +182,9 @@ def _run_live(arguments: argparse.Namespace, programs: list[str]) -> int:
         value = getattr(arguments, option)
         if value is not None and value is not False and value != []:
             raise UserError(f"--{option} does not go with --radio: {why}")
-    if len(programs) != 1:
+    if not programs:
+        raise UserError("there is nothing to run: name a FILE, a folder or -c CODE; see espnow run --help")
+    if len(programs) > 1:
         raise UserError(f"--radio runs one program, and {len(programs)} were named; start each in a process of its own")
     if len(arguments.mac) > 1:
         raise UserError(f"--mac was given {len(arguments.mac)} times for one board")

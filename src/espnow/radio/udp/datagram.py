@@ -34,12 +34,13 @@ from typing import NamedTuple
 
 from espnow.frame.rates import ALL_RATES
 
-__all__ = ["HEADER_LENGTH", "MAX_MPDU", "Kind", "Malformed", "UdpDatagram", "build", "parse"]
+__all__ = ["HEADER_LENGTH", "MAGIC", "MAX_MPDU", "Kind", "Malformed", "UdpDatagram", "build", "pack", "parse"]
 
 #: Longest MPDU: what 802.11 lets a management frame be, which is more than ESP-NOW v2 needs.
 MAX_MPDU = 2304
 
-_MAGIC = b"ESPN\x01"
+#: With the version of the layout.
+MAGIC = b"ESPN\x01"
 _HEADER = struct.Struct("<5sBBBbBHQIff")
 HEADER_LENGTH = _HEADER.size
 
@@ -49,7 +50,10 @@ _LEAST_FRAME = 24
 
 _RATES = frozenset(ALL_RATES)
 
+_pack = _HEADER.pack
+_unpack_from = _HEADER.unpack_from
 _new = tuple.__new__
+_isinf = math.isinf
 
 
 class Kind(enum.IntEnum):
@@ -93,8 +97,23 @@ class UdpDatagram(NamedTuple):
 
 def build(datagram: UdpDatagram) -> bytes:
     """Return the bytes of a datagram."""
-    kind, channel, rate, rssi_dbm, attempt, sender, number, east_m, north_m, mpdu = datagram
-    return _HEADER.pack(_MAGIC, kind, channel, rate, rssi_dbm, attempt, 0, sender, number, east_m, north_m) + mpdu
+    return pack(*datagram)
+
+
+def pack(
+    kind: int,
+    channel: int,
+    rate: int,
+    rssi_dbm: int,
+    attempt: int,
+    sender: int,
+    number: int,
+    east_m: float,
+    north_m: float,
+    mpdu: bytes,
+) -> bytes:
+    """Return the bytes of a datagram, from its parts."""
+    return _pack(MAGIC, kind, channel, rate, rssi_dbm, attempt, 0, sender, number, east_m, north_m) + mpdu
 
 
 def parse(datagram: bytes) -> UdpDatagram:
@@ -104,20 +123,19 @@ def parse(datagram: bytes) -> UdpDatagram:
         Malformed: it is not laid out as this module says.
     """
     length = len(datagram) - HEADER_LENGTH
+    if datagram[:5] != MAGIC:
+        raise Malformed("it is none of ours")
     if length < _ACK_LENGTH or length > MAX_MPDU:
         raise Malformed("its length cannot be")
-    header = _HEADER.unpack_from(datagram)
-    magic, kind, channel, rate, rssi_dbm, attempt, _, sender, number, east_m, north_m = header
-    if magic != _MAGIC:
-        raise Malformed("it is none of ours")
-    if kind == Kind.FRAME:
+    _, kind, channel, rate, rssi_dbm, attempt, _, sender, number, east_m, north_m = _unpack_from(datagram)
+    if kind == 1:
         if length < _LEAST_FRAME:
             raise Malformed("its frame is too short")
-    elif kind != Kind.ACK or length != _ACK_LENGTH:
+    elif kind != 2 or length != _ACK_LENGTH:
         raise Malformed("its kind is unknown")
     if not 1 <= channel <= 14 or not attempt or rate not in _RATES or rssi_dbm > 30:
         raise Malformed("its channel, rate, strength or attempt cannot be")
-    if math.isinf(east_m) or math.isinf(north_m):
+    if _isinf(east_m) or _isinf(north_m):
         raise Malformed("its place cannot be")
     mpdu = datagram[HEADER_LENGTH:]
     values = (kind, channel, rate, rssi_dbm, attempt, sender, number, east_m, north_m, mpdu)

@@ -12,6 +12,8 @@ Rules:
 - A receiver remembers the last frame of each sender that it answered, answers a repetition again, and hands it up no
   more: it came because the answer was late.
 - What is heard is not trusted: `Counts` counts what is refused, and nothing that arrives changes more than that.
+- Where more comes than can be read, for longer than a burst lasts, each source gets the same share of what is read: a
+  flood does not keep others from being heard and answered. Nor does it take the channel (`espnow.radio.udp.channel`).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from espnow.errors import LinkFull
 from espnow.frame import ACK_LENGTH, LR_RATES, SIFS_US, ack, airtime_us, response_rate, with_retry
 from espnow.link import Abilities, Outcome, ProtocolBit, RadioConfig, Station, Timer
 from espnow.radio.loop import RadioLoop
-from espnow.radio.udp.datagram import HEADER_LENGTH, MAX_MPDU, Kind, Malformed, UdpDatagram, build, parse
+from espnow.radio.udp.channel import Channel
+from espnow.radio.udp.datagram import HEADER_LENGTH, MAX_MPDU, Kind, Malformed, pack, parse
+from espnow.radio.udp.filter import attach
 
 __all__ = ["Counts", "UdpRadio", "UdpSettings"]
 
@@ -45,14 +49,24 @@ _CW_MIN = 31
 #: One that comes late to its turn, because the computer was busy, may begin so much earlier than it does.
 _CATCH_UP_US = 2_000
 
-#: No attempt begins that would end later than this after the frame came to the head of the queue.
+#: No attempt begins that would end later than this after the first began.
 _LIFETIME_US = 90_000
+#: The first begins at the latest so long after its turn, whoever else sends.
+_PATIENCE_US = 200_000
 
 #: Datagrams that are read in one go before the program has a chance.
 _BATCH = 64
+#: More of them than can be read for so long are no burst.
+_BURST_US = 50_000
+#: Datagrams that are looked at in one go then, to take as many of them from each source.
+_CROWD = 2048
 
-#: Senders whose last frame is remembered.
+#: Sources whose last frame is remembered.
 _REMEMBERED = 4096
+
+_FRAME = int(Kind.FRAME)
+_ACK = int(Kind.ACK)
+_LONGEST = HEADER_LENGTH + MAX_MPDU + 1
 
 #: What a signal has lost at one metre, and how fast it fades with distance. Assumed: as the lab's air.
 _LOSS_AT_1M_DB = 40.0
@@ -87,12 +101,14 @@ class Counts:
 
     Attributes:
         frames_sent: attempts, all together.
-        frames_heard: frames on its channel while its receiver was on, all together.
+        frames_heard: frames on its channel while its receiver was on, all together; unpaced, those for others aside,
+            of which it then need not know.
         acks_sent: acknowledgements that it gave.
         acks_heard: and that it got, in time.
         acks_late: acknowledgements for something else than the frame under way.
         repeated: frames that it had answered before.
         lost: what arrived and was lost on purpose.
+        crowded: datagrams that were passed over, because their source sent more than could be read.
         foreign: datagrams that are none of ours, or come from elsewhere.
         send_errors: datagrams that the computer did not take.
     """
@@ -104,6 +120,7 @@ class Counts:
     acks_late: int = 0
     repeated: int = 0
     lost: int = 0
+    crowded: int = 0
     foreign: int = 0
     send_errors: int = 0
 
@@ -117,7 +134,7 @@ class _Sending:
 
     __slots__ = ("acknowledged", "attempt", "end_us", "give_up_us", "group", "mpdu", "number", "rate", "timer", "token")
 
-    def __init__(self, mpdu: bytes, token: int, number: int) -> None:
+    def __init__(self, mpdu: bytes, token: int, number: int, give_up_us: int) -> None:
         self.mpdu = mpdu
         self.token = token
         self.number = number
@@ -125,7 +142,7 @@ class _Sending:
         self.attempt = 0
         self.rate = 0
         self.end_us = 0
-        self.give_up_us = 0
+        self.give_up_us = give_up_us
         self.acknowledged = False
         self.timer: Timer | None = None
 
@@ -175,10 +192,14 @@ class UdpRadio:
         self._queue: deque[tuple[bytes, int]] = deque()
         self._sending: _Sending | None = None
         self._number = chance.getrandbits(32)
-        self._free_at_us = 0
+        self._channel = Channel()
         self._ideal_us = 0
-        self._answered: dict[int, int] = {}
+        self._rssi_dbm = 0
+        self._answered: dict[tuple[str, int], tuple[int, int]] = {}
+        self._behind_since_us: int | None = None
         self._closed = False
+        self._filtered_for: frozenset[bytes] | None = None
+        attach(heard, self.sender, None)
         loop.watch(heard.fileno(), self._read_group)
         loop.watch(sent.fileno(), self._read_answers)
 
@@ -189,6 +210,15 @@ class UdpRadio:
         self._config = config
         self._addresses = frozenset(address for _, address in config.addresses)
         self._hears_longrange = bool(config.protocols & ProtocolBit.LR)
+        rssi_dbm = self._settings.rssi_dbm
+        if rssi_dbm is None:
+            rssi_dbm = round(config.tx_power_dbm - _LOSS_AT_1M_DB)
+        self._rssi_dbm = min(30, max(rssi_dbm, _WEAKEST_DBM))
+        # Who paces must know who else sends.
+        wanted = None if self._settings.paced or config.promiscuous else self._addresses
+        if wanted != self._filtered_for and not self._closed:
+            self._filtered_for = wanted
+            attach(self._heard, self.sender, wanted)
 
     def transmit(self, mpdu: bytes, token: int) -> None:
         """Queue a frame.
@@ -221,8 +251,7 @@ class UdpRadio:
         """Take the next frame in hand; `ideal_us` is when its turn came."""
         mpdu, token = self._queue.popleft()
         self._number = number = (self._number + 1) & 0xFFFFFFFF
-        self._sending = sending = _Sending(mpdu, token, number)
-        sending.give_up_us = self._loop.now_us + _LIFETIME_US
+        self._sending = sending = _Sending(mpdu, token, number, ideal_us + _PATIENCE_US)
         config = self._config
         if not config.addresses or len(mpdu) > MAX_MPDU:  # a radio that is off sends nothing
             self._loop.soon(lambda: self._finish(sending, Outcome.NOT_ACKNOWLEDGED))
@@ -238,7 +267,7 @@ class UdpRadio:
         """Wait for the channel."""
         loop = self._loop
         now_us = loop.now_us
-        begin_us = max(self._free_at_us, ideal_us, now_us - _CATCH_UP_US)
+        begin_us = max(self._channel.free_at_us, ideal_us, now_us - _CATCH_UP_US)
         begin_us += _DIFS_US + _SLOT_US * self._random.randint(0, _CW_MIN)
         self._ideal_us = begin_us
         if begin_us <= now_us:
@@ -248,45 +277,43 @@ class UdpRadio:
 
     def _look_again(self, sending: _Sending) -> None:
         """Begin, unless somebody else has begun meanwhile."""
-        if self._free_at_us > self._ideal_us:
-            self._contend(sending, self._free_at_us)
+        free_at_us = self._channel.free_at_us
+        if free_at_us > self._ideal_us and self._loop.now_us < sending.give_up_us:
+            self._contend(sending, free_at_us)
         else:
             self._attempt(sending)
 
     def _attempt(self, sending: _Sending) -> None:
         """Send the frame once."""
         loop = self._loop
-        now_us = loop.now_us
-        sending.attempt += 1
-        mpdu = sending.mpdu if sending.attempt == 1 else with_retry(sending.mpdu)
-        self._send(Kind.FRAME, sending.rate, sending.attempt, sending.number, mpdu, self._group)
+        settings = self._settings
+        sending.attempt = attempt = sending.attempt + 1
+        mpdu = sending.mpdu if attempt == 1 else with_retry(sending.mpdu)
+        self._send(_FRAME, sending.rate, attempt, sending.number, mpdu, self._group)
         self.counts.frames_sent += 1
-        if self._settings.paced:
-            begin_us = self._ideal_us
-            airtime = airtime_us(len(mpdu) + _FCS_LENGTH, sending.rate)
-            sending.end_us = begin_us + airtime
+        sending.end_us = now_us = loop.now_us
+        if settings.paced:
+            sending.end_us = self._ideal_us + airtime_us(len(mpdu) + _FCS_LENGTH, sending.rate)
             if not sending.group:
                 sending.end_us += SIFS_US + _ack_us(sending.rate)
-            self._free_at_us = max(self._free_at_us, sending.end_us)
-        else:
-            sending.end_us = now_us
-        if sending.attempt == 1:
-            last_us = max(now_us, sending.end_us) + self._settings.answer_us
-            sending.give_up_us = min(sending.give_up_us, last_us) if self._settings.paced else last_us
+            self._channel.taken(sending.end_us)
+        if attempt == 1:
+            last_us = max(now_us, sending.end_us) + settings.answer_us
+            sending.give_up_us = min(now_us + _LIFETIME_US, last_us) if settings.paced else last_us
         if not sending.group:
-            sending.timer = loop.call_at(self._wait_until_us(sending), lambda: self._unanswered(sending))
+            sending.timer = loop.call_at(self._wait_until_us(sending, now_us), lambda: self._unanswered(sending))
         elif sending.end_us <= now_us:
             loop.soon(lambda: self._finish(sending, Outcome.ACKNOWLEDGED))
         else:
             sending.timer = loop.call_at(sending.end_us, lambda: self._finish(sending, Outcome.ACKNOWLEDGED))
 
-    def _wait_until_us(self, sending: _Sending) -> int:
+    def _wait_until_us(self, sending: _Sending, now_us: int) -> int:
         """Return until when an answer to this attempt is waited for: longer each time, the last one to the end."""
         attempts = max(self._config.attempts, 1)
         if sending.attempt >= attempts:
             return max(sending.give_up_us, sending.end_us)
         share_us = self._settings.answer_us * sending.attempt * 2 // (attempts * (attempts + 1))
-        return max(sending.end_us, self._loop.now_us) + share_us
+        return max(sending.end_us, now_us) + share_us
 
     def _unanswered(self, sending: _Sending) -> None:
         """Try again, or give up."""
@@ -320,16 +347,23 @@ class UdpRadio:
 
     def _send(self, kind: int, rate: int, attempt: int, number: int, mpdu: bytes, to: tuple[str, int]) -> None:
         """Send a datagram; one that the computer does not take is as lost as one on the air."""
-        config = self._config
-        rssi_dbm = self._settings.rssi_dbm
-        if rssi_dbm is None:
-            rssi_dbm = round(config.tx_power_dbm - _LOSS_AT_1M_DB)
         attempt = min(attempt, 255)
-        datagram = UdpDatagram(
-            kind, config.channel, rate, rssi_dbm, attempt, self.sender, number, self._east_m, self._north_m, mpdu
-        )
         try:
-            self._sent.sendto(build(datagram), to)
+            self._sent.sendto(
+                pack(
+                    kind,
+                    self._config.channel,
+                    rate,
+                    self._rssi_dbm,
+                    attempt,
+                    self.sender,
+                    number,
+                    self._east_m,
+                    self._north_m,
+                    mpdu,
+                ),
+                to,
+            )
         except OSError as error:
             self.counts.send_errors += 1
             if error.errno != errno.EAGAIN and self.trouble is None:
@@ -344,12 +378,17 @@ class UdpRadio:
 
     def _read_group(self) -> None:
         """Take what was sent to the group."""
+        behind_us = self._behind_since_us
+        if behind_us is not None and self._loop.now_us - behind_us > _BURST_US:
+            self._read_fairly()
+            return
         receive = self._heard.recvfrom
         own = self._id_bytes
         for _ in range(_BATCH):
             try:
-                datagram, source = receive(HEADER_LENGTH + MAX_MPDU + 1)
+                datagram, source = receive(_LONGEST)
             except BlockingIOError:
+                self._behind_since_us = None
                 return
             except OSError:  # such as ENETDOWN: the next one may come
                 self.counts.foreign += 1
@@ -358,6 +397,40 @@ class UdpRadio:
                 self._hear(datagram, source)
                 if self._closed:
                     return
+        if behind_us is None:
+            self._behind_since_us = self._loop.now_us
+
+    def _read_fairly(self) -> None:
+        """Look at more datagrams than there is time for, and take as many of each source."""
+        receive = self._heard.recvfrom
+        waiting: dict[tuple[str, int], list[bytes]] = {}
+        count = 0
+        for _ in range(_CROWD):
+            try:
+                datagram, source = receive(_LONGEST)
+            except BlockingIOError:
+                self._behind_since_us = None
+                break
+            except OSError:
+                self.counts.foreign += 1
+                continue
+            count += 1
+            queue = waiting.setdefault(source, [])
+            if len(queue) < _BATCH:
+                queue.append(datagram)
+        sources = list(waiting)
+        if len(sources) > _BATCH:
+            sources = self._random.sample(sources, _BATCH)
+        share = max(1, _BATCH // max(1, len(sources)))
+        own = self._id_bytes
+        for source in sources:
+            for datagram in waiting[source][:share]:
+                count -= 1
+                if datagram[12:20] != own:
+                    self._hear(datagram, source)
+                    if self._closed:
+                        return
+        self.counts.crowded += count
 
     def _hear(self, datagram: bytes, source: tuple[str, int]) -> None:
         """Take a datagram of the group."""
@@ -368,7 +441,7 @@ class UdpRadio:
             counts.foreign += 1
             return
         kind, channel, rate, rssi_dbm, _attempt, sender, number, east_m, north_m, mpdu = parsed
-        if kind != Kind.FRAME or (self._only_local and not source[0].startswith("127.")):
+        if kind != _FRAME or (self._only_local and not source[0].startswith("127.")):
             counts.foreign += 1
             return
         config = self._config
@@ -386,55 +459,57 @@ class UdpRadio:
         group = mpdu[4] & 1
         now_us = self._loop.now_us
         if settings.paced:
-            end_us = now_us + airtime_us(len(mpdu) + _FCS_LENGTH, rate)
+            air_us = airtime_us(len(mpdu) + _FCS_LENGTH, rate)
             if not group:
-                end_us += SIFS_US + _ack_us(rate)
-            if end_us > self._free_at_us:
-                self._free_at_us = end_us
+                air_us += SIFS_US + _ack_us(rate)
+            self._channel.heard(source, air_us, now_us)
         if rate in LR_RATES and not self._hears_longrange:
             return
         if settings.loss and self._random.random() < settings.loss:
             counts.lost += 1
             return
         if mpdu[4:10] in self._addresses:
-            self._send(Kind.ACK, response_rate(rate), 1, number, ack(mpdu[10:16]), source)
+            self._send(_ACK, response_rate(rate), 1, number, ack(mpdu[10:16]), source)
             counts.acks_sent += 1
-            if self._answered.get(sender) == number:
+            # By the source, which a stranger cannot choose as it can the sender, and the latest last.
+            answered = self._answered
+            frame = sender, number
+            if answered.pop(source, None) == frame:
                 counts.repeated += 1
+                answered[source] = frame
                 return
-            if len(self._answered) >= _REMEMBERED:
-                self._answered.clear()
-            self._answered[sender] = number
+            if len(answered) >= _REMEMBERED:
+                del answered[next(iter(answered))]
+            answered[source] = frame
         elif not group and not config.promiscuous:
             return
         self.station.received(mpdu, rssi_dbm, channel, rate, now_us)
 
     def _read_answers(self) -> None:
-        """Take what was sent to this radio alone: acknowledgements."""
+        """Take what was sent to this radio alone: acknowledgements, up to one that was waited for."""
         receive = self._sent.recvfrom
         for _ in range(_BATCH):
             try:
-                datagram, _source = receive(HEADER_LENGTH + MAX_MPDU + 1)
+                datagram, _source = receive(_LONGEST)
             except BlockingIOError:
                 return
             except OSError:  # ICMP tells so that an earlier one reached nobody
                 self.counts.foreign += 1
                 continue
-            self._hear_answer(datagram)
-            if self._closed:
+            if self._hear_answer(datagram) or self._closed:
                 return
 
-    def _hear_answer(self, datagram: bytes) -> None:
-        """Take an acknowledgement."""
+    def _hear_answer(self, datagram: bytes) -> bool:
+        """Take an acknowledgement; True if it was waited for."""
         counts = self.counts
         try:
             parsed = parse(datagram)
         except Malformed:
             counts.foreign += 1
-            return
-        if parsed.kind != Kind.ACK:
+            return False
+        if parsed.kind != _ACK:
             counts.foreign += 1
-            return
+            return False
         sending = self._sending
         config = self._config
         if (
@@ -448,10 +523,10 @@ class UdpRadio:
             or not config.receiver_on
         ):
             counts.acks_late += 1
-            return
+            return False
         if self._settings.loss and self._random.random() < self._settings.loss:
             counts.lost += 1
-            return
+            return False
         counts.acks_heard += 1
         sending.acknowledged = True
         if sending.timer is not None:
@@ -460,6 +535,7 @@ class UdpRadio:
             self._finish(sending, Outcome.ACKNOWLEDGED)
         else:
             sending.timer = self._loop.call_at(sending.end_us, lambda: self._finish(sending, Outcome.ACKNOWLEDGED))
+        return True
 
 
 def _ack_us(rate: int) -> int:

@@ -6,7 +6,6 @@ elsewhere is taken; every mistake is one line.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import ipaddress
 import math
@@ -33,7 +32,6 @@ _LOOPBACK = "127.0.0.1"
 _IP_MULTICAST_ALL = 49
 #: Linux: a receive buffer beyond the system's limit, for those with CAP_NET_ADMIN.
 _SO_RCVBUFFORCE = 33
-_SO_ATTACH_FILTER = 26
 _RECEIVE_BUFFER = 8 << 20
 
 _SETTINGS = ("pace", "loss", "range", "at", "rssi", "answer")
@@ -83,9 +81,7 @@ def open_udp(name: RadioName, loop: RadioLoop, report: Callable[[str], None]) ->
         where = f"{group.address}:{group.port} on {printable(group.interface or 'the loopback interface')}"
         raise UserError(f"radio {name.text!r}: {where} cannot be opened: {_why(error)}") from None
     only_local = group.interface is None
-    radio = UdpRadio(loop, heard, sent, (group.address, group.port), settings, report, only_local=only_local)
-    _ignore_own(heard, radio.sender)
-    return radio
+    return UdpRadio(loop, heard, sent, (group.address, group.port), settings, report, only_local=only_local)
 
 
 def parse_group(name: RadioName) -> Group:
@@ -208,31 +204,6 @@ def _enlarge(heard: socket.socket) -> None:
     try:
         heard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
     except OSError:  # what there is must do
-        pass
-
-
-def _ignore_own(heard: socket.socket, sender: int) -> None:
-    """Let Linux not even give this radio what it sent itself; elsewhere it finds out (socket(7), BPF of UDP sockets).
-
-    The filter sees the UDP header first, of 8 bytes; the sender stands in bytes 12 to 19 of the datagram.
-    """
-    if not _is_linux():
-        return
-    first, second = struct.unpack(">II", sender.to_bytes(8, "little"))
-    load, differs, give = 0x20, 0x15, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_RET|K
-    program = (
-        (load, 0, 0, 20),
-        (differs, 0, 3, first),
-        (load, 0, 0, 24),
-        (differs, 0, 1, second),
-        (give, 0, 0, 0),
-        (give, 0, 0, 0xFFFFFFFF),
-    )
-    code = b"".join(struct.pack("HBBI", *step) for step in program)
-    held = ctypes.create_string_buffer(code, len(code))
-    try:
-        heard.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(held)))
-    except OSError:  # a kernel without it
         pass
 
 

@@ -61,6 +61,7 @@ class Session:
         before_line: called before a line goes to standard error, to make room for it on a terminal.
         over: the command is to end: `end` was called, or a signal came.
         signal: the number of the signal that came, or None.
+        reports: lines that the radio told.
         dropped: frames that came faster than the command took them.
     """
 
@@ -96,7 +97,7 @@ class Session:
         self._reading = False
         self._closed = False
         self._trouble: str | None = None
-        self._reported = 0
+        self.reports = 0
         self._looked = 0
         self._handlers: dict[int, Any] = {}
         self._claim: Claim | None = None
@@ -296,7 +297,7 @@ class Session:
         self._calls.put(lambda: self.on_frame(heard))
 
     def _report(self, line: str) -> None:
-        self._reported += 1
+        self.reports += 1
         self._calls.put(_Said(self, line))
         if not self._closed and hasattr(self, "link"):
             self._look_for_end()
@@ -315,10 +316,10 @@ class Session:
     def _look_at_trouble(self) -> None:
         """Say it when the radio is in trouble, and when that is over, unless the radio told so itself."""
         trouble = self.link.trouble
-        if trouble != self._trouble and self._reported == self._looked:
+        if trouble != self._trouble and self.reports == self._looked:
             text = f"the radio is in trouble: {trouble}" if trouble is not None else "the radio works again"
             self._calls.put(_Said(self, text))
-        self._trouble, self._looked = trouble, self._reported
+        self._trouble, self._looked = trouble, self.reports
 
     def _watch_output(self) -> None:
         """End when nobody reads the output any more, and not only when something is written to it."""

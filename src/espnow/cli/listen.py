@@ -73,9 +73,11 @@ def _listen(arguments: argparse.Namespace) -> int:
                 session.end()
 
         session.on_frame = show
+        told = session.reports
         session.tune()
         session.say(f"listening as {session.whereabouts}; Ctrl-C ends it")
-        if not session.link.abilities.acknowledges and session.link.abilities.sends:
+        abilities = session.link.abilities
+        if abilities.sends and not abilities.acknowledges and session.reports == told:  # else it told so itself
             session.say("this radio acknowledges nothing: who sends to this address sees a failure")
         if duration_us is not None:
             session.end_after(duration_us)

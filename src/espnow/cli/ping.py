@@ -75,9 +75,7 @@ def _ping(arguments: argparse.Namespace) -> int:
         session.tune()
         if not arguments.json:
             print(f"PING {format_mac(address)} from {session.whereabouts}, {size} bytes", flush=True)
-        if not session.link.abilities.tells_outcome:
-            session.say("this radio cannot tell whether a frame was acknowledged: every try counts as unknown")
-        statistics = PingStatistics(tells_attempts=session.link.abilities.tells_attempts)
+        statistics = PingStatistics()
         _try_again_and_again(session, address, size, count, interval_us, statistics, as_json=arguments.json)
         if arguments.json:
             print(json.dumps({"statistics": statistics.as_dict()}), flush=True)
@@ -98,7 +96,13 @@ def _try_again_and_again(
 ) -> None:
     """Send frames until there were enough, or the command is to end, with a line for each."""
     begin_us = next_us = session.loop.now_us
+    tells = True
     while not session.over:
+        abilities = session.link.abilities  # a radio may learn that its driver tells nothing
+        if tells and not abilities.tells_outcome:
+            tells = False
+            session.say("this radio cannot tell whether a frame was acknowledged: such a try counts as unknown")
+        statistics.tells_attempts = abilities.tells_attempts
         statistics.sent += 1
         number = statistics.sent
         answer = session.send(address, ping_message(number, size))

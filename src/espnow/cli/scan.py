@@ -105,9 +105,7 @@ def _ask_everywhere(arguments: argparse.Namespace, address: bytes, tries: int) -
     progress = Progress()
     with Session("scan", arguments, sends=True) as session:
         session.before_line = progress.clear
-        abilities = session.link.abilities
-        if not abilities.tells_outcome:
-            raise UserError("this radio cannot tell whether a frame was acknowledged, so it cannot find who answers")
+        _check_that_it_tells(session)
         channels = parse_channels("--channels", arguments.channels, session.link)
         results: list[ChannelResult] = []
         for channel in channels:
@@ -119,16 +117,29 @@ def _ask_everywhere(arguments: argparse.Namespace, address: bytes, tries: int) -
                 if answer is not None and answer.outcome is Outcome.ACKNOWLEDGED:
                     answered += 1
                     attempts += answer.attempts
+                elif answer is not None and answer.outcome is Outcome.UNKNOWN:
+                    _check_that_it_tells(session)
             if session.over:
                 break
             results.append(ChannelResult(channel, tries, answered, attempts))
         progress.clear()
         best = best_of(results)
+        tells_attempts = session.link.abilities.tells_attempts
         if arguments.json:
-            _print_results_as_json(results, best, tells_attempts=abilities.tells_attempts)
+            _print_results_as_json(results, best, tells_attempts=tells_attempts)
         else:
-            _print_results(results, best, format_mac(address), tells_attempts=abilities.tells_attempts)
+            _print_results(results, best, format_mac(address), tells_attempts=tells_attempts)
         return session.exit_code(1 if best is None else 0)
+
+
+def _check_that_it_tells(session: Session) -> None:
+    """Refuse a radio that does not tell who answers; one may learn so only when it sends.
+
+    Raises:
+        UserError: it does not.
+    """
+    if not session.link.abilities.tells_outcome:
+        raise UserError("this radio cannot tell whether a frame was acknowledged, so it cannot find who answers")
 
 
 def _print_results(

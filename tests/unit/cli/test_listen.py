@@ -226,6 +226,13 @@ def test_a_radio_that_acknowledges_nothing_says_so(radio: Any) -> None:
     assert result.err[1] == ("espnow listen: this radio acknowledges nothing: who sends to this address sees a failure")
 
 
+def test_a_radio_that_says_so_itself(radio: Any) -> None:
+    radio.abilities = Abilities(acknowledges=False)
+    radio.when_opened(lambda: setattr(radio.link, "configure", lambda _config: radio.report("it answers nobody")))
+    result = radio.run("listen", "--for", "1ms")
+    assert result.err == [WELCOME, "espnow listen: it answers nobody"]
+
+
 def test_frames_that_come_too_fast_are_counted(radio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def flood() -> None:
         for number in range(20):

@@ -72,11 +72,22 @@ def test_a_radio_that_cannot_tell_says_so(radio: Any) -> None:
     radio.when_opened(lambda: radio.link.script(["unknown", "unknown"]))
     result = radio.run("ping", PEER, "-c", "2")
     assert result.err == [
-        "espnow ping: this radio cannot tell whether a frame was acknowledged: every try counts as unknown"
+        "espnow ping: this radio cannot tell whether a frame was acknowledged: such a try counts as unknown"
     ]
     assert result.out[1] == f"{PEER} may have answered: seq=1 time=3.000 ms"
     assert result.out[-1] == "2 sent, 0 acknowledged, loss unknown, 2 unknown, time 1003 ms"
     assert result.code == 1
+
+
+def test_a_radio_that_learns_that_it_cannot_tell(radio: Any) -> None:
+    radio.when_opened(lambda: radio.link.script(["acknowledge", "unknown", "unknown"]))
+    radio.at(1_001, lambda: setattr(radio.link, "abilities", Abilities(tells_outcome=False, tells_attempts=False)))
+    result = radio.run("ping", PEER, "-c", "3")
+    assert len(result.err) == 1
+    assert "attempts=1" in result.out[1]
+    assert result.out[3] == f"{PEER} may have answered: seq=3 time=3.000 ms"
+    assert result.out[-1] == "rtt min/avg/max/mdev = 3.000/3.000/3.000/0.000 ms"
+    assert result.code == 0
 
 
 # What it sends.

@@ -118,6 +118,13 @@ def test_a_radio_that_cannot(radio: Any, abilities: Abilities, line: str) -> Non
     assert radio.link.closed
 
 
+def test_a_radio_that_learns_that_it_cannot(radio: Any) -> None:
+    radio.when_opened(lambda: radio.link.script(["refuse", "unknown"]))
+    radio.at(4, lambda: setattr(radio.link, "abilities", Abilities(tells_outcome=False)))
+    result = radio.run("scan", PEER)
+    assert (result.code, result.out, len(result.err)) == (2, [], 1)
+
+
 def test_progress_is_shown_over_a_second(radio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_show, "_AFTER_S", 0)
     monkeypatch.setattr(_show, "_EVERY_S", 0)

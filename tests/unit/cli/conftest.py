@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import types
@@ -121,6 +122,44 @@ class Radio:
         out, err = self._capsys.readouterr()
         self.output = out
         return Result(code, out.splitlines(), err.splitlines())
+
+
+class Terminal:
+    """A terminal that knows the little that the table needs of one."""
+
+    def __init__(self) -> None:
+        self.lines = [""]
+        self.row = 0
+        self.column = 0
+
+    def feed(self, text: str) -> None:
+        for part in re.findall(r"\x1b\[\d*[A-Z]|\r|\n|[^\x1b\r\n]+", text):
+            if part == "\n":
+                self.row += 1
+                self.column = 0
+                if self.row == len(self.lines):
+                    self.lines.append("")
+            elif part == "\r":
+                self.column = 0
+            elif part.endswith("A") and part.startswith("\x1b"):
+                self.row -= int(part[2:-1])
+                assert self.row >= 0
+            elif part == "\x1b[K":
+                self.lines[self.row] = self.lines[self.row][: self.column]
+            elif part == "\x1b[J":
+                assert self.column == 0
+                del self.lines[self.row :]
+                self.lines.append("")
+            else:
+                assert not part.startswith("\x1b")
+                line = self.lines[self.row]
+                self.lines[self.row] = line[: self.column] + part + line[self.column + len(part) :]
+                self.column += len(part)
+
+
+@pytest.fixture
+def screen() -> Terminal:
+    return Terminal()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -330,55 +329,21 @@ def test_while_it_hops_no_loss_is_told(radio: Any) -> None:
 # On a terminal.
 
 
-class Terminal:
-    """A terminal that knows the little that the table needs of one."""
-
-    def __init__(self) -> None:
-        self.lines = [""]
-        self.row = 0
-
-    def feed(self, text: str) -> None:
-        for part in re.findall(r"\x1b\[\d*[A-Z]|\r|\n|[^\x1b\r\n]+", text):
-            if part == "\n":
-                self.row += 1
-                self.column = 0
-                if self.row == len(self.lines):
-                    self.lines.append("")
-            elif part == "\r":
-                self.column = 0
-            elif part.endswith("A") and part.startswith("\x1b"):
-                self.row -= int(part[2:-1])
-                assert self.row >= 0
-            elif part == "\x1b[K":
-                self.lines[self.row] = self.lines[self.row][: self.column]
-            elif part == "\x1b[J":
-                assert self.column == 0
-                del self.lines[self.row :]
-                self.lines.append("")
-            else:
-                assert not part.startswith("\x1b")
-                line = self.lines[self.row]
-                self.lines[self.row] = line[: self.column] + part + line[self.column + len(part) :]
-                self.column += len(part)
-
-    column = 0
-
-
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def terminal(screen: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(sniff.shutil, "get_terminal_size", lambda: os.terminal_size((60, 8)))
-    return Terminal()
+    return screen
 
 
 class Output:
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Any) -> None:
         self.write = terminal.feed
 
     def flush(self) -> None:
         pass
 
 
-def test_lines_are_drawn_in_their_place_and_fit(terminal: Terminal) -> None:
+def test_lines_are_drawn_in_their_place_and_fit(terminal: Any) -> None:
     table = LiveTable(Output(terminal))  # type: ignore[arg-type]
     table.draw(["one", "two two"])
     assert terminal.lines == ["one", "two two", ""]
@@ -393,7 +358,7 @@ def test_lines_are_drawn_in_their_place_and_fit(terminal: Terminal) -> None:
     assert terminal.lines == [""]
 
 
-def test_the_table_on_a_terminal(radio: Any, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_on_a_terminal(radio: Any, terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     shown: list[list[str]] = []
 

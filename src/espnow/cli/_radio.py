@@ -95,6 +95,7 @@ class Session:
         self._rate = rate
         self._calls: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._reading = False
+        self._printed = False
         self._closed = False
         self._trouble: str | None = None
         self.reports = 0
@@ -208,6 +209,9 @@ class Session:
     def run_until(self, done: Callable[[], bool]) -> None:
         """Make the calls that the radio left until `done` says so, or the command is to end."""
         while not self.over and not done():
+            if self._printed and self._calls.empty():
+                self._printed = False
+                sys.stdout.flush()
             self._take()()
 
     def end(self) -> None:
@@ -273,6 +277,11 @@ class Session:
         """Say it if frames were dropped."""
         if self.dropped:
             self.say(f"{self.dropped:,} frames came faster than they could be shown, and are left out")
+
+    def print_line(self, line: str) -> None:
+        """Print a line, which is there to be read before the command waits again."""
+        sys.stdout.write(line + "\n")
+        self._printed = True
 
     @property
     def whereabouts(self) -> str:

@@ -66,9 +66,7 @@ def _listen(arguments: argparse.Namespace) -> int:
             found = listener.take(heard, session)
             if found is None or session.over:
                 return
-            line = json.dumps(as_json(found)) if arguments.json else as_line(found, keys=listener.keys)
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            session.print_line(json.dumps(as_json(found)) if arguments.json else as_line(found, keys=listener.keys))
             if listener.messages == count:
                 session.end()
 
@@ -82,6 +80,7 @@ def _listen(arguments: argparse.Namespace) -> int:
         if duration_us is not None:
             session.end_after(duration_us)
         session.run()
+        sys.stdout.flush()
         session.say_dropped()
         return session.exit_code(0 if listener.messages >= (count or 1) else 1)
 

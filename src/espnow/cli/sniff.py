@@ -91,7 +91,7 @@ def _sniff(arguments: argparse.Namespace) -> int:
     out = sys.stderr if arguments.pcap == "-" else sys.stdout
     in_place = out.isatty() and not arguments.lines and not arguments.json
     with Session("sniff", arguments) as session, _PcapFile(arguments.pcap) as pcap:
-        show = None if in_place or arguments.pcap == "-" else _printer(dissector, json_lines=arguments.json)
+        show = None if in_place or arguments.pcap == "-" else _printer(session, dissector, json_lines=arguments.json)
         sniffer = Sniffer(dissector, pcap.write, show)
         hopper = None
         if arguments.hop is not None:
@@ -120,18 +120,16 @@ def _sniff(arguments: argparse.Namespace) -> int:
         if duration_us is not None:
             session.end_after(duration_us)
         session.run()
+        sys.stdout.flush()
         view.finish(out if in_place else sys.stderr, as_json=arguments.json)
         return session.exit_code(0 if sniffer.frames else 1)
 
 
-def _printer(dissector: Dissector, *, json_lines: bool) -> Callable[[CapturedFrame], None]:
+def _printer(session: Session, dissector: Dissector, *, json_lines: bool) -> Callable[[CapturedFrame], None]:
     """Return what prints a line for a frame."""
-    out = sys.stdout
 
     def show(captured: CapturedFrame) -> None:
-        line = json.dumps(as_json(captured)) if json_lines else as_line(captured, keys=dissector.keys)
-        out.write(line + "\n")
-        out.flush()
+        session.print_line(json.dumps(as_json(captured)) if json_lines else as_line(captured, keys=dissector.keys))
 
     return show
 

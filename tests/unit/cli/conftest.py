@@ -42,13 +42,14 @@ class VirtualLoop(ManualClock):
     def close(self) -> None:
         self.closed = True
 
-    def step(self) -> None:
+    def go_on(self) -> None:
+        """Do what is due next."""
         idle = all(timer[3] or timer[2] is None for timer in self._heap)
         self.idle_steps = self.idle_steps + 1 if idle else 0
-        if self.idle_steps > 100:
+        if self.idle_steps > 100 or not self._heap:
             raise WaitsForever("the command waits, and nothing but chores will ever happen")
         with self.lock:
-            self._run_next(None)
+            self.advance(max(0, self._heap[0][0] - self.now_us))
 
 
 class Result(NamedTuple):
@@ -166,7 +167,7 @@ def screen() -> Terminal:
 def radio(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Radio:
     def take(session: Any) -> Callable[[], object]:
         while session._calls.empty():
-            session.loop.step()
+            session.loop.go_on()
         call: Callable[[], object] = session._calls.get_nowait()
         return call
 

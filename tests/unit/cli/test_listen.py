@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -122,6 +123,27 @@ def test_a_radio_that_tells_what_cannot_be_is_survived(radio: Any) -> None:
     radio.at(1, lambda: radio.link.station.received(mpdu, -900, 99, 4711, 1_000))
     (line,) = radio.run("listen", "--for", "5ms").out
     assert "ch  ?     ? dBm       ?" in line
+
+
+def test_a_line_is_there_before_the_command_waits(radio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    lines = 0
+
+    class Reader(io.StringIO):
+        def write(self, text: str) -> int:
+            nonlocal lines
+            lines += text.count("\n")
+            return len(text)
+
+        def flush(self) -> None:
+            told.append((radio.loop.now_us, lines))
+
+    radio.hear(1, "one")
+    radio.hear(1, "two", random_value=2)
+    radio.hear(2, "three", random_value=3)
+    monkeypatch.setattr(sys, "stdout", Reader())
+    radio.run("listen", "--for", "5ms")
+    assert {at_us: count for at_us, count in told if at_us < 5_000} == {1_000: 2, 2_000: 3}
 
 
 # Keys and decoders.

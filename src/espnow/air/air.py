@@ -269,8 +269,9 @@ class AirLink:
         self._hearers_key: tuple[int, float] | None = None
 
     def close(self) -> None:
-        """Be silent and deaf."""
+        """Be silent and deaf, and answer nothing of what still waits."""
         self.configure(RadioConfig())
+        self.station = _Nobody()
 
     def configure(self, config: RadioConfig) -> None:
         """Make the radio work as `config` says (`espnow.link.Link`)."""
@@ -549,6 +550,16 @@ class AirLink:
         if hearers is None:
             hearers = self._hearers[rate] = air._heard_from(self.position, power_dbm, rate)
         return hearers
+
+
+class _Nobody:
+    """Who is above a link that is closed (`espnow.link.Station`)."""
+
+    def received(self, mpdu: bytes, rssi_dbm: int, channel: int, rate: int, at_us: int) -> None:
+        """Hear nothing."""
+
+    def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
+        """Ask for nothing."""
 
 
 def _order(found: tuple[AirLink, float]) -> int:

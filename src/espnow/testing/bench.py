@@ -52,7 +52,7 @@ class ManualClock:
     def advance(self, us: int) -> None:
         """Let so much time pass, and do what is due."""
         until_us = self.now_us + us
-        while self._run_next(until_us):
+        while self.step(until_us):
             pass
         self.now_us = until_us
 
@@ -65,7 +65,7 @@ class ManualClock:
         self._woken = False
         while not self._woken:
             stuck = until_us is None and all(timer[3] or timer[2] is None for timer in self._heap)
-            if stuck or not self._run_next(until_us):
+            if stuck or not self.step(until_us):
                 if until_us is None:
                     raise WaitsForever("this board waits, and nothing will ever happen")
                 self.now_us = max(self.now_us, until_us)
@@ -79,7 +79,8 @@ class ManualClock:
         """Let the program compute."""
         self.advance(us)
 
-    def _run_next(self, until_us: int | None) -> bool:
+    def step(self, until_us: int | None = None) -> bool:
+        """Do what is due next, if that is not after `until_us`, and return whether there was something."""
         heap = self._heap
         if not heap or (until_us is not None and heap[0][0] > until_us):
             return False

@@ -1,0 +1,736 @@
+"""The checks of any radio: a good one passes them, and each of these broken ones fails the check that is about it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from espnow.errors import FrameError, LinkFull
+from espnow.frame import RATE_1M, ack, airtime_us, parse, response_rate, with_retry
+from espnow.link import Abilities, Outcome, RadioConfig, Station
+from espnow.testing import ManualClock, RadioChecks, Rig, VirtualRig, check_radio
+from espnow.testing.kit import CHECKS, Skip
+
+ACTION = 0xD0
+
+
+class Medium:
+    """Where good links hear each other: one frame after the other, and loss."""
+
+    def __init__(self, kind: type[GoodLink]) -> None:
+        self.clock = ManualClock()
+        self.kind = kind
+        self.links: list[GoodLink] = []
+        self.loss = 0.0
+        self.chance = Random(5)
+
+    def open(self) -> GoodLink:
+        return self.kind(self)
+
+    def is_lost(self) -> bool:
+        return self.chance.random() < self.loss
+
+    def set_loss(self, probability: float) -> None:
+        self.loss = probability
+
+
+class GoodLink:
+    """A link as it should be."""
+
+    station: Station
+    abilities = Abilities()
+    trouble: str | None = None
+    queue_frames = 8
+
+    def __init__(self, medium: Medium) -> None:
+        self.medium = medium
+        self.clock = medium.clock
+        self.config = RadioConfig()
+        self.queue: deque[tuple[bytes, int]] = deque()
+        self.closed = False
+        self.configured = False
+        self.sent_anything = False
+        self.addresses: list[bytes] = []
+        medium.links.append(self)
+
+    def configure(self, config: RadioConfig) -> None:
+        self.config = config
+        self.configured = True
+        self.addresses = [address for _, address in config.addresses]
+
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        if len(self.queue) >= self.queue_frames:
+            raise LinkFull
+        self.queue.append((mpdu, token))
+        if len(self.queue) == 1:
+            self.begin(1)
+
+    def begin(self, attempt: int) -> None:
+        """Put the frame at the head of the queue on the air."""
+        mpdu, _ = self.queue[0]
+        rate = self.rate_of(mpdu)
+        self.clock.call_at(self.clock.now_us + airtime_us(len(mpdu) + 4, rate), lambda: self.end(attempt, rate))
+
+    def rate_of(self, mpdu: bytes) -> int:
+        if mpdu[0] != ACTION:
+            return RATE_1M
+        return self.config.group_rate if mpdu[4] & 1 else self.config.rate
+
+    def end(self, attempt: int, rate: int) -> None:
+        """Hand the frame to who hears it, and finish or try again."""
+        if self.closed:
+            return
+        mpdu, _ = self.queue[0]
+        if not self.may_send():
+            self.finish(Outcome.NOT_ACKNOWLEDGED, attempt - 1)
+            return
+        self.sent_anything = True
+        acknowledged = False
+        for link in list(self.medium.links):
+            if link is self or not link.hears(mpdu, self.config.channel) or self.medium.is_lost():
+                continue
+            answers = link.answers(mpdu, self.config.channel)
+            link.hand_up(mpdu, self.config.channel, rate)
+            acknowledged = acknowledged or (answers and not self.medium.is_lost())
+        if mpdu[4] & 1:
+            self.finish(Outcome.ACKNOWLEDGED, 1)
+        elif acknowledged:
+            for link in self.medium.links:
+                if link.config.promiscuous and link.config.channel == self.config.channel:
+                    link.hand_up(ack(mpdu[10:16]), self.config.channel, response_rate(rate))
+            self.finish(Outcome.ACKNOWLEDGED, attempt)
+        elif attempt < self.config.attempts:
+            self.queue[0] = self.repetition(mpdu), self.queue[0][1]
+            self.begin(attempt + 1)
+        else:
+            self.finish(Outcome.NOT_ACKNOWLEDGED, attempt)
+
+    def repetition(self, mpdu: bytes) -> bytes:
+        return with_retry(mpdu)
+
+    def may_send(self) -> bool:
+        return bool(self.config.addresses)
+
+    def finish(self, outcome: Outcome, attempts: int) -> None:
+        _, token = self.queue.popleft()
+        if self.queue:
+            self.begin(1)
+        self.answer(token, outcome, attempts)
+
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        self.station.outcome(token, outcome, attempts, self.clock.now_us)
+
+    def is_on(self, channel: int) -> bool:
+        return self.configured and self.config.receiver_on and self.config.channel == channel
+
+    def hears(self, mpdu: bytes, channel: int) -> bool:
+        wanted = mpdu[4] & 1 or mpdu[4:10] in self.addresses or self.config.promiscuous
+        return bool(wanted) and self.is_on(channel)
+
+    def answers(self, mpdu: bytes, channel: int) -> bool:
+        return not mpdu[4] & 1 and mpdu[4:10] in self.addresses and self.is_on(channel)
+
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        self.station.received(mpdu, -40, channel, rate, self.clock.now_us)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            if self in self.medium.links:
+                self.medium.links.remove(self)
+
+
+def rig_of(kind: type[GoodLink], *, links: int = 3) -> VirtualRig:
+    medium = Medium(kind)
+    rig = VirtualRig(medium.open, medium.clock, set_loss=medium.set_loss)
+    rig.links = links
+    return rig
+
+
+class TestGoodLink(RadioChecks):
+    @pytest.fixture
+    def rig(self) -> Rig:
+        return rig_of(GoodLink)
+
+
+def test_a_good_link_passes_all_that_apply() -> None:
+    assert check_radio(lambda: rig_of(GoodLink)) == {
+        "a_radio_that_does_not_send_answers_all_the_same": "the radio sends",
+        "what_does_not_acknowledge_says_so": "the radio acknowledges",
+    }
+
+
+def test_a_link_alone_is_checked_as_far_as_that_goes() -> None:
+    skipped = check_radio(lambda: rig_of(GoodLink, links=1))
+    assert set(skipped.values()) == {
+        "2 links are needed, and the rig has 1",
+        "3 links are needed, and the rig has 1",
+        "the rig has 1 link",
+        "the radio sends",
+    }
+    assert "each_frame_is_answered_once" not in skipped
+    assert "unicast_is_acknowledged" in skipped
+
+
+class Unsure(GoodLink):
+    """Cannot tell what became of a frame."""
+
+    abilities = replace(GoodLink.abilities, tells_outcome=False, tells_attempts=False)
+
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        super().answer(token, Outcome.UNKNOWN if outcome is Outcome.NOT_ACKNOWLEDGED else outcome, attempts)
+
+
+class Deaf(GoodLink):
+    """Acknowledges nothing, tries once, has two rates and two channels, and says so."""
+
+    abilities = Abilities(
+        acknowledges=False,
+        retries=False,
+        promiscuous=False,
+        channels=frozenset((1, 6)),
+        rates=frozenset((0, 11)),
+        max_mpdu=400,
+    )
+
+    def configure(self, config: RadioConfig) -> None:
+        super().configure(replace(config, attempts=1, promiscuous=False))
+
+    def answers(self, mpdu: bytes, channel: int) -> bool:
+        return False
+
+
+class Short(GoodLink):
+    """Has no queue but for one frame, and one channel."""
+
+    queue_frames = 1
+    abilities = replace(GoodLink.abilities, channels=frozenset((11,)))
+
+
+@pytest.mark.parametrize("kind", [Unsure, Deaf, Short])
+def test_a_link_that_can_less_and_says_so_passes(kind: type[GoodLink]) -> None:
+    skipped = check_radio(lambda: rig_of(kind))
+    assert len(skipped) > 2
+
+
+# Broken ones: what each breaks, then how.
+
+MUTANTS: list[tuple[str, type[GoodLink]]] = []
+
+
+def breaks(*names: str) -> Any:
+    def note(kind: type[GoodLink]) -> type[GoodLink]:
+        MUTANTS.extend((name, kind) for name in names)
+        return kind
+
+    return note
+
+
+@breaks("each_frame_is_answered_once")
+class AnswersTwice(GoodLink):
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        super().answer(token, outcome, attempts)
+        if token == 5:
+            self.clock.call_at(self.clock.now_us + 50, lambda: GoodLink.answer(self, token, outcome, attempts))
+
+
+@breaks("each_frame_is_answered_once")
+class ForgetsOne(GoodLink):
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        if token != 5:
+            super().answer(token, outcome, attempts)
+
+
+@breaks("each_frame_is_answered_once")
+class AnswersAnother(GoodLink):
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        super().answer(token + (token == 8), outcome, attempts)
+
+
+@breaks("a_radio_that_does_not_send_answers_all_the_same")
+class OnlyPretendsToSend(GoodLink):
+    abilities = replace(GoodLink.abilities, sends=False)
+
+    def end(self, attempt: int, rate: int) -> None:
+        self.finish(Outcome.ACKNOWLEDGED, 1)
+
+
+@breaks("answers_come_later")
+class AnswersAtOnce(GoodLink):
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        if mpdu[4] & 1 and not self.queue:
+            self.answer(token, Outcome.ACKNOWLEDGED, 1)
+        else:
+            super().transmit(mpdu, token)
+
+
+@breaks("a_full_queue_refuses_and_recovers")
+class AnswersWhatItRefused(GoodLink):
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        try:
+            super().transmit(mpdu, token)
+        except LinkFull:
+            self.clock.call_at(0, lambda: self.answer(token, Outcome.NOT_ACKNOWLEDGED, 0))
+            raise
+
+
+@breaks("a_full_queue_refuses_and_recovers")
+class FullForEver(GoodLink):
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        try:
+            super().transmit(mpdu, token)
+        except LinkFull:
+            self.queue_frames = 0
+            raise
+
+
+@breaks("a_full_queue_refuses_and_recovers")
+class DropsTheLast(GoodLink):
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        if len(self.queue) < self.queue_frames:
+            super().transmit(mpdu, token)
+
+
+@breaks("frames_for_groups_are_sent_once")
+class CountsGroupsLikeUnicast(GoodLink):
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        super().answer(token, outcome, self.config.attempts)
+
+
+@breaks("frames_for_groups_are_sent_once")
+class ExpectsGroupsToAnswer(GoodLink):
+    def end(self, attempt: int, rate: int) -> None:
+        if self.queue[0][0][4] & 1:
+            self.finish(Outcome.NOT_ACKNOWLEDGED, 1)
+        else:
+            super().end(attempt, rate)
+
+
+@breaks("unicast_is_acknowledged")
+class AcknowledgesNothing(GoodLink):
+    def answers(self, mpdu: bytes, channel: int) -> bool:
+        return False
+
+
+@breaks("nobody_acknowledges_for_nobody")
+class AlwaysContent(GoodLink):
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        super().answer(token, Outcome.ACKNOWLEDGED, attempts)
+
+
+@breaks("nobody_acknowledges_for_nobody")
+class AcknowledgesForOthers(GoodLink):
+    def answers(self, mpdu: bytes, channel: int) -> bool:
+        return super().answers(mpdu, channel) or (self.config.promiscuous and self.is_on(channel))
+
+
+@breaks("nobody_acknowledges_for_nobody")
+class NeverSure(GoodLink):
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        super().answer(token, Outcome.UNKNOWN if outcome is Outcome.NOT_ACKNOWLEDGED else outcome, attempts)
+
+
+@breaks("it_tries_as_often_as_it_is_told")
+class TriesSevenTimes(GoodLink):
+    def configure(self, config: RadioConfig) -> None:
+        super().configure(replace(config, attempts=7))
+
+
+@breaks("what_is_off_does_not_answer")
+class AnswersInItsSleep(GoodLink):
+    def answers(self, mpdu: bytes, channel: int) -> bool:
+        return mpdu[4:10] in self.addresses and self.config.channel == channel
+
+    def hears(self, mpdu: bytes, channel: int) -> bool:
+        return self.answers(mpdu, channel) or super().hears(mpdu, channel)
+
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        if self.config.receiver_on:
+            super().hand_up(mpdu, channel, rate)
+
+
+@breaks("another_channel_does_not_answer")
+class AnswersOnEveryChannel(GoodLink):
+    def answers(self, mpdu: bytes, channel: int) -> bool:
+        return super().answers(mpdu, self.config.channel)
+
+    def hears(self, mpdu: bytes, channel: int) -> bool:
+        return self.answers(mpdu, channel) or super().hears(mpdu, channel)
+
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        if channel == self.config.channel:
+            super().hand_up(mpdu, channel, rate)
+
+
+@breaks("each_address_is_answered_for")
+class AnswersForTheFirstAddress(GoodLink):
+    def configure(self, config: RadioConfig) -> None:
+        super().configure(config)
+        del self.addresses[1:]
+
+
+@breaks("each_address_is_answered_for")
+class AnswersForOldAddresses(GoodLink):
+    def configure(self, config: RadioConfig) -> None:
+        old = self.addresses
+        super().configure(config)
+        self.addresses += old
+
+
+@breaks("each_address_is_answered_for")
+class SendsFromTheFirstAddress(GoodLink):
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        if self.addresses:
+            mpdu = mpdu[:10] + self.addresses[0] + mpdu[16:]
+        super().transmit(mpdu, token)
+
+    def end(self, attempt: int, rate: int) -> None:
+        if len(self.addresses) == 2 and self.queue[0][1] % 2:
+            self.finish(Outcome.NOT_ACKNOWLEDGED, 1)
+        else:
+            super().end(attempt, rate)
+
+
+@breaks("it_answers_without_ever_sending")
+class AnswersOnceItHasSent(GoodLink):
+    def answers(self, mpdu: bytes, channel: int) -> bool:
+        return self.sent_anything and super().answers(mpdu, channel)
+
+
+@breaks("what_does_not_acknowledge_says_so")
+class SaysThatItDoesNotAcknowledge(GoodLink):
+    abilities = replace(GoodLink.abilities, acknowledges=False)
+
+
+@breaks("frames_leave_in_their_order")
+class GroupsGoFirst(GoodLink):
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        super().transmit(mpdu, token)
+        if mpdu[4] & 1 and len(self.queue) > 2:
+            self.queue.insert(1, self.queue.pop())
+
+
+@breaks("what_is_off_sends_nothing")
+class SendsWhileOff(GoodLink):
+    def may_send(self) -> bool:
+        return True
+
+
+@breaks("groups_are_heard_by_all")
+class OneHearsGroups(GoodLink):
+    def hears(self, mpdu: bytes, channel: int) -> bool:
+        return super().hears(mpdu, channel) and (not mpdu[4] & 1 or self is self.medium.links[1])
+
+
+@breaks("groups_are_heard_by_all")
+class HearsBroadcastOnly(GoodLink):
+    def hears(self, mpdu: bytes, channel: int) -> bool:
+        return super().hears(mpdu, channel) and mpdu[4] != 1
+
+
+@breaks("unicast_is_heard_by_its_addressee")
+class AcknowledgesAndForgets(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        if mpdu[4] & 1:
+            super().hand_up(mpdu, channel, rate)
+
+
+@breaks("own_frames_are_not_heard")
+class HearsItself(GoodLink):
+    def end(self, attempt: int, rate: int) -> None:
+        if self.config.promiscuous:
+            self.hand_up(self.queue[0][0], self.config.channel, rate)
+        super().end(attempt, rate)
+
+
+@breaks("other_channels_are_not_heard")
+class HearsEveryChannel(GoodLink):
+    def hears(self, mpdu: bytes, channel: int) -> bool:
+        return super().hears(mpdu, self.config.channel)
+
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        super().hand_up(mpdu, self.config.channel, rate)
+
+
+@breaks("each_channel_works")
+class StaysOnItsChannel(GoodLink):
+    def configure(self, config: RadioConfig) -> None:
+        super().configure(replace(config, channel=min(config.channel, 13)))
+
+
+@breaks("each_channel_works")
+class TellsChannelOne(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        super().hand_up(mpdu, 1, rate)
+
+
+@breaks("nothing_is_heard_while_it_is_off")
+class HearsInItsSleep(GoodLink):
+    def is_on(self, channel: int) -> bool:
+        return self.configured and self.config.channel == channel
+
+
+@breaks("nothing_is_heard_while_it_is_off")
+class KeepsForLater(GoodLink):
+    """As a socket does that nobody reads meanwhile."""
+
+    def __init__(self, medium: Medium) -> None:
+        super().__init__(medium)
+        self.kept: list[tuple[bytes, int, int]] = []
+
+    def hears(self, mpdu: bytes, channel: int) -> bool:
+        heard = super().hears(mpdu, channel)
+        if self.configured and not self.config.receiver_on:
+            self.kept.append((mpdu, channel, 0))
+        return heard
+
+    def configure(self, config: RadioConfig) -> None:
+        super().configure(config)
+        while self.kept and config.receiver_on:
+            self.hand_up(*self.kept.pop(0))
+
+
+@breaks("nothing_happens_before_the_first_configure")
+class Eager(GoodLink):
+    def is_on(self, channel: int) -> bool:
+        return super().is_on(channel) or not self.configured
+
+
+@breaks("a_promiscuous_radio_hears_what_is_for_others")
+class SaysThatItIsPromiscuous(GoodLink):
+    def configure(self, config: RadioConfig) -> None:
+        super().configure(replace(config, promiscuous=False))
+
+
+@breaks("the_longest_frame_passes")
+class CutsLongFrames(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        super().hand_up(mpdu[:1500], channel, rate)
+
+
+@breaks("the_longest_frame_passes")
+class LosesLongFrames(GoodLink):
+    def hears(self, mpdu: bytes, channel: int) -> bool:
+        return super().hears(mpdu, channel) and len(mpdu) < 1500
+
+
+@breaks("rates_are_told")
+class KnowsOneRate(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        super().hand_up(mpdu, channel, 0)
+
+
+@breaks("groups_have_a_rate_of_their_own")
+class SendsGroupsLikeUnicast(GoodLink):
+    def rate_of(self, mpdu: bytes) -> int:
+        return self.config.rate
+
+
+@breaks("a_frame_is_heard_once")
+class HearsGroupsTwice(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        super().hand_up(mpdu, channel, rate)
+        if mpdu[4] & 1 and mpdu[22] & 0x80:
+            super().hand_up(mpdu, channel, rate)
+
+
+@breaks("a_frame_is_heard_once")
+class DropsWhatLooksTheSame(GoodLink):
+    last = b""
+
+    def hears(self, mpdu: bytes, channel: int) -> bool:
+        heard = super().hears(mpdu, channel) and mpdu[-5:] != self.last
+        self.last = mpdu[-5:]
+        return heard
+
+
+@breaks("times_are_those_of_the_clock")
+class KnowsNoTime(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        self.station.received(mpdu, -40, channel, rate, 0)
+
+
+@breaks("times_are_those_of_the_clock")
+class KnowsNoSignal(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        self.station.received(mpdu, 0, channel, rate, self.clock.now_us)
+
+
+@breaks("hostile_frames_pass_unharmed")
+class WantsSense(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        try:
+            parse(mpdu)
+        except FrameError:
+            return
+        super().hand_up(mpdu, channel, rate)
+
+
+@breaks("hostile_frames_pass_unharmed")
+class Tidies(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        super().hand_up(mpdu.rstrip(b"\r\n"), channel, rate)
+
+
+@breaks("the_channel_may_change_with_frames_under_way")
+class ForgetsFramesOfTheOldChannel(GoodLink):
+    def configure(self, config: RadioConfig) -> None:
+        if config.channel != self.config.channel and len(self.queue) > 1:
+            self.queue.pop()
+        super().configure(config)
+
+
+@breaks("frames_are_answered_when_it_is_switched_off")
+class ForgetsWhenSwitchedOff(GoodLink):
+    def configure(self, config: RadioConfig) -> None:
+        super().configure(config)
+        while not config.addresses and len(self.queue) > 1:
+            self.queue.pop()
+
+
+@breaks("accounts_hold_when_frames_are_lost")
+class RepeatsWithoutSaying(GoodLink):
+    def repetition(self, mpdu: bytes) -> bytes:
+        return mpdu
+
+
+@breaks("accounts_hold_when_frames_are_lost")
+class TellsOneAttempt(GoodLink):
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        super().answer(token, outcome, min(attempts, 1))
+
+
+@breaks("accounts_hold_when_frames_are_lost")
+class AcknowledgesBeforeItHears(GoodLink):
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        if not self.medium.is_lost():
+            super().hand_up(mpdu, channel, rate)
+
+
+@breaks("much_in_both_directions_is_accounted_for")
+class LosesItsPlace(GoodLink):
+    """A frame that comes while one is under way makes it forget that one's answer."""
+
+    heard = 0
+
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        self.heard += 1
+        super().hand_up(mpdu, channel, rate)
+
+    def answer(self, token: int, outcome: Outcome, attempts: int) -> None:
+        if not self.heard or token < 40:
+            super().answer(token, outcome, attempts)
+
+
+@breaks("much_in_both_directions_is_accounted_for")
+class HearsBackwards(GoodLink):
+    kept: tuple[bytes, int, int] | None = None
+
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        if self.queue and self.kept is None and not mpdu[4] & 1:
+            self.kept = mpdu, channel, rate
+            return
+        super().hand_up(mpdu, channel, rate)
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            super().hand_up(*kept)
+
+
+@breaks("others_go_on_when_one_closes")
+class EndsTheMedium(GoodLink):
+    def close(self) -> None:
+        super().close()
+        self.medium.links.clear()
+
+
+@breaks("others_go_on_when_one_closes")
+class AnswersFromTheGrave(GoodLink):
+    def close(self) -> None:
+        self.closed = True
+
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        if not self.closed:
+            super().hand_up(mpdu, channel, rate)
+
+
+@breaks("closing_ends_all_calls")
+class AnswersAfterItsEnd(GoodLink):
+    def end(self, attempt: int, rate: int) -> None:
+        if self.closed:
+            self.finish(Outcome.NOT_ACKNOWLEDGED, 0)
+        else:
+            super().end(attempt, rate)
+
+
+@breaks("closing_ends_all_calls")
+class ClosesOnce(GoodLink):
+    def close(self) -> None:
+        assert not self.closed, "it is closed already"
+        super().close()
+
+
+LEAKED: list[int] = []
+
+
+@breaks("closing_gives_everything_back")
+class LeavesADescriptor(GoodLink):
+    def __init__(self, medium: Medium) -> None:
+        super().__init__(medium)
+        LEAKED.append(os.open(os.devnull, os.O_RDONLY))
+
+
+@pytest.fixture(autouse=True)
+def what_leaks_is_closed() -> Iterator[None]:
+    yield
+    while LEAKED:
+        os.close(LEAKED.pop())
+
+
+@breaks("a_radio_that_works_has_no_trouble")
+class Complains(GoodLink):
+    def configure(self, config: RadioConfig) -> None:
+        super().configure(config)
+        self.trouble = None if config.receiver_on else "the receiver is off"
+
+
+@pytest.mark.parametrize(("name", "kind"), MUTANTS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_broken_link_fails(name: str, kind: type[GoodLink]) -> None:
+    (check,) = [check for check in CHECKS if check.name == name]
+    with pytest.raises(AssertionError, match=r"\w") as caught:
+        check.run(rig_of(kind))
+    assert str(caught.value).startswith(check.rule)
+
+
+def test_each_check_catches_something() -> None:
+    assert {name for name, _ in MUTANTS} == {check.name for check in CHECKS}
+
+
+# What is looked for in all checks.
+
+
+def test_rules_are_sentences() -> None:
+    for check in CHECKS:
+        assert check.rule[0].isupper()
+        assert check.rule.endswith(".")
+        assert len(check.rule) < 120
+    assert len({check.name for check in CHECKS}) == len(CHECKS)
+
+
+def test_skip_is_no_failure() -> None:
+    (check,) = [check for check in CHECKS if check.name == "what_does_not_acknowledge_says_so"]
+    with pytest.raises(Skip, match="the radio acknowledges"):
+        check.run(rig_of(GoodLink))
+
+
+def test_without_pytest_each_failure_is_told() -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_radio(lambda: rig_of(KnowsOneRate))
+    first, *lines = str(caught.value).splitlines()
+    assert first == f"2 of {len(CHECKS)} checks failed"
+    assert lines[0].startswith("rates_are_told: A frame is sent with the rate")

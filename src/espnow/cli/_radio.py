@@ -22,7 +22,7 @@ from collections.abc import Callable
 from io import TextIOWrapper
 from queue import SimpleQueue
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from espnow.cli._frames import shown_argument
 from espnow.cli._options import begin_channel, check_channel
@@ -31,9 +31,11 @@ from espnow.errors import EspNowCode, NodeError, UserError
 from espnow.frame import RATES, format_mac, station_address
 from espnow.frame.text import printable
 from espnow.link import Outcome
-from espnow.live.address import Claim, claim_address
 from espnow.radio import DEFAULT, open_radio
 from espnow.radio.loop import RadioLoop
+
+if TYPE_CHECKING:
+    from espnow.live.address import Claim
 
 __all__ = ["Session"]
 
@@ -361,6 +363,8 @@ class Session:
 
     def _own_address(self, text: str | None) -> bytes:
         if text is None:
+            from espnow.live.address import claim_address  # and the live board with it
+
             self._claim = claim_address(f"espnow {self._command}")
             return self._claim.address
         try:

@@ -52,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("peer", metavar="MAC", help="address of the board")
     parser.add_argument("-c", "--count", metavar="N", help="end after so many tries (default: with Ctrl-C)")
-    parser.add_argument("-i", "--interval", metavar="TIME", default="1s", help="from try to try: 1s, 200ms; 0 for none")
+    parser.add_argument("-i", "--interval", metavar="TIME", help="from try to try: 200ms; 0 for none (default: 1s)")
     parser.add_argument(
         "--size", metavar="BYTES", help=f"length of the message, 1 to {MAX_V1}, or {MAX_V2} (default: {_USUAL_SIZE})"
     )
@@ -67,7 +67,7 @@ def _ping(arguments: argparse.Namespace) -> int:
     if is_group(address):
         raise UserError(f"{format_mac(address)} is a group's address: nobody acknowledges what is for a group")
     count = None if arguments.count is None else whole_number("--count", arguments.count, 1, _MOST)
-    interval_us = parse_time("--interval", arguments.interval)
+    interval_us = parse_time("--interval", arguments.interval, default_us=1_000_000)
     size = _USUAL_SIZE if arguments.size is None else whole_number("--size", arguments.size, 1, MAX_V2)
     profile = "esp32" if size <= MAX_V1 else "esp32-v2"
     rate = parse_rate(arguments.rate)

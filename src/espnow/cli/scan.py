@@ -34,6 +34,7 @@ examples:
 """
 
 _SIZE = 20
+_DWELL_US = 1_000_000
 
 #: Stations that people see.
 _MOST_ROWS = 200
@@ -63,7 +64,9 @@ def _scan(arguments: argparse.Namespace) -> int:
     if arguments.peer is None:
         if arguments.tries is not None:
             raise UserError("--tries says how often a board is asked; name it, or give --dwell")
-        return _listen_everywhere(arguments, parse_time("--dwell", arguments.dwell or "1s", least_us=1000))
+        return _listen_everywhere(
+            arguments, parse_time("--dwell", arguments.dwell, default_us=1_000_000, least_us=1000)
+        )
     if arguments.dwell is not None:
         raise UserError("--dwell says how long it listens when no MAC is named; give --tries")
     address = parse_address(arguments.peer)

@@ -71,7 +71,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--hex", action="store_true", help="the message is written in hexadecimal digits")
     parser.add_argument("--lines", action="store_true", help="each line of what is read is a message")
     parser.add_argument("--repeat", metavar="N", default="1", help="send each message so often")
-    parser.add_argument("--interval", metavar="TIME", default="0", help="between messages: 1s, 200ms (default: none)")
+    parser.add_argument("--interval", metavar="TIME", help="between messages: 1s, 200ms (default: none)")
     parser.add_argument("--rate", metavar="RATE", help="such as 1M, 6M, MCS7 (default: the profile's)")
     parser.add_argument(
         "--profile",

@@ -83,7 +83,7 @@ def _sniff(arguments: argparse.Namespace) -> int:
     duration_us = None if arguments.duration is None else parse_time("--for", arguments.duration, least_us=1)
     if arguments.hop is None and arguments.dwell is not None:
         raise UserError("--dwell says how long --hop stays on a channel; add --hop")
-    dwell_us = parse_time("--dwell", arguments.dwell or "250ms", least_us=1000)
+    dwell_us = parse_time("--dwell", arguments.dwell, default_us=250_000, least_us=1000)
     if arguments.pcap == "-" and sys.stdout.isatty():
         raise UserError("--pcap -: standard output is a terminal; pipe it into a program that reads captures")
     take_keys(arguments, "sniff")

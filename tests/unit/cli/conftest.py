@@ -16,6 +16,7 @@ from espnow import radio as radios
 from espnow.cli import _radio
 from espnow.cli.main import main
 from espnow.link import Abilities
+from espnow.live import address
 from espnow.live.address import Claim
 from espnow.radio.loop import BoardLock
 from espnow.testing import ManualClock, ScriptedLink, WaitsForever
@@ -179,7 +180,7 @@ def radio(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     monkeypatch.setitem(sys.modules, "scripted_radio", module)
     monkeypatch.setitem(radios.KINDS, "scripted", ("scripted_radio", "open"))
     monkeypatch.setattr(_radio, "RadioLoop", VirtualLoop)
-    monkeypatch.setattr(_radio, "claim_address", lambda _program: Claim(OWN))
+    monkeypatch.setattr(address, "claim_address", lambda _program: Claim(OWN))
     monkeypatch.setattr(_radio, "time", types.SimpleNamespace(time_ns=lambda: 0))
     monkeypatch.setattr(_radio.Session, "_take", take)
     return radio

@@ -167,7 +167,14 @@ class Session:
             self.station.tune(channel, promiscuous=promiscuous, silent=silent)
 
     def send(self, address: bytes, message: bytes) -> Answer | None:
-        """Send a message and wait for what becomes of it; None if the command is to end before."""
+        """Send a message and wait for what becomes of it; None if the command is to end before.
+
+        Raises:
+            UserError: its frame is longer than the radio takes.
+        """
+        if not self.station.fits(address, message):
+            most = self.link.abilities.max_mpdu
+            raise UserError(f"this radio takes frames of at most {most:,} bytes: {len(message):,} do not fit into one")
         answers: list[Answer] = []
 
         def answered(answer: Answer) -> None:

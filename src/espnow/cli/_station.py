@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from espnow.board import PROFILES
-from espnow.frame import RATE_1M, RATES, radiotap
+from espnow.frame import RATE_1M, RATES, build, radiotap
 from espnow.frame.captures import Interface, Record
+from espnow.frame.ccmp import CCMP_HEADER_LENGTH, MIC_LENGTH
 from espnow.link import Clock, Link, Outcome, ProtocolBit, RadioConfig
 from espnow.link import Interface as Wlan
 from espnow.node import Node, Peer
@@ -125,6 +126,14 @@ class RadioStation:
         )
         self._link.configure(self.config)
         self.node.configure(self.config)
+
+    def fits(self, address: bytes, message: bytes) -> bool:
+        """Tell whether the radio takes a frame as long as that of a message."""
+        length = len(build(address, self.address, message, seq=0, random_value=0, version=2))
+        peer = self.node.peers.find(address)
+        if peer is not None and peer.encrypt:
+            length += CCMP_HEADER_LENGTH + MIC_LENGTH
+        return length <= self._link.abilities.max_mpdu
 
     def add_key(self, address: bytes, lmk: bytes, pmk: bytes) -> None:
         """Encrypt messages to an address from now on.

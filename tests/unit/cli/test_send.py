@@ -14,6 +14,7 @@ import pytest
 
 from espnow import frame as wire
 from espnow.frame import RATE_1M, RATE_6M, Frame, ProtectedFrame, open_protected
+from espnow.link import Abilities, Outcome
 
 PEER = "30:aa:aa:aa:aa:aa"
 GROUP = "ff:ff:ff:ff:ff:ff"
@@ -64,11 +65,8 @@ def test_a_broadcast_is_sent(radio: Any, peer: str) -> None:
 def test_a_group_is_not_reached_by_a_radio_in_trouble(radio: Any) -> None:
     def fail() -> None:
         radio.link.trouble = "wlan1 is gone"
-        radio.link.transmit = lambda _mpdu, token: radio.link._give(token, wire_not_acknowledged, 1_000)
+        radio.link.transmit = lambda _mpdu, token: radio.link._give(token, Outcome.NOT_ACKNOWLEDGED, 1_000)
 
-    from espnow.link import Outcome
-
-    wire_not_acknowledged = Outcome.NOT_ACKNOWLEDGED
     radio.when_opened(fail)
     result = radio.run("send", "broadcast", "x")
     assert result.out == [f"{GROUP}: 1 byte: not sent"]
@@ -148,6 +146,18 @@ def test_a_radio_that_is_full_is_tried_again(radio: Any) -> None:
     radio.when_opened(lambda: radio.link.run_out_of_memory(2))
     assert radio.run("send", PEER, "x").code == 0
     assert sent(radio) == [b"x"]
+
+
+@pytest.mark.parametrize(("keys", "fits"), [([], 71), (["--lmk", LMK], 55)])
+def test_a_radio_that_takes_short_frames_only(radio: Any, keys: list[str], fits: int) -> None:
+    radio.abilities = Abilities(max_mpdu=24 + 15 + 71)
+    assert radio.run("send", PEER, "x" * fits, *keys).code == 0
+    assert len(radio.link.frames[0]) == 24 + 15 + 71
+    result = radio.run("send", PEER, "x" * (fits + 1), *keys)
+    assert (result.code, radio.link.frames) == (2, [])
+    assert result.err[-1] == (
+        f"espnow send: this radio takes frames of at most 110 bytes: {fits + 1} do not fit into one"
+    )
 
 
 # Where messages come from.

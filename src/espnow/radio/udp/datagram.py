@@ -34,7 +34,18 @@ from typing import NamedTuple
 
 from espnow.frame.rates import ALL_RATES
 
-__all__ = ["HEADER_LENGTH", "MAGIC", "MAX_MPDU", "Kind", "Malformed", "UdpDatagram", "build", "pack", "parse"]
+__all__ = [
+    "HEADER_LENGTH",
+    "LEAST_FRAME",
+    "MAGIC",
+    "MAX_MPDU",
+    "Kind",
+    "Malformed",
+    "UdpDatagram",
+    "build",
+    "pack",
+    "parse",
+]
 
 #: Longest MPDU: what 802.11 lets a management frame be, which is more than ESP-NOW v2 needs.
 MAX_MPDU = 2304
@@ -46,7 +57,7 @@ HEADER_LENGTH = _HEADER.size
 
 #: An acknowledgement is 10 bytes without FCS, a management frame has a header of 24.
 _ACK_LENGTH = 10
-_LEAST_FRAME = 24
+LEAST_FRAME = 24
 
 _RATES = frozenset(ALL_RATES)
 
@@ -129,7 +140,7 @@ def parse(datagram: bytes) -> UdpDatagram:
         raise Malformed("its length cannot be")
     _, kind, channel, rate, rssi_dbm, attempt, _, sender, number, east_m, north_m = _unpack_from(datagram)
     if kind == 1:
-        if length < _LEAST_FRAME:
+        if length < LEAST_FRAME:
             raise Malformed("its frame is too short")
     elif kind != 2 or length != _ACK_LENGTH:
         raise Malformed("its kind is unknown")

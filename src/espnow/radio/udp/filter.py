@@ -12,7 +12,7 @@ import struct
 import sys
 from collections.abc import Iterable
 
-from espnow.radio.udp.datagram import HEADER_LENGTH, MAGIC
+from espnow.radio.udp.datagram import HEADER_LENGTH, LEAST_FRAME, MAGIC
 
 __all__ = ["attach"]
 
@@ -27,29 +27,32 @@ _KIND_AT = _AT + 5
 _SENDER_AT = _AT + 12
 _MPDU_AT = _AT + HEADER_LENGTH
 _ADDR1_AT = _MPDU_AT + 4
-_LEAST_FRAME = 24
 
 _GIVE, _DROP = "give", "drop"
 _RESULTS = ((_RETURN, 0, 0, 0xFFFFFFFF), (_RETURN, 0, 0, 0))
 
 
-def attach(heard: socket.socket, sender: int, addresses: Iterable[bytes] | None) -> None:
+def attach(heard: socket.socket, sender: int, addresses: Iterable[bytes] | None) -> bool:
     """Let a socket not get what `sender` sent, nor unicast frames for others than `addresses`; nothing but on Linux.
 
     Args:
         heard: the socket; a filter that it has is replaced.
         sender: the radio's own number.
         addresses: the radio's own; None if it wants to hear unicast frames for all.
+
+    Returns:
+        Whether it does now what it says here.
     """
     if sys.platform != "linux":
-        return
+        return False
     steps = _assemble(_program(sender, addresses))
     code = b"".join(struct.pack("HBBI", *step) for step in steps)
     held = ctypes.create_string_buffer(code, len(code))
     try:
         heard.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(steps), ctypes.addressof(held)))
     except OSError:  # a kernel without it: the radio finds out itself
-        pass
+        return False
+    return True
 
 
 def _program(sender: int, addresses: Iterable[bytes] | None) -> list[tuple[int, int | str, int | str, int]]:
@@ -57,7 +60,7 @@ def _program(sender: int, addresses: Iterable[bytes] | None) -> list[tuple[int, 
     first, second = struct.unpack(">II", sender.to_bytes(8, "little"))
     program: list[tuple[int, int | str, int | str, int]] = [
         (_LENGTH, 0, 0, 0),
-        (_NOT_LESS, 0, _GIVE, _MPDU_AT + _LEAST_FRAME),
+        (_NOT_LESS, 0, _GIVE, _MPDU_AT + LEAST_FRAME),
         (_WORD, 0, 0, _AT),
         (_EQUAL, 0, _GIVE, int.from_bytes(MAGIC[:4])),
         (_WORD, 0, 0, _SENDER_AT),

@@ -41,6 +41,11 @@ _FCS_LENGTH = 4
 _ACTION = 0xD0
 _QUEUE_FRAMES = 32
 
+#: Wi-Fi's own frames among them, and how long one is waited for an answer: a flood of requests to an access point from
+#: stations that are not there must leave time for the program's frames. Wi-Fi tries again itself.
+_WIFI_FRAMES = 4
+_WIFI_ANSWER_US = 20_000
+
 #: DIFS and slot of 802.11 at 2.4 GHz with long slots, and the first contention window, in slots.
 _DIFS_US = 50
 _SLOT_US = 20
@@ -49,9 +54,7 @@ _CW_MIN = 31
 #: One that comes late to its turn, because the computer was busy, may begin so much earlier than it does.
 _CATCH_UP_US = 2_000
 
-#: No attempt begins that would end later than this after the first began.
-_LIFETIME_US = 90_000
-#: The first begins at the latest so long after its turn, whoever else sends.
+#: A frame's first attempt begins at the latest so long after its turn, whoever else sends.
 _PATIENCE_US = 200_000
 
 #: Datagrams that are read in one go before the program has a chance.
@@ -66,6 +69,7 @@ _REMEMBERED = 4096
 
 _FRAME = int(Kind.FRAME)
 _ACK = int(Kind.ACK)
+#: One byte more than there may be, so that a longer one is noticed.
 _LONGEST = HEADER_LENGTH + MAX_MPDU + 1
 
 #: What a signal has lost at one metre, and how fast it fades with distance. Assumed: as the lab's air.
@@ -103,6 +107,8 @@ class Counts:
         frames_sent: attempts, all together.
         frames_heard: frames on its channel while its receiver was on, all together; unpaced, those for others aside,
             of which it then need not know.
+        unheard: frames on another channel, from out of range, of the kind that it does not decode, or that came while
+            its receiver was off.
         acks_sent: acknowledgements that it gave.
         acks_heard: and that it got, in time.
         acks_late: acknowledgements for something else than the frame under way.
@@ -115,6 +121,7 @@ class Counts:
 
     frames_sent: int = 0
     frames_heard: int = 0
+    unheard: int = 0
     acks_sent: int = 0
     acks_heard: int = 0
     acks_late: int = 0
@@ -132,9 +139,21 @@ class Counts:
 class _Sending:
     """The frame that is on its way."""
 
-    __slots__ = ("acknowledged", "attempt", "end_us", "give_up_us", "group", "mpdu", "number", "rate", "timer", "token")
+    __slots__ = (
+        "acknowledged",
+        "answer_us",
+        "attempt",
+        "end_us",
+        "give_up_us",
+        "group",
+        "mpdu",
+        "number",
+        "rate",
+        "timer",
+        "token",
+    )
 
-    def __init__(self, mpdu: bytes, token: int, number: int, give_up_us: int) -> None:
+    def __init__(self, mpdu: bytes, token: int, number: int, answer_us: int) -> None:
         self.mpdu = mpdu
         self.token = token
         self.number = number
@@ -142,7 +161,8 @@ class _Sending:
         self.attempt = 0
         self.rate = 0
         self.end_us = 0
-        self.give_up_us = give_up_us
+        self.give_up_us = 0
+        self.answer_us = answer_us
         self.acknowledged = False
         self.timer: Timer | None = None
 
@@ -187,9 +207,9 @@ class UdpRadio:
         chance = random.SystemRandom()
         self._random = random.Random(chance.getrandbits(64))
         self.sender = chance.getrandbits(64)
-        self._id_bytes = self.sender.to_bytes(8, "little")
         self._east_m, self._north_m = settings.position or (math.nan, math.nan)
         self._queue: deque[tuple[bytes, int]] = deque()
+        self._wifi_frames = 0
         self._sending: _Sending | None = None
         self._number = chance.getrandbits(32)
         self._channel = Channel()
@@ -199,7 +219,8 @@ class UdpRadio:
         self._behind_since_us: int | None = None
         self._closed = False
         self._filtered_for: frozenset[bytes] | None = None
-        attach(heard, self.sender, None)
+        # What the kernel does not do: find out what this radio itself sent.
+        self._own = None if attach(heard, self.sender, None) else self.sender.to_bytes(8, "little")
         loop.watch(heard.fileno(), self._read_group)
         loop.watch(sent.fileno(), self._read_answers)
 
@@ -228,6 +249,10 @@ class UdpRadio:
         """
         if len(self._queue) >= _QUEUE_FRAMES:
             raise LinkFull
+        if mpdu[0] != _ACTION:
+            if self._wifi_frames >= _WIFI_FRAMES:
+                raise LinkFull
+            self._wifi_frames += 1
         self._queue.append((mpdu, token))
         if self._sending is None:
             self._begin(self._loop.now_us)
@@ -238,6 +263,7 @@ class UdpRadio:
             return
         self._closed = True
         self._queue.clear()
+        self._wifi_frames = 0
         if self._sending is not None and self._sending.timer is not None:
             self._sending.timer.cancel()
         self._sending = None
@@ -250,14 +276,19 @@ class UdpRadio:
     def _begin(self, ideal_us: int) -> None:
         """Take the next frame in hand; `ideal_us` is when its turn came."""
         mpdu, token = self._queue.popleft()
+        if mpdu[0] != _ACTION:
+            self._wifi_frames -= 1
         self._number = number = (self._number + 1) & 0xFFFFFFFF
-        self._sending = sending = _Sending(mpdu, token, number, ideal_us + _PATIENCE_US)
+        self._sending = sending = _Sending(mpdu, token, number, self._settings.answer_us)
+        sending.give_up_us = ideal_us + _PATIENCE_US
         config = self._config
         if not config.addresses or len(mpdu) > MAX_MPDU:  # a radio that is off sends nothing
             self._loop.soon(lambda: self._finish(sending, Outcome.NOT_ACKNOWLEDGED))
             return
-        # Wi-Fi's own frames leave with 1 Mb/s.
-        sending.rate = (config.group_rate if sending.group else config.rate) if mpdu[0] == _ACTION else 0
+        if mpdu[0] == _ACTION:
+            sending.rate = config.group_rate if sending.group else config.rate
+        else:  # Wi-Fi's own leave with 1 Mb/s
+            sending.answer_us = min(sending.answer_us, _WIFI_ANSWER_US)
         if self._settings.paced:
             self._contend(sending, ideal_us)
         else:
@@ -298,8 +329,7 @@ class UdpRadio:
                 sending.end_us += SIFS_US + _ack_us(sending.rate)
             self._channel.taken(sending.end_us)
         if attempt == 1:
-            last_us = max(now_us, sending.end_us) + settings.answer_us
-            sending.give_up_us = min(now_us + _LIFETIME_US, last_us) if settings.paced else last_us
+            sending.give_up_us = max(now_us, sending.end_us) + sending.answer_us
         if not sending.group:
             sending.timer = loop.call_at(self._wait_until_us(sending, now_us), lambda: self._unanswered(sending))
         elif sending.end_us <= now_us:
@@ -312,7 +342,7 @@ class UdpRadio:
         attempts = max(self._config.attempts, 1)
         if sending.attempt >= attempts:
             return max(sending.give_up_us, sending.end_us)
-        share_us = self._settings.answer_us * sending.attempt * 2 // (attempts * (attempts + 1))
+        share_us = sending.answer_us * sending.attempt * 2 // (attempts * (attempts + 1))
         return max(sending.end_us, now_us) + share_us
 
     def _unanswered(self, sending: _Sending) -> None:
@@ -383,7 +413,7 @@ class UdpRadio:
             self._read_fairly()
             return
         receive = self._heard.recvfrom
-        own = self._id_bytes
+        own = self._own
         for _ in range(_BATCH):
             try:
                 datagram, source = receive(_LONGEST)
@@ -422,7 +452,7 @@ class UdpRadio:
         if len(sources) > _BATCH:
             sources = self._random.sample(sources, _BATCH)
         share = max(1, _BATCH // max(1, len(sources)))
-        own = self._id_bytes
+        own = self._own
         for source in sources:
             for datagram in waiting[source][:share]:
                 count -= 1
@@ -446,16 +476,17 @@ class UdpRadio:
             return
         config = self._config
         if not config.receiver_on or channel != config.channel:
+            counts.unheard += 1
             return
         settings = self._settings
         if settings.position is not None and east_m == east_m and north_m == north_m:
             distance_m = math.hypot(east_m - self._east_m, north_m - self._north_m)
             if distance_m > settings.range_m:
+                counts.unheard += 1
                 return
             if distance_m > 1.0:
                 rssi_dbm -= round(_FADING_DB * math.log10(distance_m))
         rssi_dbm = min(0, max(rssi_dbm, _WEAKEST_DBM))
-        counts.frames_heard += 1
         group = mpdu[4] & 1
         now_us = self._loop.now_us
         if settings.paced:
@@ -464,7 +495,9 @@ class UdpRadio:
                 air_us += SIFS_US + _ack_us(rate)
             self._channel.heard(source, air_us, now_us)
         if rate in LR_RATES and not self._hears_longrange:
+            counts.unheard += 1
             return
+        counts.frames_heard += 1
         if settings.loss and self._random.random() < settings.loss:
             counts.lost += 1
             return

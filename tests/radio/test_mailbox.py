@@ -1,5 +1,7 @@
 """The mailbox between a radio's loop and a station in another thread."""
 
+import os
+import signal
 import threading
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from espnow.errors import LinkFull
 from espnow.link import Outcome, RadioConfig
 from espnow.radio.loop import RadioLoop
-from espnow.radio.mailbox import MOST_WAITING, Mailbox
+from espnow.radio.mailbox import MOST_WAITING, LoopWait, Mailbox
 from espnow.testing import ScriptedLink
 
 FRAME = b"\xd0" + bytes(23) + b"frame"
@@ -172,3 +174,117 @@ def test_the_loops_thread_calls_nobody_and_wakes_without_its_lock(rig, loop):
     rig.take()
     assert len(rig.station.seen) == 100
     assert rig.station.threads == {threading.current_thread()}
+
+
+# Where the station's thread waits.
+
+
+class PlainWait:
+    """A wait that returns at once, and says how it was called."""
+
+    def __init__(self):
+        self.calls = []
+
+    def wait(self, timeout_s, readable, writable):
+        self.calls.append((timeout_s, tuple(readable), tuple(writable)))
+        return set(writable)
+
+    def wake(self):
+        self.calls.append("wake")
+
+    def close(self):
+        self.calls.append("close")
+
+
+@pytest.fixture
+def plain():
+    return PlainWait()
+
+
+@pytest.fixture
+def wait(loop, plain):
+    return LoopWait(loop, plain)
+
+
+@pytest.fixture
+def running(loop):
+    """The loop, once its thread runs."""
+    begun = threading.Event()
+    loop.call_at(0, begun.set)
+    assert begun.wait(20)
+    return loop
+
+
+def test_who_waits_does_the_loops_work(running, wait):
+    threads = []
+    running.call_at(running.now_us + 20_000, lambda: threads.append(threading.current_thread()))
+    running.call_at(running.now_us + 20_000, lambda: running.afterwards(wait.wake))
+    assert wait.wait(20, (), ()) == set()
+    assert threads == [threading.current_thread()]
+
+
+def test_it_waits_no_longer_than_it_is_told(running, wait, plain):
+    before_us = running.now_us
+    assert wait.wait(0.05, (), ()) == set()
+    assert 50_000 <= running.now_us - before_us < 20_000_000
+    assert plain.calls == []
+
+
+def test_a_wake_before_the_wait_ends_it_and_no_other(running, wait):
+    wait.wake()
+    wait.wake()
+    assert wait.wait(50, (), ()) == set()
+    before_us = running.now_us
+    assert wait.wait(0.05, (), ()) == set()
+    assert running.now_us - before_us >= 50_000
+
+
+def test_another_thread_wakes_it(running, wait):
+    waker = threading.Timer(0.05, wait.wake)
+    waker.start()
+    assert wait.wait(50, (), ()) == set()
+    waker.join()
+
+
+def test_a_signal_interrupts_it(running, wait):
+    before = signal.signal(signal.SIGALRM, lambda *_: wait.interrupt())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        assert wait.wait(50, (), ()) == set()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_descriptor_ends_it(running, wait):
+    reading, writing = os.pipe()
+    try:
+        running.call_at(running.now_us + 20_000, lambda: os.write(writing, b"x"))
+        assert wait.wait(50, (reading,), ()) == {reading}
+        assert wait.wait(50, (reading,), ()) == {reading}  # nobody has read it
+        os.read(reading, 1)
+        assert wait.wait(0.01, (reading,), ()) == set()
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert wait.wait(0.01, (), ()) == set()
+
+
+def test_it_waits_plainly_where_the_loop_does_not_run(wait, plain):
+    assert wait.wait(7, (), ()) == set()
+    wait.wake()
+    assert wait.wait(7, (), (4,)) == {4}
+    assert wait.wait(0, (), ()) == set()
+    assert plain.calls == [(7, (), ()), (0.0, (), (4,)), (0, (), ())]
+    wait.close()
+    assert plain.calls[-1] == "close"
+
+
+def test_a_plain_wait_is_woken_by_its_own_means(wait, plain):
+    plain.wait = lambda *_: wait.interrupt() or set()
+    assert wait.wait(0, (), ()) == set()
+    assert plain.calls == ["wake"]
+
+
+def test_signals_are_let_through_after_a_wait(running, wait):
+    wait.wait(0.01, (), ())
+    assert running.lock.shut is False

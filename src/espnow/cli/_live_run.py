@@ -34,13 +34,13 @@ from espnow.lab.host import HostInput
 from espnow.lab.hub import ENDLESS_US
 from espnow.lab.interrupts import forget_after_first
 from espnow.lab.program import compile_program, source_files
-from espnow.lab.wall import WallClock
+from espnow.lab.wall import HostWait, WallClock
 from espnow.link import Link
 from espnow.live import settings
 from espnow.live.address import claim_address
 from espnow.radio import Choice, open_radio
 from espnow.radio.loop import RadioLoop
-from espnow.radio.mailbox import Mailbox
+from espnow.radio.mailbox import LoopWait, Mailbox
 
 __all__ = ["LiveProgram", "run_live"]
 
@@ -102,7 +102,7 @@ def run_live(program: LiveProgram) -> int:
             mac = claim.address
         loop = RadioLoop()
         ends.callback(loop.close)
-        clock = WallClock(start_ns=time.monotonic_ns() - loop.now_us * 1000)
+        clock = WallClock(LoopWait(loop, HostWait()), start_ns=time.monotonic_ns() - loop.now_us * 1000)
         ends.callback(clock.close)
         ends.enter_context(_prompt_threads())
         signals = ends.enter_context(_Signals(clock))

@@ -6,8 +6,8 @@ Rules, beside those of `espnow.lab.hub`:
   together keep their order.
 - A program that computes is charged nothing. Between its steps it looks whether something is due (`WallTask.spend`),
   and lets the hub have a turn if so: what arrived is taken, due events run, and so do the others that are ready.
-- The hub waits in one place (`HostWait`): for the next event, for input and sockets that somebody waits for, and for
-  another thread. It never waits while a program could go on.
+- The hub waits in one place (`Wait`): for the next event, for input that somebody waits for, and for another thread.
+  It never waits while a program could go on.
 - Other threads call `post` and `wake` and nothing else; a signal handler may call `interrupt`, too.
 - Others may always send, so a run does not end because nothing is due: it has a condition, or an end.
 """
@@ -19,15 +19,15 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
 
 from greenlet import getcurrent
 
 from espnow.lab.host import HostInput
 from espnow.lab.hub import ENDLESS_US, WATCH_US, HeapTimer, HubClock, HubTask
 
-__all__ = ["HostWait", "WallClock", "WallTask"]
+__all__ = ["HostWait", "Wait", "WallClock", "WallTask"]
 
 #: The highest descriptor that `select.select` takes (FD_SETSIZE); with higher ones `poll` waits, to the millisecond.
 _SELECT_LIMIT = 1024
@@ -36,19 +36,35 @@ _SELECT_LIMIT = 1024
 _LONGEST_S = 86_400.0
 
 
+class Wait(Protocol):
+    """Where a hub waits on the host."""
+
+    def wait(self, timeout_s: float, readable: Collection[int], writable: Collection[int]) -> set[int]:
+        """Wait for one of the descriptors, for `wake`, or for so many seconds; return the descriptors that are ready.
+
+        One that is broken is ready: using it tells why.
+        """
+
+    def wake(self) -> None:
+        """End the wait, or the next one; from any thread. From the hub's own only where it does not wait."""
+
+    def interrupt(self) -> None:
+        """Do so in a handler of a signal."""
+
+    def close(self) -> None:
+        """Give back what it waits with; may be called again."""
+
+
 class HostWait:
-    """Where a hub waits on the host: for time, for descriptors, and for `wake`."""
+    """A wait (`Wait`) of the host's own means."""
 
     def __init__(self) -> None:
         self._woken, self._waking = os.pipe()
         for fd in (self._woken, self._waking):
             os.set_blocking(fd, False)
 
-    def wait(self, timeout_s: float, readable: Iterable[int], writable: Iterable[int]) -> set[int]:
-        """Wait for one of the descriptors, for `wake`, or for so many seconds; return the descriptors that are ready.
-
-        One that is broken is ready: using it tells why.
-        """
+    def wait(self, timeout_s: float, readable: Collection[int], writable: Collection[int]) -> set[int]:
+        """Wait for descriptors, for `wake`, or for so many seconds (`Wait`)."""
         ready = self._wait(timeout_s, [self._woken, *readable], [*writable])
         if self._woken in ready:
             ready.discard(self._woken)
@@ -56,14 +72,16 @@ class HostWait:
         return ready
 
     def wake(self) -> None:
-        """End the wait, or the next one; from any thread, or from a signal handler."""
+        """End the wait, or the next one (`Wait`)."""
         try:
             os.write(self._waking, b"\0")
         except BlockingIOError:  # it was woken often enough
             pass
 
+    interrupt = wake
+
     def close(self) -> None:
-        """Give the descriptors back; may be called again."""
+        """Give the descriptors back."""
         woken, self._woken, waking, self._waking = self._woken, -1, self._waking, -1
         if woken >= 0:
             os.close(woken)
@@ -104,7 +122,7 @@ class WallClock(HubClock):
 
     def __init__(
         self,
-        host: HostWait | None = None,
+        host: Wait | None = None,
         *,
         time_ns: Callable[[], int] = time.monotonic_ns,
         start_ns: int | None = None,
@@ -118,7 +136,7 @@ class WallClock(HubClock):
         """
         super().__init__()
         self.input: HostInput | None = None
-        self._host = HostWait() if host is None else host
+        self._host: Wait = HostWait() if host is None else host
         self._time_ns = time_ns
         self._start_ns = time_ns() if start_ns is None else start_ns
         self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
@@ -154,7 +172,9 @@ class WallClock(HubClock):
     def interrupt(self) -> None:
         """Make `run` raise KeyboardInterrupt as soon as it can; safe in a signal handler."""
         super().interrupt()
-        self.wake()
+        if self._waits:
+            self._waits = False
+            self._host.interrupt()
 
     def close(self) -> None:
         """Give back what it waits with; nothing runs afterwards."""

@@ -1,6 +1,7 @@
 """A radio for a station that lives in another thread than the radio's loop: a link that wraps a link.
 
-Up, frames and answers wait in a mailbox until the station's thread takes them. Down, calls take the loop's lock.
+Up, frames and answers wait in a mailbox until the station's thread takes them. Down, calls take the loop's lock. And
+while that thread waits, it does the loop's work itself (`LoopWait`), so that what arrives costs no switch of threads.
 
 Rules:
 
@@ -13,14 +14,15 @@ Rules:
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
 
 from espnow.link import Abilities, Link, Outcome, RadioConfig, Station
 from espnow.radio.loop import RadioLoop
 
-__all__ = ["MOST_WAITING", "Mailbox"]
+__all__ = ["MOST_WAITING", "LoopWait", "Mailbox", "Wait"]
 
 #: Frames that wait for the station; of the longest kind they take 5 MB.
 MOST_WAITING = 2_048
@@ -136,3 +138,93 @@ class Mailbox:
         if token >= 0:
             self.unanswered -= 1
         self.station.outcome(token, outcome, attempts, at_us)
+
+
+class Wait(Protocol):
+    """Where a thread waits."""
+
+    def wait(self, timeout_s: float, readable: Collection[int], writable: Collection[int]) -> set[int]:
+        """Wait for descriptors, for `wake`, or for so many seconds; return the descriptors that are ready."""
+
+    def wake(self) -> None:
+        """End the wait, or the next one; from any thread. From the thread itself only where it does not wait."""
+
+    def interrupt(self) -> None:
+        """Do so in a handler of a signal."""
+
+    def close(self) -> None:
+        """Give back what it waits with."""
+
+
+class LoopWait:
+    """A wait (`Wait`) in which the waiting thread does the work of a radio's loop."""
+
+    def __init__(self, loop: RadioLoop, plain: Wait) -> None:
+        """Make a wait.
+
+        Args:
+            loop: whose work is done.
+            plain: waits where there is no work to do, or no time; closed with this one.
+        """
+        self._loop = loop
+        self._plain = plain
+        self._plainly = False
+        self._thread = threading.get_ident()
+        self._gate = threading.Lock()  # locked, but after a wake
+        self._gate.acquire()
+
+    def wait(self, timeout_s: float, readable: Collection[int], writable: Collection[int]) -> set[int]:
+        """Wait for descriptors, for `wake`, or for so many seconds (`Wait`)."""
+        loop = self._loop
+        found: set[int] = set()
+        if timeout_s > 0 and not writable:
+            self._thread = threading.get_ident()
+            for fd in readable:
+                loop.watch(fd, lambda fd=fd: self._found(fd, found))  # type: ignore[misc]
+            try:
+                led = loop.lead(self._gate, loop.now_us + round(timeout_s * 1e6))
+            finally:
+                loop.lock.shut = False
+                for fd in readable:
+                    loop.unwatch(fd)
+            if led:
+                self._gate.acquire(blocking=False)
+                return found
+        self._plainly = True
+        try:
+            if self._gate.acquire(blocking=False):
+                timeout_s = 0.0
+            return self._plain.wait(timeout_s, readable, writable)
+        finally:
+            self._plainly = False
+
+    def wake(self) -> None:
+        """End the wait, or the next one (`Wait`)."""
+        self._open()
+        if threading.get_ident() != self._thread:
+            self._break()
+
+    def interrupt(self) -> None:
+        """Do so in a handler of a signal (`Wait`)."""
+        self._open()
+        self._break()
+
+    def close(self) -> None:
+        """Give back what it waits with."""
+        self._plain.close()
+
+    def _found(self, fd: int, found: set[int]) -> None:
+        found.add(fd)
+        self.wake()
+
+    def _open(self) -> None:
+        try:
+            self._gate.release()
+        except RuntimeError:  # it was woken already
+            pass
+
+    def _break(self) -> None:
+        if self._plainly:
+            self._plain.wake()
+        else:
+            self._loop.wake()

@@ -52,6 +52,8 @@ class FakeHost:
     def wake(self):
         self.woken = True
 
+    interrupt = wake
+
     def close(self):
         pass
 

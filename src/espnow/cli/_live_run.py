@@ -214,6 +214,8 @@ def _run(lab: Lab, clock: WallClock, board: LabBoard, mailbox: Mailbox, program:
     if not signals.ends and output.unheard is None:
         _let_go(lab, mailbox, clock.now_us + _LAST_FRAMES_US)
     lab.close()
+    if mailbox.dropped:
+        _report(f"{mailbox.dropped} frames came faster than the program took them, and were dropped")
     if output.unheard is not None:
         raise output.unheard
     return code

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
-from espnow.errors import FrameError, LinkFull
+from espnow.errors import FrameError, LinkFull, UserError
 from espnow.frame import RATE_1M, ack, airtime_us, parse, response_rate, with_retry
 from espnow.link import Abilities, Outcome, RadioConfig, Station
-from espnow.testing import ManualClock, RadioChecks, Rig, VirtualRig, check_radio
+from espnow.radio.loop import RadioLoop
+from espnow.testing import LoopRig, ManualClock, RadioChecks, Rig, VirtualRig, check_radio
 from espnow.testing.kit import CHECKS, Skip
 
 ACTION = 0xD0
@@ -386,15 +388,7 @@ class AnswersForOldAddresses(GoodLink):
 @breaks("each_address_is_answered_for")
 class SendsFromTheFirstAddress(GoodLink):
     def transmit(self, mpdu: bytes, token: int) -> None:
-        if self.addresses:
-            mpdu = mpdu[:10] + self.addresses[0] + mpdu[16:]
-        super().transmit(mpdu, token)
-
-    def end(self, attempt: int, rate: int) -> None:
-        if len(self.addresses) == 2 and self.queue[0][1] % 2:
-            self.finish(Outcome.NOT_ACKNOWLEDGED, 1)
-        else:
-            super().end(attempt, rate)
+        super().transmit(mpdu[:10] + self.addresses[0] + mpdu[16:] if self.addresses else mpdu, token)
 
 
 @breaks("it_answers_without_ever_sending")
@@ -642,6 +636,27 @@ class HearsBackwards(GoodLink):
             super().hand_up(*kept)
 
 
+@breaks("a_station_may_send_from_inside_a_call")
+class LooksTooEarly(GoodLink):
+    """Takes note of what waits before its station sends more."""
+
+    def finish(self, outcome: Outcome, attempts: int) -> None:
+        more = len(self.queue) > 1
+        self.answer(self.queue[0][1], outcome, attempts)
+        self.queue.popleft()
+        if more:
+            self.begin(1)
+
+
+@breaks("a_station_may_send_from_inside_a_call")
+class HandsUpAtOnce(GoodLink):
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        for link in self.medium.links:
+            if link is not self and mpdu[4] & 1 and link.is_on(self.config.channel):
+                link.hand_up(mpdu, self.config.channel, 0)
+        super().transmit(mpdu, token)
+
+
 @breaks("others_go_on_when_one_closes")
 class EndsTheMedium(GoodLink):
     def close(self) -> None:
@@ -673,6 +688,25 @@ class ClosesOnce(GoodLink):
     def close(self) -> None:
         assert not self.closed, "it is closed already"
         super().close()
+
+
+@breaks("it_may_be_closed_from_inside_a_call")
+class ReadsOn(GoodLink):
+    """Hands up several frames in one go."""
+
+    def __init__(self, medium: Medium) -> None:
+        super().__init__(medium)
+        self.kept: list[tuple[bytes, int, int]] = []
+
+    def hand_up(self, mpdu: bytes, channel: int, rate: int) -> None:
+        self.kept.append((mpdu, channel, rate))
+        if len(self.kept) == 2:
+            self.clock.call_at(self.clock.now_us, self.read)
+
+    def read(self) -> None:
+        for kept in self.kept:
+            super().hand_up(*kept)
+        self.kept.clear()
 
 
 LEAKED: list[int] = []
@@ -712,6 +746,53 @@ def test_each_check_catches_something() -> None:
 
 
 # What is looked for in all checks.
+
+
+class Loose(GoodLink):
+    """Lives in a loop, and calls its station from a thread of its own."""
+
+    def __init__(self, loop: RadioLoop) -> None:
+        super().__init__(Medium(GoodLink))
+        self.loop = loop
+
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        threading.Thread(target=lambda: self.station.outcome(token, Outcome.ACKNOWLEDGED, 1, self.loop.now_us)).start()
+
+
+class Raises(GoodLink):
+    """Raises where nobody sees it."""
+
+    def __init__(self, loop: RadioLoop) -> None:
+        super().__init__(Medium(GoodLink))
+        self.loop = loop
+
+    def transmit(self, mpdu: bytes, token: int) -> None:
+        def answer() -> None:
+            self.station.outcome(token, Outcome.ACKNOWLEDGED, 1, self.loop.now_us)
+            raise RuntimeError("a defect")
+
+        self.loop.call_at(self.loop.now_us, answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(Loose, "outcome was called without the lock"), (Raises, "a call of the loop raised RuntimeError: a defect")],
+)
+def test_what_is_wrong_in_a_loop_is_found(kind: Callable[[RadioLoop], GoodLink], told: str) -> None:
+    (check,) = [check for check in CHECKS if check.name == "frames_for_groups_are_sent_once"]
+    rig = LoopRig(lambda loop, _: kind(loop))
+    try:
+        with pytest.raises(AssertionError, match=told):
+            check.run(rig)
+    finally:
+        rig.close()
+
+
+def test_a_radio_that_cannot_be_opened_is_a_mistake_of_the_rig() -> None:
+    rig = LoopRig(["pcap:/nowhere/air.pcapng"])
+    assert rig.links == 1
+    with pytest.raises(UserError, match="No such file"):
+        CHECKS[0].run(rig)
 
 
 def test_rules_are_sentences() -> None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from espnow.air import Air
 from espnow.frame import ALL_RATES, RATE_LORA_250K, radiotap
-from espnow.frame.captures import build_interface, build_packet, build_section
+from espnow.frame.captures import CaptureParser, build_interface, build_packet, build_section
+from espnow.link import Link
+from espnow.radio import open_radio
+from espnow.radio.loop import RadioLoop
 from espnow.radio.pcap import PcapRadio
-from espnow.testing import LoopRig, OpenLink, RadioChecks, Rig
+from espnow.radio.record import Recording, RecordingLink, record
+from espnow.radio.udp import UdpRadio
+from espnow.testing import LoopRig, ManualClock, OpenLink, RadioChecks, Rig, VirtualRig
 
 
 class TestNone(RadioChecks):
@@ -70,7 +81,70 @@ class TestPcap(RadioChecks):
         return PcapRig(tmp_path)
 
 
+class UdpRig(LoopRig):
+    """Radios in a group that no other test has."""
+
+    def __init__(self, settings: str = "", *, wrap: Callable[[Link, RadioLoop], Link] | None = None) -> None:
+        name = f"udp:239.24.254.52:{20_000 + os.getpid() % 20_000}{settings}"
+        self._all: list[UdpRadio] = []
+
+        def open_one(loop: RadioLoop, report: Callable[[str], None]) -> Link:
+            radio = open_radio(name, loop, report)
+            assert isinstance(radio, UdpRadio)
+            self._all.append(radio)
+            return radio if wrap is None else wrap(radio, loop)
+
+        super().__init__(open_one)
+
+    def set_loss(self, probability: float) -> bool:
+        for radio in self._all:
+            radio._settings = replace(radio._settings, loss=probability)
+            radio._random.seed(5)
+        return True
+
+
 class TestUdp(RadioChecks):
     @pytest.fixture
     def rig(self) -> Rig:
-        return LoopRig(f"udp:239.24.254.52:{20_000 + os.getpid() % 20_000}")
+        return UdpRig()
+
+
+class TestUdpUnpaced(RadioChecks):
+    @pytest.fixture
+    def rig(self) -> Rig:
+        return UdpRig("?pace=off")
+
+
+class TestRecorded(RadioChecks):
+    """A radio that is recorded passes as it does alone, and each recording can be read to its end."""
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> Iterator[Rig]:
+        reports: list[str] = []
+        numbers = count()
+
+        def wrap(radio: Link, loop: RadioLoop) -> Link:
+            return record(radio, loop, tmp_path / f"{next(numbers)}.pcapng", reports.append)
+
+        yield UdpRig("?pace=off", wrap=wrap)
+        assert reports == []
+        for path in tmp_path.iterdir():
+            parser = CaptureParser()
+            parser.feed(path.read_bytes())
+            parser.finish()
+
+
+class TestRecordedAir(RadioChecks):
+    """In virtual time, too."""
+
+    @pytest.fixture
+    def rig(self) -> Rig:
+        clock = ManualClock()
+        medium = Air(clock, Random)
+        numbers = count()
+
+        def open_one() -> Link:
+            link = medium.attach(f"s{next(numbers)}", (0.0, 0.0))
+            return RecordingLink(link, clock, Recording(io.BytesIO()), report=pytest.fail, wall_us=lambda: clock.now_us)
+
+        return VirtualRig(open_one, clock)

@@ -50,11 +50,14 @@ class Rig:
         limit_us: how long anything may take that must happen, on the links' clocks.
         spoken_rates: the `wifi_phy_rate_t` numbers that `say` can put frames on the air with; for radios that only
             hear. None by default: a radio of the rig does it.
+        tries: how often something is sent again that should be acknowledged and is not. In real time there is more than
+            one: a computer that is busy answers late, and a real air loses something.
         errors: what went wrong behind the links' backs, a line each; a check fails if there is anything.
     """
 
     links = 3
     limit_us = 10_000_000
+    tries = 1
     spoken_rates: frozenset[int] = frozenset()
 
     def __init__(self) -> None:
@@ -164,6 +167,8 @@ class LoopRig(Rig):
     Attributes:
         reports: what the radios reported, a line each.
     """
+
+    tries = 5
 
     def __init__(
         self,

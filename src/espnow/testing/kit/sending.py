@@ -93,10 +93,10 @@ def unicast_is_acknowledged(stage: Stage) -> None:
     """A unicast frame is acknowledged by the radio that has its address, and its sender is told."""
     sender, receiver = stage.probe(), stage.probe()
     for number in range(3):
-        (answer,) = stage.await_answers(sender, [sender.send(receiver.address, bytes((number,)))])
-        expect(answer.outcome is _ACKNOWLEDGED, f"nothing is in the way, and a frame was {answer.outcome.value}")
+        message = bytes((number,))
+        answer = stage.expect_acknowledged(sender, receiver.address, message, when="with nothing in the way")
         _check_attempts(stage, sender, answer.attempts)
-        stage.await_message(bytes((number,)), receiver)
+        stage.await_message(message, receiver)
 
 
 @check(needs=_SENDS)
@@ -117,33 +117,35 @@ def it_tries_as_often_as_it_is_told(stage: Stage) -> None:
     sender = stage.probe()
     for limit in (1, 3, 2):
         sender.configure(channel=stage.channel, attempts=limit)
-        (answer,) = stage.await_answers(sender, [sender.send(NOBODY)])
         wanted = limit if stage.abilities.retries else 1
-        expect(answer.attempts == wanted, f"told to try {limit} times, it says that it tried {answer.attempts} times")
+        told: list[int] = []
+        while wanted not in told and len(told) < stage.rig.tries:  # one that is late may have no time for all
+            (answer,) = stage.await_answers(sender, [sender.send(NOBODY)])
+            told.append(answer.attempts)
+            expect(
+                answer.attempts <= wanted, f"told to try {limit} times, it says that it tried {answer.attempts} times"
+            )
+        expect(wanted in told, f"told to try {limit} times, it says that it tried {told} times")
 
 
 @check(links=2, needs=_ANSWERS)
 def what_is_off_does_not_answer(stage: Stage) -> None:
     """A radio whose receiver is off acknowledges nothing, and does so again when it is on."""
     sender, receiver = stage.probe(attempts=2), stage.probe()
-    for receiver_on in (True, False, True):
-        receiver.configure(channel=stage.channel, receiver_on=receiver_on)
-        (answer,) = stage.await_answers(sender, [sender.send(receiver.address)])
-        expect(
-            (answer.outcome is _ACKNOWLEDGED) == receiver_on,
-            f"the receiver is {'on' if receiver_on else 'off'}, and the frame was {answer.outcome.value}",
-        )
+    for _ in range(2):
+        receiver.configure(channel=stage.channel)
+        stage.expect_acknowledged(sender, receiver.address, b"x", when="while the receiver is on")
+        receiver.configure(channel=stage.channel, receiver_on=False)
+        stage.expect_unanswered(sender, receiver.address, when="while the receiver is off")
 
 
 @check(links=2, needs=_ANSWERS)
 def another_channel_does_not_answer(stage: Stage) -> None:
     """A radio on another channel acknowledges nothing."""
     sender, receiver = stage.probe(attempts=2), stage.probe(channel=stage.other_channel)
-    (answer,) = stage.await_answers(sender, [sender.send(receiver.address)])
-    expect(answer.outcome is _NOT_ACKNOWLEDGED, f"from another channel a frame was {answer.outcome.value}")
+    stage.expect_unanswered(sender, receiver.address, when="from another channel")
     sender.configure(channel=stage.other_channel, attempts=2)
-    (answer,) = stage.await_answers(sender, [sender.send(receiver.address)])
-    expect(answer.outcome is _ACKNOWLEDGED, f"on the same channel a frame was {answer.outcome.value}")
+    stage.expect_acknowledged(sender, receiver.address, b"x", when="on the same channel")
 
 
 @check(links=2, needs=_ANSWERS)
@@ -154,19 +156,19 @@ def each_address_is_answered_for(stage: Stage) -> None:
     for addresses in ((first, second), (second,), (third, first), (receiver.address,)):
         interfaces = tuple(zip(Interface, addresses, strict=False))
         receiver.configure(channel=stage.channel, addresses=interfaces)
+        when = f"with the addresses {' and '.join(address.hex(':') for address in addresses)}"
         for address in (first, second, third, receiver.address):
-            (answer,) = stage.await_answers(sender, [sender.send(address)])
-            expect(
-                (answer.outcome is _ACKNOWLEDGED) == (address in addresses),
-                f"with the addresses {[one.hex(':') for one in addresses]} a frame for {address.hex(':')} "
-                f"was {answer.outcome.value}",
-            )
+            to = f"{when}, for {address.hex(':')},"
+            if address in addresses:
+                stage.expect_acknowledged(sender, address, b"x", when=to)
+            else:
+                stage.expect_unanswered(sender, address, when=to)
         for address in addresses:
             message = b"from " + address
-            token = receiver.transmit(receiver.frame(sender.address, message, source=address))
-            (answer,) = stage.await_answers(receiver, [token])
-            expect(answer.outcome is _ACKNOWLEDGED, f"a frame from {address.hex(':')} was {answer.outcome.value}")
+            stage.await_answers(receiver, [receiver.transmit(receiver.frame(sender.address, message, source=address))])
             stage.await_message(message, sender)
+            source = next(heard.mpdu[10:16] for heard in sender.heard if heard.message == message)
+            expect(source == address, f"{when}, a frame from {address.hex(':')} came from {source.hex(':')}")
 
 
 @check(links=2, needs=_ANSWERS)
@@ -177,7 +179,7 @@ def it_answers_without_ever_sending(stage: Stage) -> None:
         tokens = stage.send_all(sender, [sender.frame(receiver.address, bytes((number,))) for number in range(20)])
         answers = stage.await_answers(sender, tokens)
     acknowledged = sum(answer.outcome is _ACKNOWLEDGED for answer in answers)
-    expect(acknowledged >= 18, f"{acknowledged} of {len(answers)} frames were acknowledged")
+    expect(acknowledged >= 15, f"{acknowledged} of {len(answers)} frames were acknowledged")
 
 
 @check(links=2, needs=("sends",))

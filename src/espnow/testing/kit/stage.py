@@ -90,6 +90,8 @@ class Probe:
         faults: what the link did wrong.
         config: what it asked of its link last, or None before that.
         closed: whether the link is closed.
+        on_heard: called from inside `received`, or None.
+        on_answer: called from inside `outcome`, or None.
     """
 
     def __init__(self, rig: Rig, opened: OpenLink, name: str, address: bytes) -> None:
@@ -107,6 +109,9 @@ class Probe:
         self._in_call = False
         self._in_transmit = False
         self.closed = False
+        self.on_heard: Callable[[], None] | None = None
+        self.on_answer: Callable[[], None] | None = None
+        self._released = False
         self._token = 0
         self._sequence = itertools.count()
         with opened.lock:
@@ -168,12 +173,18 @@ class Probe:
         """
         return self.transmit(self.frame(destination, message))
 
+    def close_link(self) -> None:
+        """Close the link; what it lives by remains."""
+        with self.opened.lock:
+            self.link.close()
+            self.closed = True
+
     def close(self) -> None:
-        """Close the link."""
+        """Close the link, and what it lives by."""
         if not self.closed:
-            with self.opened.lock:
-                self.link.close()
-                self.closed = True
+            self.close_link()
+        if not self._released:
+            self._released = True
             self._rig.release(self.opened)
 
     # What the link calls.
@@ -201,7 +212,7 @@ class Probe:
             elif channel != config.channel and not config.promiscuous:
                 self._fault(f"on channel {config.channel} it heard a frame of channel {channel}")
         self.heard.append(Heard(mpdu, rssi_dbm, channel, rate, at_us))
-        self._leave()
+        self._leave(self.on_heard)
 
     def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
         """Write down an answer."""
@@ -220,7 +231,7 @@ class Probe:
                 f"at {self.now_us} us"
             )
         self.answers.setdefault(token, Answer(outcome, attempts, at_us))
-        self._leave()
+        self._leave(self.on_answer)
 
     def _enter(self, what: str) -> None:
         if self.closed:
@@ -233,7 +244,9 @@ class Probe:
             self._fault(f"{what} was called without the lock")
         self._in_call = True
 
-    def _leave(self) -> None:
+    def _leave(self, then: Callable[[], None] | None) -> None:
+        if then is not None:
+            then()
         self._in_call = False
         self._rig.changed()
 
@@ -350,6 +363,29 @@ class Stage:
                 f"{self.rig.limit_us / 1e6:g} s, the first of them frame {missing[0]}"
             )
         return [probe.answers[token] for token in wanted]
+
+    def expect_acknowledged(self, sender: Probe, destination: bytes, message: bytes, *, when: str) -> Answer:
+        """Send something that must be acknowledged, and return its answer.
+
+        Raises:
+            AssertionError: it is not.
+        """
+        for _ in range(self.rig.tries):
+            (answer,) = self.await_answers(sender, [sender.send(destination, message)])
+            if answer.outcome is Outcome.ACKNOWLEDGED:
+                break
+        else:
+            raise AssertionError(f"{when} a frame was {answer.outcome.value}")
+        return answer
+
+    def expect_unanswered(self, sender: Probe, destination: bytes, message: bytes = b"x", *, when: str) -> None:
+        """Send something that must not be acknowledged.
+
+        Raises:
+            AssertionError: it is.
+        """
+        (answer,) = self.await_answers(sender, [sender.send(destination, message)])
+        expect(answer.outcome is Outcome.NOT_ACKNOWLEDGED, f"{when} a frame was {answer.outcome.value}")
 
     def send_all(self, probe: Probe, frames: Iterable[bytes]) -> list[int]:
         """Send frames as fast as the link takes them, and return their tokens."""

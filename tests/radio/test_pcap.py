@@ -254,7 +254,8 @@ def test_packets_without_a_time_come_after_those_before(replay: Callable[..., Re
         ("1", [0, 2_000_000, 2_000_000, 3_500_000]),
         ("10", [0, 200_000, 200_000, 350_000]),
         ("0.5", [0, 4_000_000, 4_000_000, 7_000_000]),
-        ("fast", [0, 0, 0, 0]),
+        ("fast", [0, 1_000, 2_000, 3_000]),
+        ("1000000", [0, 2, 2, 3]),
     ],
 )
 def test_pace(replay: Callable[..., Replay], pace: str, expected: list[int]) -> None:
@@ -298,6 +299,11 @@ def test_the_fast_one_waits_for_the_receiver(replay: Callable[..., Replay]) -> N
     assert len(scene.play().heard) == 3
     scene.radio.configure(CONFIG)
     assert scene.play().messages == [bytes((number,)) for number in range(10)]
+
+
+def test_the_fast_one_waits_for_no_frame_that_is_not_heard(replay: Callable[..., Replay]) -> None:
+    frames = [to(OTHER) if number % 5 else to() for number in range(1_001)]
+    assert replay(of_frames(*frames), "pace=fast&delay=0").play().times == list(range(0, 201_000, 1_000))
 
 
 def test_the_channel_may_change(replay: Callable[..., Replay]) -> None:

@@ -97,6 +97,7 @@ class Disk(io.RawIOBase):
 
     def __init__(self, room: int) -> None:
         self.content = bytearray()
+        self.written = threading.Semaphore(0)
         self.room = room
 
     def write(self, content: bytes) -> int:  # type: ignore[override]
@@ -104,6 +105,8 @@ class Disk(io.RawIOBase):
         if not taken:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.content += taken
+        if len(self.content) > OPENING:
+            self.written.release()
         return len(taken)
 
     def seekable(self) -> bool:
@@ -204,7 +207,9 @@ def test_a_group_s_frame_has_its_own_rate_and_no_acknowledgement(scene: Scene) -
     assert packet.radio.rate == 1
     assert packet.comment.startswith("sent, ")
     assert "acknowledged" not in packet.comment
+    assert packet.radio.is_transmitted
     assert not packet.radio.tx_failed
+    assert packet.radio.data_retries is None
 
 
 def test_wi_fi_s_own_frames_have_the_lowest_rate(scene: Scene) -> None:
@@ -394,6 +399,16 @@ def test_a_reader_that_does_not_read_holds_up_nothing(stuck: tuple[Path, int]) -
     assert thread is not None
     thread.join(10)  # EPIPE ends it
     assert not thread.is_alive()
+
+
+def test_a_file_that_keeps_up_gets_every_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "_MAX_WAITING", 1_000)
+    scene = Scene()
+    for _ in range(100):
+        scene.radio.inject(bytes(200))
+        assert scene.file.written.acquire(timeout=10)
+    assert len(scene.close()) == 100
+    assert scene.reports == []
 
 
 def test_a_reader_of_a_fifo_gets_every_frame(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 A file or a pipe (a FIFO, or ``-`` for standard input), pcap or pcapng, with radiotap or bare 802.11 frames. Settings:
 
-- ``pace=original``, as far apart as they were captured; ``pace=10``, ten times faster; ``pace=fast``, without waiting.
+- ``pace=original``, as far apart as they were captured; ``pace=10``, ten times faster; ``pace=fast``, one each
+  millisecond.
 - ``delay=0.2``, seconds from the first time that the receiver is on to the first frame.
 
 Rules:
@@ -46,6 +47,8 @@ _PIECE = 1 << 16
 _QUEUE_FRAMES = 32
 #: So many frames that are due are handed up before other calls of the loop have their turn.
 _BATCH = 64
+#: From one frame to the next with pace=fast: a program takes each before its buffer is full.
+_FAST_US = 1_000
 #: How long it waits at once. A capture may name any time, the loop takes none that is centuries away.
 _LOOK_US = 60_000_000
 #: A longer gap is told.
@@ -134,7 +137,7 @@ class PcapRadio:
             fd: descriptor of the capture; closed with the radio, if this succeeds.
             title: what reports call it.
             report: gets a line on damage, and one at the end.
-            pace: how many times faster than it was captured; None for at once.
+            pace: how many times faster than it was captured; None for one a millisecond.
             delay_us: from the first time that the receiver is on to the first frame.
 
         Raises:
@@ -161,6 +164,7 @@ class PcapRadio:
         self._start_us: int | None = None
         self._first_ns: int | None = None
         self._last_us = 0
+        self._free_us = 0
         self._in_gap = False
         self._queued = 0
         self._asked_to_send = False
@@ -229,7 +233,7 @@ class PcapRadio:
         """Hand up what is due, and wait for what is not."""
         self._timer = None
         records = self._records
-        for _ in range(1 if self._pace is None else _BATCH):
+        for _ in range(_BATCH):
             if self._closed or (self._pace is None and not self._config.receiver_on):
                 return
             if not records:
@@ -248,7 +252,7 @@ class PcapRadio:
     def _due_us(self, record: Record, now_us: int) -> int:
         at_ns = record.at_ns
         if self._pace is None:
-            return now_us
+            return max(now_us, self._free_us)
         if at_ns is None:
             return self._last_us
         if self._first_ns is None:
@@ -367,6 +371,7 @@ class PcapRadio:
             self.unheard[reason] += 1
             return
         self.heard += 1
+        self._free_us = at_us + _FAST_US
         self.station.received(mpdu, rssi_dbm, channel, rate, at_us)
 
     def _why_unheard(self, mpdu: bytes, channel: int, rate: int) -> str | None:

@@ -311,15 +311,17 @@ class RecordingLink:
 
     def _add_sent(self, mpdu: bytes, at_us: int, outcome: Outcome | None, attempts: int, comment: str) -> None:
         config = self._config
-        rate = config.group_rate if mpdu[4] & _GROUP else config.rate
+        group = mpdu[4] & _GROUP
+        rate = config.group_rate if group else config.rate
         if mpdu[0] != _ACTION_BYTE:
             rate = RATE_1M
         known = outcome in (Outcome.ACKNOWLEDGED, Outcome.NOT_ACKNOWLEDGED)
+        counted = known and attempts > 0 and not group and self._tells_attempts
         header = radiotap.build(
             channel=config.channel if attempts else None,
             rate=rate if rate in self._rates and rate in ALL_RATES else None,
             tx_flags=(radiotap.TX_FAILED if outcome is Outcome.NOT_ACKNOWLEDGED else 0) if known else None,
-            data_retries=min(attempts - 1, 255) if known and attempts > 0 and self._tells_attempts else None,
+            data_retries=min(attempts - 1, 255) if counted else None,
         )
         self._add(header + mpdu, at_us, OUTBOUND, comment)
 

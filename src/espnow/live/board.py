@@ -134,7 +134,19 @@ class LiveBoard(Board):
                     wrapped[key] = self.locked(value)
         if name == "ESPNow":
             wrapped["fileno"] = lambda _self: self.fileno()
+            if "irq" in wrapped:
+                wrapped["irq"] = self._arming(wrapped["irq"])
         return super().own_class(name, base, module, *more, **{**wrapped, **names})
+
+    def _arming(self, function: _F) -> _F:
+        """Return `ESPNow.irq`, which installs handlers of signals where the board was made outside the main thread."""
+
+        @functools.wraps(function)
+        def irq(*args: Any) -> Any:
+            self._interruption.install()
+            return function(*args)
+
+        return irq  # type: ignore[return-value]
 
     def locked(self, function: _F) -> _F:
         """Return a function that holds the board's lock while it runs; a coroutine as it is."""
@@ -174,13 +186,13 @@ class LiveBoard(Board):
         loop = self.loop
         try:
             with self.lock:
+                self.irq = None  # callbacks are over with the program
+                self._callbacks.clear()
                 try:
                     until_us = loop.now_us + last_frames_us
                     while self.node.pending and loop.now_us < until_us:
                         self._cpu.pause(until_us)
                 finally:  # Ctrl-C ends the wait
-                    self.irq = None
-                    self._callbacks.clear()
                     self.link.configure(RadioConfig())
                     self.link.close()
         finally:

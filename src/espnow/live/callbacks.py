@@ -11,8 +11,8 @@ Rules:
   (`BoardLock.shut`): it leaves a note, and they run when the lock is free, or before the thread waits.
 - One signal is under way at a time.
 - A handler that the program had installed is called, too.
-- Where no handler can be installed, because the board was first used outside the main thread, callbacks run inside the
-  program's own calls of the board only, until the main thread calls it.
+- Where no handler could be installed, because the board was first used outside the main thread, callbacks run inside
+  calls of the main thread only, until that arms one itself.
 - Ctrl-C is KeyboardInterrupt as ever, but not inside the board's own steps: there it waits for their end, or for the
   place where they wait. In a loop of asyncio it comes between two of its callbacks; the second at once. All this
   only where Python's own handler of SIGINT was installed.
@@ -54,7 +54,7 @@ class Interruption:
         self._number: int | None = getattr(signal, "SIGURG", None)
         self._main = threading.main_thread().ident
         self._interrupted = False  # Ctrl-C waits for the lock
-        self._told_asyncio = False
+        self._told_asyncio: Any = None  # what a loop of asyncio will do about Ctrl-C
 
     def install(self) -> None:
         """Install the handlers, if the caller is the main thread; harmless if they are there."""
@@ -123,22 +123,24 @@ class Interruption:
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         running = _running_loop()
-        if running is not None and not self._told_asyncio:
-            self._told_asyncio = True
-            running.call_soon_threadsafe(self._raise_in_asyncio)
+        if self._told_asyncio is not None:
+            self._told_asyncio.cancel()  # it was the first, and did not come through
+            self._told_asyncio = None
+        elif running is not None:
+            self._told_asyncio = running.call_soon_threadsafe(self._raise_in_asyncio)
             return
-        self._told_asyncio = False
         signal.default_int_handler(number, frame)
 
     def _raise_in_asyncio(self) -> None:
-        self._told_asyncio = False
+        self._told_asyncio = None
         raise KeyboardInterrupt
 
 
 def _running_loop() -> Any:
     """Return the loop of asyncio that the main thread runs, or None."""
-    asyncio = sys.modules.get("asyncio")
-    return None if asyncio is None else asyncio._get_running_loop()
+    # It may be in the midst of its import.
+    running = getattr(sys.modules.get("asyncio"), "_get_running_loop", None)
+    return None if running is None else running()
 
 
 def _poke_asyncio() -> None:

@@ -137,7 +137,6 @@ class Session:
             self.say(f"this radio does not send with {RATES[self._rate].name}, and takes another rate")
         with self.loop.lock:
             self._look()
-            self._watch_output()
         return self
 
     def __exit__(
@@ -252,6 +251,25 @@ class Session:
         with self.loop.lock:
             self.loop.call_at(self.loop.now_us + us, due, background=True)
 
+    def watch_output(self) -> None:
+        """End when nobody reads the output any more, and not only when something is written to it.
+
+        For a command that may wait for ever, and has nothing else to do than to print.
+        """
+        try:
+            descriptor = sys.stdout.fileno()
+            if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                return
+        except (OSError, ValueError):  # no file, or closed
+            return
+
+        def gone() -> None:
+            self.loop.unwatch(descriptor)
+            self.post(_raise_broken_pipe)
+
+        with self.loop.lock:
+            self.loop.watch(descriptor, gone)
+
     def exit_code(self, code: int, *, after_interrupt: bool = False) -> int:
         """Return the exit code: `code`, or that of the signal which ended the command.
 
@@ -338,21 +356,6 @@ class Session:
             text = f"the radio is in trouble: {trouble}" if trouble is not None else "the radio works again"
             self._calls.put(_Said(self, text))
         self._trouble, self._looked = trouble, self.reports
-
-    def _watch_output(self) -> None:
-        """End when nobody reads the output any more, and not only when something is written to it."""
-        try:
-            descriptor = sys.stdout.fileno()
-            if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-                return
-        except (OSError, ValueError):  # no file, or closed
-            return
-
-        def gone() -> None:
-            self.loop.unwatch(descriptor)
-            self.post(_raise_broken_pipe)
-
-        self.loop.watch(descriptor, gone)
 
     # Inside.
 

@@ -70,6 +70,7 @@ def _listen(arguments: argparse.Namespace) -> int:
             if listener.messages == count:
                 session.end()
 
+        session.watch_output()
         session.on_frame = show
         told = session.reports
         session.tune()

@@ -109,6 +109,7 @@ def _sniff(arguments: argparse.Namespace) -> int:
             pcap.flush()
             view.draw()
 
+        session.watch_output()
         session.on_frame = take
         session.tune(hopper.channels[0] if hopper else None, promiscuous=True, silent=True)
         if hopper is not None:

@@ -386,3 +386,24 @@ def test_ctrl_c_in_a_process() -> None:
     os.close(read)
     os.close(write)
     assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_it_sends_even_if_nobody_reads_what_it_prints() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    program = (
+        "import sys; from espnow.cli import main; from espnow.radio import none; transmit = none.NoRadio.transmit; "
+        "none.NoRadio.transmit = lambda *a: (print('sent', file=sys.stderr), transmit(*a)); main.entry()"
+    )
+    command = [sys.executable, "-c", program, "send", "--radio", "none:", PEER, "hello"]
+    run = subprocess.run(
+        command,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=50,
+        check=False,
+        env={**os.environ, "ESPNOW_FIXED_HASHES": "1"},
+    )
+    os.close(write)
+    assert (run.returncode, run.stderr) == (1, "sent\n")

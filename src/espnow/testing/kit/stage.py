@@ -268,6 +268,7 @@ class Speaker:
         self._stage = stage
         self._probe = probe
         self.rates = stage.rig.spoken_rates if probe is None else stage.abilities.rates
+        self._as_said: tuple[bytes, int, int] | None = None
         self._sequence = itertools.count(1)
 
     def frame(self, destination: bytes = BROADCAST, message: bytes = b"x") -> bytes:
@@ -281,9 +282,11 @@ class Speaker:
         if self._probe is None:
             self._stage.rig.say(mpdu, channel=channel, rate=rate)
             return
-        self._probe.configure(
-            addresses=((Interface.STA, mpdu[10:16]),), channel=channel, rate=rate, group_rate=rate, attempts=1
-        )
+        wanted = mpdu[10:16], channel, rate
+        if wanted != self._as_said:
+            self._as_said = wanted
+            addresses = ((Interface.STA, mpdu[10:16]),)
+            self._probe.configure(addresses=addresses, channel=channel, rate=rate, group_rate=rate, attempts=1)
         self._stage.await_answers(self._probe, [self._probe.transmit(mpdu)])
 
     def tell(self, message: bytes, destination: bytes = BROADCAST, *, channel: int | None = None) -> bytes:

@@ -46,7 +46,8 @@ _MOST_WAITING = 16_384
 _LOOK_US = 200_000
 _FULL_US = 5_000
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: What ends a command; the last comes when its terminal is closed.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Session:
@@ -387,7 +388,8 @@ class Session:
         """Let signals end the command in order; where there is no main thread, nothing comes."""
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                self._handlers[number] = signal.signal(number, self._on_signal)
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # which nohup asks for
+                    self._handlers[number] = signal.signal(number, self._on_signal)
 
     def _release(self) -> None:
         """Give back all but the radio, and print what it said last."""

@@ -206,13 +206,23 @@ def test_nothing_came(radio: Any) -> None:
     assert (result.code, result.out, radio.loop.now_us) == (1, [], 20_000)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_it(radio: Any, number: int, code: int) -> None:
     radio.hear(1, "one")
     radio.interrupt(5, number)
     result = radio.run("listen")
     assert (messages(result), result.code, result.err) == (['"one"'], code, [WELCOME])
     assert (radio.link.closed, radio.loop.closed) == (True, True)
+
+
+def test_nohup_is_respected(radio: Any) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    radio.interrupt(1, signal.SIGHUP)
+    try:
+        assert radio.run("listen", "--for", "5ms").code == 1
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_signal_ends_it_at_once(radio: Any) -> None:

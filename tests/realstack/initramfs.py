@@ -49,13 +49,13 @@ share @SHARE@ rw "/root@JOB@"
 $b ip link set lo up
 $b hostname guest
 exec 2>&1
-$b chroot /root /bin/sh "@JOB@/@STARTED@" </dev/null
+$b timeout -s KILL @SECONDS@ $b chroot /root /bin/sh "@JOB@/@STARTED@" </dev/null
 $b sync
 $b poweroff -f
 """
 
 
-def build(*, busybox: Path, modules: tuple[Path, ...], firmware: Path, job: Path, radios: int) -> bytes:
+def build(*, busybox: Path, modules: tuple[Path, ...], firmware: Path, job: Path, radios: int, seconds: int) -> bytes:
     """Return the archive.
 
     Args:
@@ -64,9 +64,11 @@ def build(*, busybox: Path, modules: tuple[Path, ...], firmware: Path, job: Path
         firmware: where the regulatory database is.
         job: the directory that host and guest share.
         radios: how many simulated radios there are from the beginning.
+        seconds: after which the guest ends by itself, whether anybody waits for it or not.
     """
     values = {
         "RADIOS": str(radios),
+        "SECONDS": str(seconds),
         "PORT": OUTPUT_PORT,
         "ROOT": ROOT_SHARE,
         "SHARE": JOB_SHARE,

@@ -98,7 +98,7 @@ def test_the_archive_is_one(tmp_path: Path) -> None:
     module = tmp_path / "one.ko"
     module.write_bytes(b"module")
     archive = initramfs.build(
-        busybox=module, modules=(module,), firmware=firmware, job=Path("/tmp/of the job"), radios=2
+        busybox=module, modules=(module,), firmware=firmware, job=Path("/tmp/of the job"), radios=2, seconds=7
     )
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()

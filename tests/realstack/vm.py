@@ -18,7 +18,8 @@ the host: a processor is emulated.
 
 Rules:
 
-- `run` starts one machine and ends it, whatever happens. It prints nothing.
+- `run` starts one machine and ends it, whatever happens; one whose host was killed ends by itself, a little after its
+  time. It prints nothing.
 - Always emulation (TCG): a KVM that is there can fail all the same, and what a test sees should not depend on it.
 - When a command's status is not known, the serial console's log says why.
 """
@@ -31,6 +32,7 @@ import platform
 import selectors
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,9 @@ _PASSED = ("ESPNOW_", "PYTEST_")
 
 _STATUS = "status"
 _SERIAL = "serial.log"
+
+#: How much longer than its host waits a guest runs, when nobody is there to end it.
+_LONGER_S = 30
 
 #: Lines of the serial console that an error shows.
 _SHOWN_LINES = 40
@@ -147,7 +152,14 @@ def run(
             job.mkdir()
         script = _script(command, job, {"ESPNOW_GUEST": kernel, "ESPNOW_GUEST_JOB": str(job), **(environment or {})})
         (job / initramfs.STARTED).write_text(script)
-        archive = initramfs.build(busybox=_busybox(), modules=found.modules, firmware=_FIRMWARE, job=job, radios=radios)
+        archive = initramfs.build(
+            busybox=_busybox(),
+            modules=found.modules,
+            firmware=_FIRMWARE,
+            job=job,
+            radios=radios,
+            seconds=int(timeout_s) + _LONGER_S,
+        )
         (work / "initramfs").write_bytes(archive)
         begin = time.monotonic()
         output = _boot(_qemu(found, work, job, memory_mib), work, begin + timeout_s, printed)
@@ -274,6 +286,7 @@ def main() -> int:
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if arguments.fetch:
             with ThreadPoolExecutor() as pool:

@@ -26,6 +26,10 @@ from espnow.radio.loop import RadioLoop
 #: How long a condition is waited for before a test fails.
 LIMIT_S = 20.0
 
+#: A channel without pace, on which a computer that is busy with something else has time to answer.
+PATIENT = "pace=off&answer=20000"
+PATIENT_MS = "30000"
+
 #: Where programs begin: an active interface, an active ESPNow with the broadcast address, and a `print` whose line is
 #: not mixed with those of callbacks and of other processes.
 START = """
@@ -151,11 +155,12 @@ class Programs:
     def __init__(self, port: int, folder: Path) -> None:
         self.port = port
         self.folder = folder
-        self.radio = f"udp::{port}?pace=off"
+        self.radio = f"udp::{port}?{PATIENT}"
         self.started: list[Program] = []
 
     def _start(self, arguments: list[str], environment: dict[str, str]) -> Program:
-        program = Program(arguments, {"ESPNOW_RADIO": self.radio, **environment}, self.folder)
+        usual = {"ESPNOW_RADIO": self.radio, "ESPNOW_ANSWER_TIMEOUT_MS": PATIENT_MS}
+        program = Program(arguments, {**usual, **environment}, self.folder)
         self.started.append(program)
         return program
 
@@ -206,7 +211,10 @@ class Peer:
             self.link.configure(RadioConfig(**values))
 
     def received(self, mpdu: bytes, rssi_dbm: int, channel: int, rate: int, at_us: int) -> None:
-        parsed = frame.parse(mpdu)
+        try:
+            parsed = frame.parse(mpdu)
+        except frame.FrameError:  # one of Wi-Fi's own
+            return
         assert isinstance(parsed, frame.Frame)
         self.heard.append((parsed.destination, parsed.source, bytes(parsed.message)))
 
@@ -244,7 +252,7 @@ def new_peer(port: int) -> Iterator[Callable[..., Peer]]:
     """Make other radios on the air of the test."""
     made: list[Peer] = []
 
-    def make(settings: str = "pace=off", **more: Any) -> Peer:
+    def make(settings: str = PATIENT, **more: Any) -> Peer:
         peer = Peer(f"udp::{port}?{settings}", **more)
         made.append(peer)
         return peer
@@ -266,7 +274,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch, port: int) -> Iterator[pytest.MonkeyP
     for name in os.environ:
         if name.startswith("ESPNOW_"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("ESPNOW_RADIO", f"udp::{port}?pace=off")
+    monkeypatch.setenv("ESPNOW_RADIO", f"udp::{port}?{PATIENT}")
+    monkeypatch.setenv("ESPNOW_ANSWER_TIMEOUT_MS", PATIENT_MS)
     monkeypatch.setattr(espnow.radio, "_choice", espnow.radio.Choice())
     handlers = {number: signal.getsignal(number) for number in (signal.SIGURG, signal.SIGINT)}
     threads = set(threading.enumerate())

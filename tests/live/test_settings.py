@@ -11,6 +11,8 @@ from espnow import live
 from espnow.errors import UserError
 from espnow.live.address import claim_address, host_address
 
+from .conftest import until
+
 BOARD = "from espnow import live\nboard = live.board()\n"
 
 
@@ -53,8 +55,9 @@ def test_channel_that_was_said(fresh, channel):
     assert wlan().config("channel") == channel
 
 
-def test_channel_of_the_environment_is_that_of_the_start(fresh, new_peer):
+def test_channel_of_the_environment_is_that_of_the_start(fresh, port, new_peer):
     fresh.setenv("ESPNOW_CHANNEL", "11")
+    fresh.setenv("ESPNOW_RADIO", f"udp::{port}?pace=off&answer=50")
     station = wlan()
     assert station.config("channel") == 11
     e = espnow.ESPNow()
@@ -63,9 +66,10 @@ def test_channel_of_the_environment_is_that_of_the_start(fresh, new_peer):
     for other in (elsewhere, here):
         e.add_peer(other.mac)
     assert not e.send(elsewhere.mac, b"x")
-    assert e.send(here.mac, b"x")
+    until(lambda: e.send(here.mac, b"x"))
     station.config(channel=1)
-    assert e.send(elsewhere.mac, b"x")
+    until(lambda: e.send(elsewhere.mac, b"x"))
+    assert not e.send(here.mac, b"x")
 
 
 def test_radio_that_was_said(fresh):
@@ -77,6 +81,7 @@ def test_radio_that_was_said(fresh):
 
 def test_the_usual_choice(fresh):
     fresh.delenv("ESPNOW_RADIO")
+    fresh.delenv("ESPNOW_ANSWER_TIMEOUT_MS")
     settings = live.settings()
     assert (settings.radio, settings.profile, settings.answer_timeout_ms) == ("udp:", "esp32", 500.0)
     assert (settings.mac, settings.channel, settings.capture) == (None, None, None)

@@ -61,8 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["run"]:
         arguments = run.prepare(arguments, running)
     parsed, rest = parser.parse_known_args(arguments)
-    if parsed.command == "decode" and not any(argument.startswith("-") for argument in rest if argument != "-"):
+    plain = not any(argument.startswith("-") for argument in rest if argument != "-")
+    if parsed.command == "decode" and plain:
         parsed.files += rest  # files after an option that stands between files
+    elif parsed.command == "send" and plain and len(rest) == 1 and parsed.message is None:
+        parsed.message = rest[0]  # after an option that stands behind the address
     elif rest:
         found = [match[1] for argument in rest if (match := _OPTION.fullmatch(argument))]
         commands.choices[parsed.command].error(f"unknown {' '.join(['option', *found])}")

@@ -55,6 +55,27 @@ def test_nobody_acknowledges_or_nobody_can_tell(radio: Any, answer: str, line: s
     assert (result.out, result.code) == ([line], code)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--hex", PEER, "0102"],
+        [PEER, "--hex", "0102"],
+        [PEER, "0102", "--hex"],
+        [PEER, "--hex", "--channel", "6", "0102"],
+    ],
+)
+def test_options_stand_anywhere(radio: Any, arguments: list[str]) -> None:
+    assert radio.run("send", *arguments).code == 0
+    assert sent(radio) == [b"\1\2"]
+
+
+@pytest.mark.parametrize("arguments", [[PEER, "--hex", "01", "02"], [PEER, "01", "--hex", "02"]])
+def test_there_is_one_message(radio: Any, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        radio.run("send", *arguments)
+    assert ended.value.code == 2
+
+
 @pytest.mark.parametrize("peer", ["broadcast", GROUP])
 def test_a_broadcast_is_sent(radio: Any, peer: str) -> None:
     result = radio.run("send", peer, "x")

@@ -16,7 +16,7 @@ import pytest
 from espnow.link import Interface, Outcome, RadioConfig
 from espnow.radio import parse_name
 from espnow.radio.loop import BoardLock
-from espnow.radio.monitor import adapter, answering, device, findings, open_monitor, others, privileges, radio, state
+from espnow.radio.monitor import adapter, answering, device, findings, open_monitor, others, packetsocket, privileges, state
 from espnow.radio.monitor.netlink import NetlinkError
 from espnow.radio.monitor.nl80211 import Mode, Phy, PhyChannel, WifiInterface
 from espnow.radio.monitor.radio import MonitorRadio
@@ -327,7 +327,7 @@ class Monitor:
         self.station = FakeStation()
         self.reports: list[str] = []
         self._ends: list[socket.socket] = []
-        monkeypatch.setattr(radio.socket, "socket", self._make_socket)
+        monkeypatch.setattr(packetsocket.socket, "socket", self._make_socket)
 
     def _make_socket(self, family: int = -1, kind: int = -1, *more: Any, **named: Any) -> Any:
         if family != socket.AF_PACKET:

@@ -8,7 +8,8 @@ channel, and it is put back as it was at the end. No other program is needed, an
 
 - `netlink`, `nl80211`, `device`, `privileges`, `others`: the system, asked and told.
 - `state`, `adapter`: one interface, as it was, as it is used, and put back.
-- `filter`, `injection`: what the kernel lets through, and how it is told to send.
+- `filter`, `ring`, `packetsocket`, `injection`: what the kernel lets through and how it comes, and how it is told to
+  send.
 - `radio`: the link.
 - `findings`, `trial`, `restore`: what ``espnow doctor`` finds, tries and puts back.
 """
@@ -19,7 +20,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from espnow.radio.monitor.adapter import open_adapter
-from espnow.radio.monitor.radio import Counts, MonitorRadio
+from espnow.radio.monitor.counts import Counts
+from espnow.radio.monitor.radio import MonitorRadio
 
 if TYPE_CHECKING:
     from espnow.radio import RadioName

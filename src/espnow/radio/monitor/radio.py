@@ -5,6 +5,8 @@ Rules:
 - A frame is handed to the kernel with its rate and its number of tries, and comes back as a report that says whether it
   was acknowledged and how often it was tried. Reports are matched by receiver and random value (or CCMP's packet
   number), as other processes' come too. At most `_IN_FLIGHT` frames wait.
+- What is done for every frame is done in as few steps as can be: no clock is read to send one, and what a report's
+  radiotap says is remembered, since there are few that differ.
 - No report within a time means unknown, never "failed". A driver that never reports is found out, and then whoever is
   heard acknowledging tells; one frame at a time, since an acknowledgement does not say which frame it is for.
 - Groups are never acknowledged, and always answered as if they were, once they are sent.
@@ -20,29 +22,22 @@ down (ENETDOWN once) or gone (ENETDOWN, then nothing; ENXIO from sending).
 from __future__ import annotations
 
 import errno
-import socket
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from espnow.errors import FrameError, LinkFull, UserError
 from espnow.frame import radiotap
 from espnow.link import Abilities, Outcome, RadioConfig, Station, Timer
 from espnow.radio.loop import RadioLoop
-from espnow.radio.monitor import privileges
 from espnow.radio.monitor.adapter import Adapter
-from espnow.radio.monitor.filter import Wanted, attach, build_filter
+from espnow.radio.monitor.counts import Counts
+from espnow.radio.monitor.filter import Wanted
 from espnow.radio.monitor.injection import MAX_HEADER, header, sendable_rates
+from espnow.radio.monitor.packetsocket import PacketSocket
+from espnow.radio.monitor.ring import KEY, REPORT
 
-__all__ = ["Counts", "MonitorRadio"]
-
-#: 802.2 frames (ETH_P_802_2): received ones and reports, but no copies of what is sent.
-_PROTOCOL = 0x0004
-_RECEIVE_BUFFER_FORCE = 33
-_RECEIVE_BUFFER = 1 << 20
-_LONGEST = 4096
+__all__ = ["MonitorRadio"]
 
 #: Errors of a socket whose interface is down or gone.
 _GONE = (errno.ENETDOWN, errno.ENXIO, errno.ENODEV)
@@ -54,20 +49,30 @@ _PROTECTED = 0x40
 _HEADER_LENGTH = 24
 _ACK_LENGTH = 10
 _FCS_LENGTH = 4
-_REPORT = 0x80  # the present word's bit of TX flags, in its byte
 _MAX_MPDU = 2304
+
+_ACKNOWLEDGED = Outcome.ACKNOWLEDGED  # looked up for every frame
 
 #: Frames that are on their way at once, and that wait besides.
 _IN_FLIGHT = 32
 
-#: Packets that are read in one go before the program has a chance.
-_BATCH = 64
+#: Packets that are read at once, and how often before the program has a chance.
+_BATCH = 32
+_BATCHES = 4
 
-#: No report of any frame for so long: the oldest one is given up. Longer than the longest frame takes with 11 tries.
-_REPORT_LIMIT_US = 250_000
+#: While frames are on their way it is looked every so often whether reports come. A frame that is still there at the
+#: third look after one without any is given up: after 250 to 375 ms, longer than the longest takes with 11 tries.
+_LATE_LOOKS = 3
+_LOOK_US = 125_000
 
-#: No acknowledgement heard for so long after its frame was handed over, where there are no reports.
-_HEARD_LIMIT_US = 40_000
+#: The same where there are no reports, and an acknowledgement is waited for: 40 to 60 ms.
+_HEARD_LOOK_US = 20_000
+
+#: Different headers of reports that are remembered.
+_REMEMBERED = 1024
+
+#: Times that the socket said that there was something, and there was nothing, before somebody looks why.
+_IDLE_WAKES = 16
 
 #: Frames without a report after which a driver that never sent one is known as one that has none.
 _UNREPORTED = 4
@@ -79,45 +84,11 @@ _FULL_AGAIN_US = 1_000
 _UNTOLD_DBM = -127
 
 
-@dataclass(slots=True)
-class Counts:
-    """What a radio has seen.
+#: What a report's radiotap says: outcome and attempts.
+_Told = tuple[Outcome, int]
 
-    Attributes:
-        frames_sent: frames that the kernel took.
-        frames_heard: frames that passed the filter.
-        reports: of its frames.
-        foreign_reports: of frames that are not under way: another process's, or too late.
-        unreported: frames whose report did not come in time.
-        malformed: packets without a readable radiotap header, or too short.
-        bad_fcs: frames that the radio found broken.
-        reflected: frames that the kernel sent back for somebody.
-        full: times at which the kernel took no more.
-        refused: frames that the kernel did not take.
-    """
-
-    frames_sent: int = 0
-    frames_heard: int = 0
-    reports: int = 0
-    foreign_reports: int = 0
-    unreported: int = 0
-    malformed: int = 0
-    bad_fcs: int = 0
-    reflected: int = 0
-    full: int = 0
-    refused: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """Return them by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-class _Sent(NamedTuple):
-    """A frame that is on its way."""
-
-    token: int
-    group: int
-    at_us: int
+#: Which frame it is, of Wi-Fi's own: to the sequence number.
+_WIFI_KEY = slice(KEY.start, 24)
 
 
 class MonitorRadio:
@@ -146,13 +117,15 @@ class MonitorRadio:
         self._answer = answer
         self._config = RadioConfig()
         self._addresses: tuple[bytes, ...] = ()
-        self._wanted: Wanted | None = None
         self._tuned: tuple[int, tuple[bytes, ...]] | None = None
         self._tuning = False
         self._queue: deque[tuple[bytes, int]] = deque()
-        self._in_flight: dict[bytes, _Sent] = {}
+        self._in_flight: dict[bytes, int] = {}
         self._refused: deque[int] = deque()
-        self._progress_us = 0
+        self._told_by: dict[bytes, _Told] = {}
+        self._ages: dict[bytes, int] = {}
+        self._reported = 0
+        self._idle_wakes = 0
         self._reports_come = False
         self._listens = False
         self._late: Timer | None = None
@@ -161,7 +134,11 @@ class MonitorRadio:
         self._silent = not answer
         self._closed = False
         self._ht = adapter.phy.ht
-        self._socket: socket.socket | None = None
+        self._socket: PacketSocket | None = None
+        #: Hands a frame to the kernel, while nothing stands in its way; see `_transmit_with_care`.
+        self._inject: Callable[[bytes], int] | None = None
+        self._slow_header = self._header = self._group_header = b""
+        self._longest = 0
         self._abilities = self._find_abilities()
         self._open_socket()
 
@@ -171,6 +148,7 @@ class MonitorRadio:
         return self._abilities
 
     def _find_abilities(self) -> Abilities:
+        self._longest = min(_MAX_MPDU, self.adapter.mtu - MAX_HEADER)
         return Abilities(
             acknowledges=self._answer,
             tells_outcome=not self._listens,
@@ -178,15 +156,17 @@ class MonitorRadio:
             retries=not self._listens,
             channels=self.adapter.sendable_channels(),
             rates=sendable_rates(ht=self._ht),
-            max_mpdu=min(_MAX_MPDU, self.adapter.mtu - MAX_HEADER),
+            max_mpdu=self._longest,
         )
 
     # From above.
 
     def configure(self, config: RadioConfig) -> None:
         """Make the radio work as `config` says."""
+        self._inject = None
         self._config = config
         self._addresses = tuple(address for _, address in config.addresses)
+        self._make_headers()
         self._set_filter()
         if self._silent and self._addresses and config.receiver_on and not config.promiscuous:
             self._silent = False
@@ -209,12 +189,34 @@ class MonitorRadio:
         Raises:
             LinkFull: too many frames wait.
         """
-        if len(self._queue) + len(self._in_flight) + len(self._refused) >= _IN_FLIGHT:
+        in_flight = self._in_flight
+        inject = self._inject
+        key = mpdu[KEY]
+        if inject is None or mpdu[0] != _ACTION or key in in_flight or len(in_flight) >= _IN_FLIGHT:
+            self._transmit_with_care(mpdu, token)
+            return
+        try:
+            inject((self._group_header if key[0] & 1 else self._header) + mpdu)
+        except OSError as error:
+            self._inject = None
+            if not self._not_taken(error, token):
+                self._queue.append((mpdu, token))
+            return
+        in_flight[key] = token
+        if self._late is None:
+            self._look_later()
+
+    def _transmit_with_care(self, mpdu: bytes, token: int) -> None:
+        """Queue a frame, where something may stand in its way; nothing does, and the next one need not look."""
+        self._inject = None
+        if len(self._in_flight) + len(self._queue) + len(self._refused) >= _IN_FLIGHT:
             raise LinkFull
-        if self.trouble is not None or not self._addresses or len(mpdu) > self._abilities.max_mpdu:
+        if self.trouble is not None or not self._addresses or not _HEADER_LENGTH <= len(mpdu) <= self._longest:
             self._refuse(token)
         elif self._queue or self._tuning or not self._send(mpdu, token):
             self._queue.append((mpdu, token))
+        elif self._socket is not None and self.trouble is None and not self._listens and not self._refused:
+            self._inject = self._socket.send
 
     def close(self) -> None:
         """Put the interface back as it was."""
@@ -233,26 +235,17 @@ class MonitorRadio:
     # The socket.
 
     def _open_socket(self) -> None:
-        try:
-            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
-        except PermissionError:
-            needed = privileges.advice(privileges.NET_RAW)
-            raise UserError(f"{self.adapter.name}: frames cannot be sent and received: {needed}") from None
-        try:
-            attach(opened, build_filter(Wanted(receiving=False)))
-            try:
-                opened.setsockopt(socket.SOL_SOCKET, _RECEIVE_BUFFER_FORCE, _RECEIVE_BUFFER)
-            except OSError:  # beyond the system's limit, which needs CAP_NET_ADMIN
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-            opened.bind((self.adapter.name, _PROTOCOL))
-        except BaseException:
-            opened.close()
-            raise
-        self._socket = opened
-        self._wanted = None
-        self._loop.watch(opened.fileno(), self._read)
+        """Open it on the interface as it is now.
+
+        Raises:
+            UserError: this process must not.
+            OSError: the interface is gone.
+        """
+        self._socket = PacketSocket(self.adapter.name)
+        self._loop.watch(self._socket.fileno(), self._read)
 
     def _close_socket(self) -> None:
+        self._inject = None
         if self._socket is not None:
             self._loop.unwatch(self._socket.fileno())
             self._socket.close()
@@ -268,37 +261,47 @@ class MonitorRadio:
             acknowledgements=self._listens,
             beacons=config.absence is not None,
         )
-        if wanted != self._wanted and self._socket is not None:
+        if self._socket is not None and wanted != self._socket.wanted:
             self.adapter.hear_control(wanted.others or wanted.acknowledgements)
-            attach(self._socket, build_filter(wanted))
-            self._wanted = wanted
+            self._socket.let_pass(wanted)
 
     # Sending.
+
+    def _make_headers(self) -> None:
+        """Make what stands before frames from now on."""
+        config = self._config
+        self._header = header(config.rate, self._ht, config.attempts)
+        self._group_header = header(config.group_rate, self._ht, 1)
+        # Wi-Fi's own frames leave with 1 Mb/s.
+        self._slow_header = header(0, self._ht, config.attempts)
 
     def _send(self, mpdu: bytes, token: int) -> bool:
         """Hand a frame to the kernel, or refuse it; False when it has to wait."""
         in_flight = self._in_flight
-        action = mpdu[0] == _ACTION
-        key = mpdu[4:10] + (mpdu[24:32] if action else mpdu[22:24])
         group = mpdu[4] & 1
+        if mpdu[0] == _ACTION:
+            key = mpdu[KEY]
+            head = self._group_header if group else self._header
+        else:
+            key = mpdu[_WIFI_KEY]
+            head = self._slow_header
         if self._socket is None or key in in_flight or (self._listens and in_flight):
             return False
-        config = self._config
-        # Wi-Fi's own frames leave with 1 Mb/s.
-        rate = (config.group_rate if group else config.rate) if action else 0
         try:
-            self._socket.send(header(rate, self._ht, 1 if group else config.attempts) + mpdu)
+            self._socket.send(head + mpdu)
         except OSError as error:
             return self._not_taken(error, token)
-        self.counts.frames_sent += 1
-        now_us = self._loop.now_us
         if group and self._listens:
-            self._loop.soon(partial(self._give_up, _Sent(token, group, now_us)))
+            self._loop.soon(partial(self._give_up, token, group))
             return True
-        in_flight[key] = _Sent(token, group, now_us)
+        in_flight[key] = token
         if self._late is None:
-            self._late = self._loop.call_at(now_us + self._limit_us, self._look_for_late)
+            self._look_later()
         return True
+
+    def _look_later(self) -> None:
+        look_us = _HEARD_LOOK_US if self._listens else _LOOK_US
+        self._late = self._loop.call_at(self._loop.now_us + look_us, self._look_for_late)
 
     def _not_taken(self, error: OSError, token: int) -> bool:
         """Deal with a frame that the kernel did not take; False when it has to wait."""
@@ -347,57 +350,73 @@ class MonitorRadio:
 
     # What became of it.
 
-    @property
-    def _limit_us(self) -> int:
-        return _HEARD_LIMIT_US if self._listens else _REPORT_LIMIT_US
+    def _learn(self, head: bytes) -> _Told:
+        """Return what the radiotap of a report says, and remember it.
 
-    def _take_report(self, packet: bytes) -> None:
-        """Answer the frame that a report is about."""
-        told = radiotap.parse(packet)
-        at = told.length
-        if len(packet) < at + _HEADER_LENGTH:
-            self.counts.malformed += 1
-            return
-        tail = packet[at + 24 : at + 32] if packet[at] == _ACTION else packet[at + 22 : at + 24]
-        sent = self._in_flight.pop(packet[at + 4 : at + 10] + tail, None)
-        if sent is None:
+        Raises:
+            FrameError: nobody can read it.
+        """
+        told = radiotap.parse(head)
+        outcome = Outcome.NOT_ACKNOWLEDGED if told.tx_failed else Outcome.ACKNOWLEDGED
+        if len(self._told_by) >= _REMEMBERED:
+            self._told_by.clear()
+        found = self._told_by[head] = outcome, (told.data_retries or 0) + 1
+        return found
+
+    def _take_report(self, head: bytes, key: bytes, now_us: int) -> None:
+        """Answer the frame that a report is about.
+
+        Raises:
+            FrameError: its radiotap cannot be read.
+        """
+        outcome, attempts = self._told_by.get(head) or self._learn(head)
+        found = self._find(key)
+        if found is None:
             self.counts.foreign_reports += 1
             return
+        token = self._in_flight.pop(found)
         self.counts.reports += 1
-        self._progress_us = now_us = self._loop.now_us
-        if not self._reports_come:
-            self._reports_come = True
-            self._set_listening(False)
-        if sent.group:
-            self.station.outcome(sent.token, Outcome.ACKNOWLEDGED, 1, now_us)
-            return
-        outcome = Outcome.NOT_ACKNOWLEDGED if told.tx_failed else Outcome.ACKNOWLEDGED
-        self.station.outcome(sent.token, outcome, (told.data_retries or 0) + 1, now_us)
+        if found[0] & 1:
+            outcome, attempts = Outcome.ACKNOWLEDGED, 1
+        self.station.outcome(token, outcome, attempts, now_us)
+
+    def _find(self, key: bytes) -> bytes | None:
+        """Return the key of the frame that a report is about: one that the kernel gave another number, or Wi-Fi's."""
+        in_flight = self._in_flight
+        if key in in_flight:
+            return key
+        short = key[: _WIFI_KEY.stop - _WIFI_KEY.start]
+        if short in in_flight:
+            return short
+        return next((one for one in in_flight if one[:6] == key[:6] and one[20:] == key[20:] != b""), None)
 
     def _look_for_late(self) -> None:
         """Give up frames whose report does not come."""
         self._late = None
+        if self._closed or not self._in_flight:
+            self._ages.clear()
+            return
+        going_on = self.counts.reports != self._reported
+        self._reported = self.counts.reports
+        self._ages = {key: 0 if going_on else self._ages.get(key, -1) + 1 for key in self._in_flight}
+        late = [key for key, age in self._ages.items() if age >= _LATE_LOOKS - 1]
+        now_us = self._loop.now_us
+        for key in late:
+            token = self._in_flight.pop(key, None)
+            if token is not None:
+                self.counts.unreported += 1
+                self.station.outcome(token, Outcome.ACKNOWLEDGED if key[0] & 1 else Outcome.UNKNOWN, 1, now_us)
         if self._closed:
             return
-        limit_us = self._limit_us
-        now_us = self._loop.now_us
-        late = 0
-        while self._in_flight:
-            key, sent = next(iter(self._in_flight.items()))
-            due_us = max(sent.at_us, self._progress_us) + limit_us
-            if due_us > now_us:
-                self._late = self._loop.call_at(due_us, self._look_for_late)
-                break
-            del self._in_flight[key]
-            late += 1
-            self.counts.unreported += 1
-            self.station.outcome(sent.token, Outcome.ACKNOWLEDGED if sent.group else Outcome.UNKNOWN, 1, now_us)
         if late and not self._listens:
             self._look_why()
         self._go_on()
+        if self._in_flight and self._late is None:
+            self._look_later()
 
     def _look_why(self) -> None:
         """Find out why reports did not come: the device, a channel no longer allowed, or a driver that has none."""
+        self._inject = None
         trouble = self.adapter.problem()
         if trouble is not None:
             self._set_trouble(trouble)
@@ -410,6 +429,7 @@ class MonitorRadio:
         """Listen for acknowledgements in place of reports, or no more."""
         if listens == self._listens:
             return
+        self._inject = None
         self._listens = listens
         if listens:
             driver = self.adapter.driver or "its driver"
@@ -420,43 +440,102 @@ class MonitorRadio:
         self._abilities = self._find_abilities()
         self._set_filter()
 
-    def _hear_acknowledgement(self) -> None:
+    def _hear_acknowledgement(self, now_us: int) -> None:
         """Answer the one frame that is on its way, where there are no reports."""
-        for key, sent in self._in_flight.items():
-            if not sent.group:
+        for key, token in self._in_flight.items():
+            if not key[0] & 1:
                 del self._in_flight[key]
-                self.station.outcome(sent.token, Outcome.ACKNOWLEDGED, 1, self._loop.now_us)
+                self.station.outcome(token, Outcome.ACKNOWLEDGED, 1, now_us)
                 return
 
     # Hearing.
 
     def _read(self) -> None:
-        """Take what the socket has."""
+        """Take what the kernel has."""
         opened = self._socket
         if opened is None:
             return
-        receive = opened.recv
-        for _ in range(_BATCH):
+        for batch in range(_BATCHES):
             try:
-                packet = receive(_LONGEST)
-            except BlockingIOError:
-                break
+                taken, reports = opened.take(_BATCH)
             except OSError:
                 self._look()
-                break
-            try:
-                if packet[5] & _REPORT:  # the filter looked at this byte too, so it is there
-                    self._take_report(packet)
-                else:
-                    self._hear(packet)
-            except FrameError:
-                self.counts.malformed += 1
-            if self._closed:
                 return
+            if not taken and not reports:
+                if not batch:
+                    self._wake_idly()
+                break
+            self._idle_wakes = 0
+            now_us = self._loop.now_us
+            if reports:
+                self._take_reports(reports, now_us)
+            else:
+                self._take_packets(taken, now_us)
+            # What was answered may have led to more, which is there already where nothing takes airtime.
+            if len(taken) + len(reports) // 2 < _BATCH or self._socket is not opened:
+                break
         if self._queue or self._tuning:
             self._go_on()
 
-    def _hear(self, packet: bytes) -> None:
+    def _wake_idly(self) -> None:
+        """Look what is the matter with a socket that says too often that there is something, and there is nothing."""
+        self._idle_wakes += 1
+        if self._idle_wakes > _IDLE_WAKES:  # one whose interface is gone is ready for ever
+            self._idle_wakes = 0
+            self._look()
+
+    def _take_reports(self, parts: tuple[bytes, ...], now_us: int) -> None:
+        """Read reports that came as radiotap, key, radiotap, key, and so on."""
+        told_by, pop, outcome = self._told_by.get, self._in_flight.pop, self.station.outcome
+        done = 0
+        pairs = iter(parts)
+        for head, key in zip(pairs, pairs, strict=True):
+            token = pop(key, None)
+            if token is None:
+                self._take_unusual_report(head, key, now_us)
+                continue
+            done += 1
+            if key[0] & 1:
+                outcome(token, _ACKNOWLEDGED, 1, now_us)
+                continue
+            told = told_by(head)
+            if told is None:
+                try:
+                    told = self._learn(head)
+                except FrameError:
+                    told = Outcome.UNKNOWN, 1
+            outcome(token, told[0], told[1], now_us)
+        self.counts.reports += done
+        self._note_reports()
+
+    def _take_unusual_report(self, head: bytes, key: bytes, now_us: int) -> None:
+        if not self._closed:
+            try:
+                self._take_report(head, key, now_us)
+            except FrameError:
+                self.counts.malformed += 1
+
+    def _take_packets(self, taken: Sequence[bytes], now_us: int) -> None:
+        """Read packets: reports, and frames that were heard."""
+        for packet in taken:
+            if self._closed:
+                return
+            if packet[5] & REPORT:  # the filter looked at this byte too, so it is there
+                at = packet[2] | packet[3] << 8
+                self._take_unusual_report(packet[:at], packet[at + KEY.start : at + KEY.stop], now_us)
+                continue
+            try:
+                self._hear(packet, now_us)
+            except FrameError:
+                self.counts.malformed += 1
+        self._note_reports()
+
+    def _note_reports(self) -> None:
+        if self.counts.reports and not self._reports_come and not self._closed:
+            self._reports_come = True
+            self._set_listening(False)
+
+    def _hear(self, packet: bytes, now_us: int) -> None:
         """Hand a frame up."""
         told = radiotap.parse(packet)
         if told.bad_fcs:
@@ -469,7 +548,7 @@ class MonitorRadio:
         kind = mpdu[0]
         if kind == _ACK:
             if self._listens and mpdu[4:10] in self._addresses:
-                self._hear_acknowledgement()
+                self._hear_acknowledgement(now_us)
             if not self._config.promiscuous:
                 return
         elif len(mpdu) < _HEADER_LENGTH:
@@ -483,13 +562,16 @@ class MonitorRadio:
             return
         self.counts.frames_heard += 1
         rssi_dbm = _UNTOLD_DBM if told.rssi_dbm is None else told.rssi_dbm
-        self.station.received(mpdu, rssi_dbm, told.channel or config.channel, told.rate or 0, self._loop.now_us)
+        self.station.received(mpdu, rssi_dbm, told.channel or config.channel, told.rate or 0, now_us)
 
     # Trouble.
 
     def _look(self) -> None:
         """Find out what an error of the socket means, which may be over already."""
+        self._inject = None
         trouble = self.adapter.problem()
+        if self.adapter.is_gone():
+            self._close_socket()
         if trouble is not None:
             self._set_trouble(trouble)
         elif self._tuned is not None:  # it was down and is up again: nobody knows on which channel
@@ -498,6 +580,7 @@ class MonitorRadio:
 
     def _set_trouble(self, trouble: str | None, *, quiet: bool = False) -> None:
         """Tell that something is wrong, or that all is well again."""
+        self._inject = None
         before, self.trouble = self.trouble, trouble
         if trouble is None:
             if before is not None and self._told:
@@ -507,19 +590,19 @@ class MonitorRadio:
         if not quiet and not (self._told and trouble == before):
             self._told = True
             self._report(trouble)
-        in_flight, self._in_flight = self._in_flight, {}
-        for sent in in_flight.values():
-            self._loop.soon(partial(self._give_up, sent))
+        for key, token in self._in_flight.items():
+            self._loop.soon(partial(self._give_up, token, key[0] & 1))
+        self._in_flight.clear()
         while self._queue:
             self._refuse(self._queue.popleft()[1])
         if self._again is None:
             self._again = self._loop.call_at(self._loop.now_us + _LOOK_AGAIN_US, self._look_again, background=True)
 
-    def _give_up(self, sent: _Sent) -> None:
+    def _give_up(self, token: int, group: int) -> None:
         """Answer a frame of which nothing more will be heard."""
         if not self._closed:
-            outcome = Outcome.ACKNOWLEDGED if sent.group else Outcome.UNKNOWN
-            self.station.outcome(sent.token, outcome, 1, self._loop.now_us)
+            outcome = Outcome.ACKNOWLEDGED if group else Outcome.UNKNOWN
+            self.station.outcome(token, outcome, 1, self._loop.now_us)
 
     def _look_again(self) -> None:
         """Look whether the trouble is over."""

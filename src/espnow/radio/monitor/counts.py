@@ -1,0 +1,38 @@
+"""What a monitor radio counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+__all__ = ["Counts"]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a radio has seen.
+
+    Attributes:
+        frames_heard: frames that passed the filter.
+        reports: of its frames.
+        foreign_reports: of frames that are not under way: another process's, or too late.
+        unreported: frames whose report did not come in time.
+        malformed: packets without a readable radiotap header, or too short.
+        bad_fcs: frames that the radio found broken.
+        reflected: frames that the kernel sent back for somebody.
+        full: times at which the kernel took no more.
+        refused: frames that the kernel did not take.
+    """
+
+    frames_heard: int = 0
+    reports: int = 0
+    foreign_reports: int = 0
+    unreported: int = 0
+    malformed: int = 0
+    bad_fcs: int = 0
+    reflected: int = 0
+    full: int = 0
+    refused: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Return them by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -1,0 +1,178 @@
+"""Where packets come from: memory that the kernel shares with this process, or reads of the socket.
+
+Rules:
+
+- A ring costs no call of the system a packet; a kernel that gives none is read the usual way.
+- What is taken is bytes of this process's own: the kernel may write again into its place at once.
+- The kernel says in a slot's first word whose it is. Python's threads pass it on in order with a lock, since some
+  processors see another's writes in another order than they were made.
+
+Follows Linux's ``Documentation/networking/packet_mmap.rst``, version 2 of the header.
+"""
+
+from __future__ import annotations
+
+import mmap
+import socket
+import threading
+from collections.abc import Sequence
+from struct import Struct
+from typing import Protocol
+
+from espnow.frame._shared import shared
+from espnow.radio.monitor.filter import REPORT_BYTES
+
+__all__ = ["KEY", "REPORT", "Packets", "Reads", "Ring", "open_packets"]
+
+#: Which frame a report is about, in the bytes of it that pass the filter: from its first address to its random value or
+#: packet number.
+KEY = slice(4, REPORT_BYTES)
+
+#: Of a packet's sixth byte, the present word's bit of TX flags: a report.
+REPORT = 0x80
+
+_SOL_PACKET = 263
+_RX_RING = 5
+_VERSION = 10
+_VERSION_2 = 1
+
+_SLOT = 4096
+_BLOCK = 16384
+_SLOTS = 512
+_SIZE = _SLOT * _SLOTS
+
+_REQUEST = Struct("=IIII")
+
+# A slot in words of four bytes: status, length, length here, where the packet begins (the low half).
+_SLOT_WORDS = _SLOT // 4
+_LENGTH = 2
+_BEGIN = 3
+_OURS = 1
+_KERNELS = memoryview(bytes(_SIZE // 4)).cast("I")
+
+
+@shared(maxsize=256)
+def _parts(count: int, begin: int, head: int) -> Struct:
+    """Return what reads the radiotap and the `KEY` of reports out of so many slots, but for the last slot's rest."""
+    one = f"{begin}x{head}s{KEY.start}x{KEY.stop - KEY.start}s"
+    rest = f"{_SLOT - begin - head - KEY.stop}x"
+    return Struct("=" + rest.join([one] * count))
+
+
+class Packets(Protocol):
+    """What gives packets that wait."""
+
+    def take(self, most: int) -> tuple[Sequence[bytes], tuple[bytes, ...]]:
+        """Return packets that wait, at most so many; none if there are none.
+
+        Returns:
+            Packets; or, where all are reports of one length, the radiotap of each followed by which frame it is about
+            (`KEY`). One of both is empty.
+
+        Raises:
+            OSError: the socket has something to say, such as ENETDOWN.
+        """
+
+    def close(self) -> None:
+        """Give back what it holds; the socket is another's to close."""
+
+
+class Reads:
+    """Packets read from the socket one by one."""
+
+    def __init__(self, packet_socket: socket.socket) -> None:
+        self._socket = packet_socket
+
+    def take(self, most: int) -> tuple[Sequence[bytes], tuple[bytes, ...]]:
+        """Return packets that wait (`Packets`), never pairs."""
+        receive = self._socket.recv
+        found: list[bytes] = []
+        try:
+            while len(found) < most:
+                found.append(receive(_SLOT))
+        except BlockingIOError:
+            pass
+        except OSError:
+            if not found:
+                raise
+        return found, ()
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+class Ring:
+    """Packets in memory that the kernel writes (PACKET_MMAP)."""
+
+    def __init__(self, packet_socket: socket.socket) -> None:
+        """Make one, before the socket is bound.
+
+        Raises:
+            OSError: the kernel gives none.
+        """
+        self._socket = packet_socket
+        packet_socket.setsockopt(_SOL_PACKET, _VERSION, _VERSION_2)
+        slots_a_block = _BLOCK // _SLOT
+        packet_socket.setsockopt(_SOL_PACKET, _RX_RING, _REQUEST.pack(_BLOCK, _SLOTS // slots_a_block, _SLOT, _SLOTS))
+        self._memory = mmap.mmap(packet_socket.fileno(), _SIZE)
+        self._words = memoryview(self._memory).cast("I")
+        self._at = 0  # in words
+        self._fence = threading.Lock()
+
+    def take(self, most: int) -> tuple[Sequence[bytes], tuple[bytes, ...]]:
+        """Return packets that wait (`Packets`)."""
+        words = self._words
+        first = self._at
+        if not words[first] & _OURS:
+            error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if error:
+                raise OSError(error, "packet socket")
+            return (), ()
+        # To the end of the memory at most; what is at its begin comes with the next call.
+        last = min(first + most * _SLOT_WORDS, _SIZE // 4)
+        ready = 0
+        for status in words[first:last:_SLOT_WORDS].tolist():
+            if not status & _OURS:
+                break
+            ready += 1
+        last = first + ready * _SLOT_WORDS
+        with self._fence:
+            pass
+        lengths = words[first + _LENGTH : last : _SLOT_WORDS].tolist()
+        begins = words[first + _BEGIN : last : _SLOT_WORDS].tolist()
+        found = self._copy(first * 4, lengths, begins)
+        with self._fence:
+            pass
+        words[first:last:_SLOT_WORDS] = _KERNELS[:ready]
+        self._at = last % (_SIZE // 4)
+        return found
+
+    def _copy(self, at: int, lengths: list[int], begins: list[int]) -> tuple[Sequence[bytes], tuple[bytes, ...]]:
+        """Return the packets of slots that follow one another."""
+        memory = self._memory
+        begin = begins[0] & 0xFFFF
+        if lengths == lengths[:1] * len(lengths) and begins == begins[:1] * len(begins):
+            head = lengths[0] - REPORT_BYTES
+            # The length that the first one's radiotap tells; another's would be known by its first bytes.
+            if memory[at + begin + 2] == head and memory[at + begin + 5] & REPORT:
+                parts: tuple[bytes, ...] = _parts(len(lengths), begin, head).unpack_from(memory, at)
+                return (), parts
+        found = []
+        for length, begin in zip(lengths, begins, strict=True):
+            packet_at = at + (begin & 0xFFFF)
+            found.append(memory[packet_at : packet_at + length])
+            at += _SLOT
+        return found, ()
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._words.release()
+        self._memory.close()
+
+
+def open_packets(packet_socket: socket.socket) -> Packets:
+    """Return a ring for a socket that is not bound yet, or reads of it where the kernel gives none."""
+    try:
+        return Ring(packet_socket)
+    except (OSError, ValueError):
+        return Reads(packet_socket)

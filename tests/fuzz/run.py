@@ -15,7 +15,17 @@ from pathlib import Path
 CORPUS = Path(__file__).parent / "corpus"
 
 #: The longest input of a target, in bytes: what a whole frame or a few packets take.
-LENGTHS = {"frame": 1620, "encrypted": 1600, "toml": 1024, "radiotap": 256, "pcap": 1500, "pcapng": 1500, "wifi": 512}
+LENGTHS = {
+    "frame": 1620,
+    "encrypted": 1600,
+    "toml": 1024,
+    "radiotap": 256,
+    "pcap": 1500,
+    "pcapng": 1500,
+    "wifi": 512,
+    "udp": 2400,
+    "live": 640,
+}
 
 # What the process is told that fuzzes: libFuzzer ends it without leaving Python, so another one clears up.
 _FUZZ = "--fuzz"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+import live_targets
 import targets
 
 from espnow import frame as frames
@@ -178,6 +179,10 @@ def _toml() -> Iterator[bytes]:
     yield b'message = 1\n[a.b."c"]\nd = 1979-05-27T07:32:00Z\ne = """\nx\\\n  y"""\nf = [1_0, 0xff, 0b1, 1e3, inf, nan]'
 
 
+def _live() -> Iterator[bytes]:
+    return live_targets.live_seeds(mpdu for mpdu in (*_mpdus(), *_sealed(), *_wifi()) if len(mpdu) >= 24)
+
+
 _SEEDS = {
     "frame": _frame,
     "encrypted": _encrypted,
@@ -186,6 +191,8 @@ _SEEDS = {
     "pcapng": _pcapng,
     "toml": _toml,
     "wifi": _wifi,
+    "udp": live_targets.udp_seeds,
+    "live": _live,
 }
 
 _FRAME_WORDS = [
@@ -206,6 +213,22 @@ _CAPTURE_WORDS = [*_FRAME_WORDS, b"\x7f\0", b"\0\x7f", b"\x69\0", b"\0\x69", b"\
 
 #: Words of a target that mutations may use.
 WORDS: dict[str, list[bytes]] = {
+    "udp": [
+        b"ESPN\x01\x01",
+        b"ESPN\x01\x02",
+        *(struct.pack("<f", east_m) for east_m in (float("nan"), float("inf"), float("-inf"))),
+        b"\x01\x00\xd8\x01\0\0",
+    ],
+    "live": [
+        *_FRAME_WORDS,
+        *(bytes((kind, 0)) for kind in (0x00, 0x08, 0x10, 0x20, 0x30, 0x40, 0x48, 0x50, 0x80, 0xA0, 0xB0, 0xC0)),
+        bytes((live_targets.WRAPPED, 43)),
+        bytes((live_targets.WRAPPED | live_targets.TO_ANSWERS, 10)),
+        bytes((live_targets.SENDS, live_targets.WAITS)),
+        live_targets.BOARD,
+        live_targets.PEER,
+        b"ESPN\x01\x01\x01",
+    ],
     "wifi": [
         *(bytes((kind, 0)) for kind in (0x00, 0x08, 0x10, 0x20, 0x30, 0x40, 0x48, 0x50, 0x80, 0xA0, 0xB0, 0xC0)),
         b"\0\x07network",

@@ -19,6 +19,8 @@ from binascii import crc32
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from live_targets import live, udp
+
 from espnow import frame as frames
 from espnow.capture import CapturedFrame, Dissector, KeyRing, Summary
 from espnow.cli import _frames as shown
@@ -783,5 +785,5 @@ def _build_again(found: Any) -> Any:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (frame, encrypted, toml, radiotap, pcap, pcapng, wifi)
+    target.__name__: target for target in (frame, encrypted, toml, radiotap, pcap, pcapng, wifi, udp, live)
 }

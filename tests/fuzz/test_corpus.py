@@ -16,6 +16,10 @@ from espnow.capture import dissect, summary
 from espnow.cli import _frames
 from espnow.errors import FrameError
 from espnow.frame import captures, decoders, radiotap
+from espnow.node import Node
+from espnow.radio.udp import Malformed, UdpRadio
+from espnow.radio.udp import datagram as datagrams
+from espnow.radio.udp import radio as udp_radio
 
 FOLDER = Path(__file__).parent
 
@@ -30,9 +34,10 @@ def load(name: str) -> ModuleType:
     return module
 
 
-targets = load("targets")
 with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(sys.modules, "targets", targets)  # by this name the seeds import it
+    # By these names they import each other.
+    patch.setitem(sys.modules, "live_targets", live_targets := load("live_targets"))
+    patch.setitem(sys.modules, "targets", targets := load("targets"))
     seeds = load("seeds")
 run = load("run")
 
@@ -160,6 +165,16 @@ def twice(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arguments: function(*arguments) * 2
 
 
+def twice_called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the radio tell twice what became of a frame."""
+
+    def call(radio: UdpRadio, sending: Any, outcome: Any) -> None:
+        function(radio, sending, outcome)
+        radio.station.outcome(sending.token, outcome, 1, 0)
+
+    return call
+
+
 def swallow(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arguments: None
 
@@ -227,8 +242,8 @@ for _name in ("pcap", "pcapng"):
         (_name, captures.CaptureParser, "finish", raising(WRONG, of=FrameError)),
         (_name, captures, "build_packet", changed(lambda block: block[:-8])),
         (_name, dissect, "examine", raising(WRONG, of=FrameError)),
-        (_name, dissect.radiotap, "parse", raising(WRONG, of=FrameError)),
-        (_name, dissect.radiotap, "parse", raising(WRONG)),
+        (_name, radiotap, "parse", raising(WRONG, of=FrameError)),
+        (_name, radiotap, "parse", raising(WRONG)),
         (_name, dissect.Dissector, "dissect", swallow),
         (_name, summary.Summary, "add", swallow),
         (_name, summary.Summary, "add", raising(WRONG)),
@@ -253,6 +268,24 @@ BROKEN += [
     ("toml", decoders.FieldValue, "text", changed(lambda said: f"1{said}")),
     ("toml", decoders, "printable", changed(lambda said: f"{said}\0")),
     ("toml", decoders, "_for_json", changed(lambda value: float("inf") if isinstance(value, float) else value)),
+]
+BROKEN += [
+    ("udp", datagrams, "parse", raising(WRONG, of=Malformed)),
+    ("udp", datagrams, "parse", raising(Malformed("nothing is right"))),
+    ("udp", datagrams, "parse", replaced(channel=2)),
+    ("udp", datagrams, "parse", replaced(mpdu=b"")),
+    ("udp", datagrams, "build", changed(lambda built: built + b"\0")),
+    ("udp", datagrams, "build", changed(lambda built: built[:6] + b"\1" + built[7:])),
+    ("live", udp_radio, "parse", raising(WRONG, of=Malformed)),
+    ("live", udp_radio, "parse", raising(Malformed("nothing is right"))),
+    ("live", udp_radio, "pack", changed(lambda packed: packed[:7] + b"\xff" + packed[8:])),
+    ("live", udp_radio, "ack", changed(lambda mpdu: mpdu + b"\0")),
+    ("live", UdpRadio, "_hear", swallow),
+    ("live", UdpRadio, "_hear_answer", swallow),
+    ("live", UdpRadio, "_finish", swallow),
+    ("live", UdpRadio, "_finish", twice_called),
+    ("live", Node, "received", raising(WRONG)),
+    ("live", Node, "outcome", swallow),
 ]
 
 

@@ -1,4 +1,4 @@
-"""MicroPython's ``network`` over this process's own board; made on first use. See `espnow`."""
+"""MicroPython's ``network`` over this process's own board; made on first use of one of its names. See `espnow`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from typing import Any
 
 __all__ = ["WLAN"]
 
+#: Its other names, by how they begin: whoever only looks whether there is another one, as tools do, makes no board.
+_BEGINNINGS = ("AP_", "AUTH_", "MODE_", "SEC_", "STAT_", "STA_", "WIFI_PS_")
+_FUNCTIONS = ("country", "hostname", "ipconfig", "phy_mode")
+
 
 def __getattr__(name: str) -> Any:
-    if not name.startswith("__"):
+    if name in __all__ or name in _FUNCTIONS or name.startswith(_BEGINNINGS):
         from espnow import live
 
         return getattr(live.module("network"), name)

@@ -177,11 +177,12 @@ def test_none_from_inside(own, peer):
     assert calls == [b"one"]
 
 
-def test_answers_from_inside(own, peer):
+def test_answers_from_inside(own, peer, later):
     outcomes = []
     own.e.irq(lambda e: outcomes.append(e.send(peer.mac, e.recv(0)[1])))
     for number in range(3):
-        peer.send(own.mac, str(number).encode())
+        # In a thread: this one may be in the midst of the peer when the callback comes.
+        later(peer.send, own.mac, str(number).encode(), after_s=0)
         until(lambda number=number: len(outcomes) == number + 1)
     assert outcomes == [True] * 3
     assert peer.messages == [b"0", b"1", b"2"]

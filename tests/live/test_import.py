@@ -134,3 +134,17 @@ def test_two_threads_that_use_it_first_get_one_board(fresh):
         boards = set(pool.map(first, range(8)))
     assert boards == {id(live.board())}
     assert espnow.ESPNow() is espnow.ESPNow()
+
+
+@pytest.mark.parametrize("profile", ["esp32", "esp8266"])
+def test_the_module_network_has_all_its_names_and_no_board_for_others(fresh, profile):
+    import network
+
+    for name in ("pytest_looks_for_this", "__wrapped__", "setUpModule", "WLANs"):
+        assert not hasattr(network, name)
+    assert live._board is None
+    fresh.setenv("ESPNOW_PROFILE", profile)
+    whole = vars(live.module("network"))
+    names = [name for name in whole if not name.startswith("_")]
+    assert len(names) > 20
+    assert [name for name in names if getattr(network, name) is not whole[name]] == []

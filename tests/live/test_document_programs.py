@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import os
 import re
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def test_sender_and_receiver_with_nothing_set_up(document, programs, monkeypatch
 
 
 def _threads(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/task"))
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 def test_reading_by_iteration(document, programs, peer):  # noqa: F811
@@ -85,7 +84,8 @@ def test_exceptions(document, programs):  # noqa: F811
     source = document.program("len(err.args) < 2", "ESP_ERR_ESPNOW_NOT_INIT")
     program = programs.file(
         "import espnow, network\ne = espnow.ESPNow()\npeer = b'\\xaa' * 6\nsource = '''" + source + "'''\n"
-        "for _ in range(4):\n    exec(source)\nprint(e.active(), e.peer_count(), network.WLAN(0).active(), e.stats()[0])\n",
+        "for _ in range(4):\n    exec(source)\n"
+        "print(e.active(), e.peer_count(), network.WLAN(0).active(), e.stats()[0])\n",
         ESPNOW_RADIO=f"udp::{programs.port}?pace=off&answer=10",
     )
     assert program.finish() == ["True (1, 0) True 1"]

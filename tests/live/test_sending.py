@@ -135,7 +135,8 @@ def test_encrypted(programs):
 
 def test_long_messages_of_version_2_both_ways(programs):
     one = programs.code(
-        "print(espnow.MAX_DATA_LEN)\nhost, msg = e.recv(-1)\ne.add_peer(host)\nprint(len(msg), e.send(host, msg[::-1]))\n",
+        "print(espnow.MAX_DATA_LEN)\nhost, msg = e.recv(-1)\ne.add_peer(host)\n"
+        "print(len(msg), e.send(host, msg[::-1]))\n",
         ESPNOW_PROFILE="esp32-v2",
         ESPNOW_MAC="02:00:00:00:00:11",
     )

@@ -1,4 +1,4 @@
-"""Waiting otherwise than in recv: `select`, `poll`, `epoll` and `selectors` by descriptor, and asyncio without threads."""
+"""Waiting otherwise than in recv: `select`, `poll`, `epoll`, `selectors` by descriptor, and asyncio without threads."""
 
 import asyncio
 import select
@@ -183,12 +183,9 @@ def test_messages_in_order_without_a_thread_of_its_own(own, a, peer):
     threads = set(threading.enumerate())
 
     async def main():
-        got = []
         sending = later(peer, own, *(str(number).encode() for number in range(10)))
-        for _ in range(5):
-            got.append((await a.arecv())[1])
-        for _ in range(5):
-            got.append(bytes((await a.airecv())[1]))
+        got = [(await a.arecv())[1] for _ in range(5)]
+        got += [bytes((await a.airecv())[1]) for _ in range(5)]
         await sending
         return got, {thread.name for thread in set(threading.enumerate()) - threads}
 

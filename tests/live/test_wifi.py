@@ -50,7 +50,7 @@ def test_a_scan_finds_the_access_point_of_another_process(access_point, station)
         found = {entry[0]: entry for entry in station.scan()}
         if b"a live cafe" in found:
             break
-    ssid, bssid, channel, rssi_dbm, security, hidden = found[b"a live cafe"]
+    _, bssid, channel, rssi_dbm, security, hidden = found[b"a live cafe"]
     assert (bssid, channel, security, bool(hidden)) == (access_point.mac, 4, 3, False)
     assert -60 < rssi_dbm < 0
 

@@ -2,7 +2,7 @@
 
 Each figure stands beside a rival that ran in turns with it, in the same process or right before it, on the same
 machine: for the lab a bare loop of heap events and greenlet switches, for loops the same source without checks, for the
-wire scapy, dpkt and the bare AES-CCM.
+wire scapy, dpkt and the bare AES-CCM, for the live board a bare UDP ping-pong.
 Absolute times differ from machine to machine, and on a shared one from minute to minute; the ratios do less so. Every
 scene runs in a process of its own. The targets are the project's own; "short of it" is said of what misses one.
 
@@ -26,6 +26,7 @@ GROUPS = {
     "life": ("_life", ("sleepers", "crowd")),
     "loops": ("_loops", ("loops",)),
     "wire": ("_wire", ("parse", "build", "ccmp", "summary")),
+    "live": ("_live", ("send", "echo", "broadcasts", "computing", "callbacks", "pace", "processes")),
 }
 MODULES = {scene: module for module, scenes in GROUPS.values() for scene in scenes}
 HEAD = ("scene", "figure", "beside it", "ratio", "target", "verdict")

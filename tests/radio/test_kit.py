@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -801,6 +803,12 @@ def test_rules_are_sentences() -> None:
         assert check.rule.endswith(".")
         assert len(check.rule) < 120
     assert len({check.name for check in CHECKS}) == len(CHECKS)
+
+
+def test_the_documentation_lists_them() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "radio-kit.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE)
+    assert rows == [(check.name, check.rule) for check in CHECKS]
 
 
 def test_skip_is_no_failure() -> None:

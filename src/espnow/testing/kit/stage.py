@@ -112,6 +112,7 @@ class Probe:
         self.on_heard: Callable[[], None] | None = None
         self.on_answer: Callable[[], None] | None = None
         self._released = False
+        self._valid: tuple[RadioConfig, ...] = ()
         self._token = 0
         self._sequence = itertools.count()
         with opened.lock:
@@ -136,9 +137,13 @@ class Probe:
             "receiver_on": True,
             "protocols": _ALL_PROTOCOLS,
         }
+        config = RadioConfig(**(settings | changes))
         with self.opened.lock:
-            self.config = RadioConfig(**(settings | changes))
-            self.link.configure(self.config)
+            before, self.config = self.config, config
+            # Meanwhile, what was heard before may be handed up, as it was configured then.
+            self._valid = (config,) if before is None else (before, config)
+            self.link.configure(config)
+            self._valid = (config,)
 
     def transmit(self, mpdu: bytes) -> int:
         """Send a frame, and return its token.
@@ -192,7 +197,6 @@ class Probe:
     def received(self, mpdu: bytes, rssi_dbm: int, channel: int, rate: int, at_us: int) -> None:
         """Write down a frame."""
         self._enter("received")
-        config = self.config
         if type(mpdu) is not bytes:
             self._fault(f"received got a frame of type {type(mpdu).__name__}, not bytes")
         if not all(type(value) is int for value in (rssi_dbm, channel, rate, at_us)):
@@ -203,14 +207,9 @@ class Probe:
             self._fault(f"at {self.now_us} us it heard a frame that ended at {at_us} us")
         elif rate not in ALL_RATES:
             self._fault(f"it heard a frame at rate {rate}, which is none")
-        if config is not None:
-            own = [address for _, address in config.addresses]
-            if mpdu[10:16] in own:
-                self._fault(f"it heard a frame of its own: {mpdu.hex()}")
-            if not config.receiver_on:
-                self._fault("it heard a frame while its receiver was off")
-            elif channel != config.channel and not config.promiscuous:
-                self._fault(f"on channel {config.channel} it heard a frame of channel {channel}")
+        wrong = [_why_not(config, mpdu, channel) for config in self._valid]
+        if wrong and all(wrong):
+            self._fault(str(wrong[-1]))
         self.heard.append(Heard(mpdu, rssi_dbm, channel, rate, at_us))
         self._leave(self.on_heard)
 
@@ -253,6 +252,17 @@ class Probe:
     def _fault(self, text: str) -> None:
         if len(self.faults) < 20:
             self.faults.append(f"{self.name}: {text}")
+
+
+def _why_not(config: RadioConfig, mpdu: bytes, channel: int) -> str | None:
+    """Return why a radio that is configured so does not hear a frame; None if it may."""
+    if mpdu[10:16] in [address for _, address in config.addresses]:
+        return f"it heard a frame of its own: {mpdu.hex()}"
+    if not config.receiver_on:
+        return "it heard a frame while its receiver was off"
+    if channel != config.channel and not config.promiscuous:
+        return f"on channel {config.channel} it heard a frame of channel {channel}"
+    return None
 
 
 class Speaker:

@@ -137,9 +137,11 @@ class RadioLoop:
         self._heap: list[LoopTimer] = []
         self._count = itertools.count().__next__
         self._watched: dict[int, Callable[[], None]] = {}
+        self._changes = 0  # of what is watched
         self._afterwards: list[Callable[[], None]] = []
         self._waits_until_us = 0
         self._thread_until_us = 0  # until when the loop's own thread waits; 0 while it does not
+        self._thread_changes = 0  # and what was watched when it began
         self._thread: threading.Thread | None = None
         self._wake_fds: tuple[int, int] | None = None
         self._round_by = 0  # identity of the thread that is in a round
@@ -190,12 +192,14 @@ class RadioLoop:
         """Call `ready` under the lock whenever `fd` can be read, or is broken; it must read, or unwatch it."""
         with self.lock:
             self._watched[fd] = ready
+            self._changes += 1
             self.wake()
 
     def unwatch(self, fd: int) -> None:
         """Forget a descriptor; before it is closed. Harmless if it is not watched."""
         with self.lock:
             if self._watched.pop(fd, None) is not None:
+                self._changes += 1
                 self.wake()
 
     def afterwards(self, function: Callable[[], None]) -> None:
@@ -301,7 +305,11 @@ class RadioLoop:
         self._waits_until_us = self._thread_until_us
         if self._rests_long:
             self._call_thread()
-        elif self._heap and self._heap[0][0] < self._thread_until_us:  # it does not rest, and knows nothing of it
+        elif self._thread_until_us and (  # it does not rest; what woke this thread it may have missed
+            self._closed
+            or self._thread_changes != self._changes
+            or (self._heap and self._heap[0][0] < self._thread_until_us)
+        ):
             self.wake()
 
     def _wait_open(self, waiting: list[int], timeout_s: float | None) -> list[int]:
@@ -353,9 +361,12 @@ class RadioLoop:
                 self._rest_while_led()
                 lock.take_first()
                 try:
+                    if self._closed:
+                        break
                     timeout_s = self._timeout_s()
                     waiting = [woken, *self._watched]
                     self._thread_until_us = self._waits_until_us
+                    self._thread_changes = self._changes
                 finally:
                     lock.release()
                 ready = self._wait(waiting, timeout_s)
@@ -416,8 +427,8 @@ class RadioLoop:
         if max(waiting) < _SELECT_LIMIT:
             try:
                 return select.select(waiting, (), (), timeout_s)[0]
-            except OSError:  # one was closed meanwhile: the rest is looked at again
-                return [fd for fd in waiting if _is_open(fd)]
+            except OSError:  # one was closed meanwhile, or is broken: whoever watches it finds out
+                return waiting
         poll = select.poll()
         for fd in waiting:
             poll.register(fd, select.POLLIN)
@@ -441,11 +452,3 @@ class RadioLoop:
                 threading.excepthook(
                     threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
                 )
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True

@@ -111,10 +111,12 @@ def test_nobody_is_woken_that_does_not_wait(clock, host):
 
 def test_what_is_posted_while_the_hub_is_about_to_wait_is_not_waited_over(clock, host):
     seen = []
+    asked = []
 
     def condition():  # the last that is asked before the wait
-        if not seen:
-            clock.post(seen.append, clock.now_us)
+        if not asked:
+            asked.append(1)
+            clock.post(lambda: seen.append(clock.now_us))
             clock.wake()
         return False
 
@@ -425,6 +427,7 @@ def test_input_is_looked_at_while_another_program_computes(clock, host, typed):
             task.spend(1)
 
     start(clock, reader)
+    start(clock, computer)
     start(clock, computer)
     host.at(5_000, lambda: type_(b"x\n"))
     clock.run(until_us=20_000, condition=lambda: bool(lines))

@@ -195,7 +195,7 @@ def tried(monitor: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[
                 for packet in monitor.injected():
                     answer(monitor, packet)
                 monitor.loop.turn()
-                monitor.loop.advance(300_000)
+                monitor.loop.advance(700_000)
             return station.answers.get(token)
 
         monkeypatch.setattr(trial._Station, "wait_for", wait_for)

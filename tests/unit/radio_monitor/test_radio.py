@@ -164,9 +164,9 @@ def test_without_a_report_it_is_unknown(opened: Any) -> None:
     opened.put(report(packet))
     send(opened, plain(2), 2)
     send(opened, plain(3, to=BROADCAST), 3)
-    opened.loop.advance(249_000)
+    opened.loop.advance(399_000)
     assert len(opened.station.told) == 1
-    opened.loop.advance(126_000)
+    opened.loop.advance(202_000)
     assert opened.station.told[1:] == [(2, UNKNOWN, 1), (3, ACKED, 1)]
     assert opened.radio.counts.unreported == 2
     assert opened.radio.trouble is None
@@ -174,9 +174,9 @@ def test_without_a_report_it_is_unknown(opened: Any) -> None:
 
 def test_a_report_gives_those_behind_it_time(opened: Any) -> None:
     first, second = send(opened, plain(1), 1), send(opened, plain(2), 2)
-    opened.loop.advance(200_000)
+    opened.loop.advance(350_000)
     opened.put(report(first))
-    opened.loop.advance(200_000)
+    opened.loop.advance(350_000)
     opened.put(report(second))
     assert [outcome for _, outcome, _ in opened.station.told] == [ACKED, ACKED]
 
@@ -279,7 +279,7 @@ def test_nothing_that_arrives_harms_it(opened: Any, junk: list[bytes], promiscuo
 def test_a_driver_that_never_reports_is_found_out(opened: Any) -> None:
     for token in range(4):
         send(opened, plain(token + 1), token)
-    opened.loop.advance(376_000)
+    opened.loop.advance(601_000)
     assert [outcome for _, outcome, _ in opened.station.told] == [UNKNOWN] * 4
     (line,) = opened.reports
     assert "ath9k_htc does not report" in line
@@ -461,7 +461,7 @@ def test_down_is_found_by_missing_reports(opened: Any) -> None:
     opened.put(report(send(opened, plain(1), 1)))
     opened.system.interfaces["wlan1"].up = False
     send(opened, plain(2), 2)
-    opened.loop.advance(376_000)
+    opened.loop.advance(601_000)
     assert "is down" in opened.radio.trouble
 
 

@@ -61,9 +61,9 @@ _BATCH = 32
 _BATCHES = 4
 
 #: While frames are on their way it is looked every so often whether reports come. A frame that is still there at the
-#: third look after one without any is given up: after 250 to 375 ms, longer than the longest takes with 11 tries.
+#: third look after one without any is given up: after 400 to 600 ms, longer than the longest takes with 11 tries.
 _LATE_LOOKS = 3
-_LOOK_US = 125_000
+_LOOK_US = 200_000
 
 #: The same where there are no reports, and an acknowledgement is waited for: 40 to 60 ms.
 _HEARD_LOOK_US = 20_000
@@ -431,14 +431,14 @@ class MonitorRadio:
             return
         self._inject = None
         self._listens = listens
+        self._abilities = self._find_abilities()
+        self._set_filter()
         if listens:
             driver = self.adapter.driver or "its driver"
             self._report(
                 f"{self.adapter.name}: {driver} does not report what became of frames; acknowledgements that are heard "
                 "tell it, and without one it is unknown"
             )
-        self._abilities = self._find_abilities()
-        self._set_filter()
 
     def _hear_acknowledgement(self, now_us: int) -> None:
         """Answer the one frame that is on its way, where there are no reports."""

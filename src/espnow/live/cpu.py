@@ -45,10 +45,12 @@ class LiveCpu:
         if is_main:
             self.main_waits = lock.shut = True
         try:
-            loop.settle()
+            if lock.soon:
+                loop.settle()
             if not mine.locked():  # that was what it would have waited for
                 return
-            with lock.released():
+            held = lock.let_go() if lock.is_owned() else None
+            try:
                 if is_main and self.before_wait is not None:
                     self.before_wait()
                 if not loop.lead(mine, until_us):
@@ -57,6 +59,9 @@ class LiveCpu:
                         _wait_open(mine, left_us, lock)
                     else:
                         _wait(mine, left_us)
+            finally:
+                if held is not None:
+                    lock.take_back(held)
         finally:
             if mine in self._waiting:
                 self._waiting.remove(mine)
@@ -75,7 +80,8 @@ class LiveCpu:
 
     def spend(self, us: int) -> None:
         """Nothing: real time passes by itself. What the radio left is done."""
-        self._loop.settle()
+        if self._loop.lock.soon:
+            self._loop.settle()
 
     def _open(self) -> None:
         gates, self._to_wake = self._to_wake, []

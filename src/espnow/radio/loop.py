@@ -45,6 +45,9 @@ _REST_US = 1_000
 #: After so many looks at a leader that goes on leading, the loop's thread rests until it is called.
 _RESTS = 4
 
+_get_ident = threading.get_ident
+_monotonic_ns = time.monotonic_ns
+
 
 class BoardLock:
     """Held by one thread at a time, which may take it again; a context manager.
@@ -59,7 +62,19 @@ class BoardLock:
             raise there or use the board. It belongs to the main thread.
     """
 
-    __slots__ = ("_lock", "acquire", "deferred", "is_owned", "on_left", "release", "shut", "soon", "wanted")
+    __slots__ = (
+        "_lock",
+        "acquire",
+        "deferred",
+        "is_owned",
+        "let_go",
+        "on_left",
+        "release",
+        "shut",
+        "soon",
+        "take_back",
+        "wanted",
+    )
 
     def __init__(self) -> None:
         # RLock's own means for a Condition: they know the owner without a gap, also for a signal handler.
@@ -68,6 +83,9 @@ class BoardLock:
         self.acquire: Callable[..., bool] = lock.acquire
         self.release: Callable[[], None] = lock.release
         self.is_owned: Callable[[], bool] = lock._is_owned
+        # Let go of it whole, however often it was taken, and take it so often again.
+        self.let_go: Callable[[], Any] = lock._release_save
+        self.take_back: Callable[[Any], None] = lock._acquire_restore
         self.wanted = False
         self.soon: deque[Callable[[], None]] = deque()
         self.deferred = False
@@ -86,7 +104,7 @@ class BoardLock:
 
     def take_first(self) -> None:
         """Take it before any thread of the program that asks again and again; for the loop."""
-        if not self.acquire(blocking=False):
+        if not self.acquire(False):
             self.wanted = True
             self.acquire()
             self.wanted = False
@@ -97,11 +115,11 @@ class BoardLock:
         if not self.is_owned():
             yield
             return
-        state = self._lock._release_save()
+        state = self.let_go()
         try:
             yield
         finally:
-            self._lock._acquire_restore(state)
+            self.take_back(state)
 
     def renew(self) -> None:
         """Be free; in a process that was forked off, whose other threads are gone."""
@@ -157,12 +175,12 @@ class RadioLoop:
     @property
     def now_us(self) -> int:
         """Microseconds since the loop was made."""
-        return (time.monotonic_ns() - self._start_ns) // 1000
+        return (_monotonic_ns() - self._start_ns) // 1000
 
     @property
     def in_round(self) -> bool:
         """Whether the caller is called by the loop."""
-        return self._round_by == threading.get_ident()
+        return self._round_by == _get_ident()
 
     def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> LoopTimer:
         """Call `function` under the lock at `at_us`, or as soon as possible (`espnow.link.Clock`)."""
@@ -204,7 +222,7 @@ class RadioLoop:
 
     def afterwards(self, function: Callable[[], None]) -> None:
         """Call `function` without the lock when the loop's present round is over; at once from elsewhere."""
-        if self._round_by == threading.get_ident():
+        if self._round_by == _get_ident():
             self._afterwards.append(function)
         else:
             function()
@@ -271,25 +289,25 @@ class RadioLoop:
         """
         if self._thread is None or self._closed:
             return False
-        me = threading.get_ident()
+        me = _get_ident()
         deeper = self._leader == me
-        if not deeper and not self._leading.acquire(blocking=False):
+        if not deeper and not self._leading.acquire(False):
             return False
         self._leader = me
         wait = self._wait_open if me == self._main else self._wait
+        acquire, release = self.lock.acquire, self.lock.release
         try:
             while gate.locked() and not self._closed:
-                with self.lock:
-                    timeout_s = self._timeout_s()
+                acquire()
+                try:
+                    timeout_s = self._timeout_s(until_us)
                     if self._wake_fds is None:  # it was closed
                         break
                     waiting = [self._wake_fds[0], *self._watched]
-                if until_us is not None:
-                    left_s = (until_us - self.now_us) / 1e6
-                    if left_s <= 0:
-                        break
-                    if timeout_s is None or left_s < timeout_s:
-                        timeout_s = left_s
+                finally:
+                    release()
+                if timeout_s is not None and timeout_s < 0:
+                    break
                 self._round(wait(waiting, timeout_s))
         finally:
             if deeper:
@@ -388,40 +406,54 @@ class RadioLoop:
         lock = self.lock
         lock.take_first()
         try:
-            self._round_by = threading.get_ident()
+            self._round_by = _get_ident()
             self._waits_until_us = 0
             watched = self._watched
             for fd in ready:
                 function = watched.get(fd)
                 if function is not None:
-                    self._call(function)
+                    try:
+                        function()
+                    except Exception as error:
+                        self._failed(error)
                 elif self._wake_fds is not None and fd == self._wake_fds[0]:
                     try:
                         os.read(fd, 4096)
                     except BlockingIOError:  # another thread has read it
                         pass
-            self._run_due()
-            self.settle()
-            afterwards, self._afterwards = self._afterwards, []
+            if self._heap:
+                self._run_due()
+            if lock.soon:
+                self.settle()
+            afterwards = self._afterwards
+            if afterwards:
+                self._afterwards = []
         finally:
             self._round_by = 0
             lock.release()
         for function in afterwards:
             self._call(function)
 
-    def _timeout_s(self) -> float | None:
-        """Return how long to wait; from now on an earlier timer wakes the thread."""
-        if self.lock.soon:
+    def _timeout_s(self, until_us: int | None = None) -> float | None:
+        """Return how long to wait; from now on an earlier timer wakes the thread.
+
+        Args:
+            until_us: no longer than until then; once it is past, a negative number is returned.
+        """
+        if self.lock.soon and (until_us is None or until_us > self.now_us):
             return 0.0
         heap = self._heap
         self._waits_until_us = 1 << 62  # first: whoever adds a timer from now on wakes the thread
         while heap and heap[0][2] is None:
             heapq.heappop(heap)
         if not heap:
-            return None
+            return None if until_us is None else _seconds(until_us - self.now_us, -1.0)
         at_us: int = heap[0][0]
         self._waits_until_us = at_us
-        return max(0.0, (at_us - self.now_us) / 1e6)
+        now_us = self.now_us
+        if until_us is not None and (until_us <= now_us or until_us < at_us):
+            return _seconds(until_us - now_us, -1.0)
+        return _seconds(at_us - now_us, 0.0)
 
     def _wait(self, waiting: list[int], timeout_s: float | None) -> list[int]:
         if max(waiting) < _SELECT_LIMIT:
@@ -446,9 +478,17 @@ class RadioLoop:
         try:
             function()
         except Exception as error:
-            if self.on_error is not None:
-                self.on_error(error)
-            else:
-                threading.excepthook(
-                    threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
-                )
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        if self.on_error is not None:
+            self.on_error(error)
+        else:
+            threading.excepthook(
+                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+            )
+
+
+def _seconds(us: int, past: float) -> float:
+    """Return a time to wait in seconds; `past` for none."""
+    return us / 1e6 if us > 0 else past

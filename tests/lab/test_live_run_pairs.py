@@ -51,7 +51,7 @@ class Part:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={key: value for key, value in os.environ.items() if not key.startswith("ESPNOW")}
+            env={key: value for key, value in os.environ.items() if not key.startswith(("ESPNOW", "PYTHONUNBUFFERED"))}
             | {"PYTHONHASHSEED": "0", "ESPNOW_ANSWER_TIMEOUT_MS": "10000"},
         )
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from espnow.errors import FrameError, LinkFull, UserError
-from espnow.frame import RATE_1M, ack, airtime_us, parse, response_rate, with_retry
-from espnow.link import Abilities, Outcome, RadioConfig, Station
+from espnow.frame import LR_RATES, RATE_1M, ack, airtime_us, parse, response_rate, with_retry
+from espnow.link import Abilities, Outcome, ProtocolBit, RadioConfig, Station
 from espnow.radio.loop import RadioLoop
 from espnow.testing import LoopRig, ManualClock, RadioChecks, Rig, VirtualRig, check_radio
 from espnow.testing.kit import CHECKS, Skip
@@ -97,7 +97,9 @@ class GoodLink:
         self.sent_anything = True
         acknowledged = False
         for link in list(self.medium.links):
-            if link is self or not link.hears(mpdu, self.config.channel) or self.medium.is_lost():
+            if link is self or not link.decodes(rate) or not link.hears(mpdu, self.config.channel):
+                continue
+            if self.medium.is_lost():
                 continue
             answers = link.answers(mpdu, self.config.channel)
             link.hand_up(mpdu, self.config.channel, rate)
@@ -132,6 +134,9 @@ class GoodLink:
 
     def is_on(self, channel: int) -> bool:
         return self.configured and self.config.receiver_on and self.config.channel == channel
+
+    def decodes(self, rate: int) -> bool:
+        return rate not in LR_RATES or bool(self.config.protocols & ProtocolBit.LR)
 
     def hears(self, mpdu: bytes, channel: int) -> bool:
         wanted = mpdu[4] & 1 or mpdu[4:10] in self.addresses or self.config.promiscuous
@@ -526,6 +531,24 @@ class KnowsOneRate(GoodLink):
 class SendsGroupsLikeUnicast(GoodLink):
     def rate_of(self, mpdu: bytes) -> int:
         return self.config.rate
+
+
+@breaks("wi_fis_own_frames_are_sent_slowly")
+class SendsAllAlike(GoodLink):
+    def rate_of(self, mpdu: bytes) -> int:
+        return self.config.group_rate if mpdu[4] & 1 else self.config.rate
+
+
+@breaks("long_range_needs_its_protocol")
+class HearsLongRangeAlways(GoodLink):
+    def decodes(self, rate: int) -> bool:
+        return True
+
+
+@breaks("long_range_needs_its_protocol")
+class HearsLongRangeNever(GoodLink):
+    def decodes(self, rate: int) -> bool:
+        return rate not in LR_RATES
 
 
 @breaks("a_frame_is_heard_once")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 
 from espnow.errors import FrameError
-from espnow.frame import BROADCAST, ESPRESSIF_OUI, MAX_V2, build, parse_ack
+from espnow.frame import BROADCAST, ESPRESSIF_OUI, LR_RATES, MAX_V2, RATE_1M, build, parse_ack
+from espnow.link import ProtocolBit
 from espnow.testing.kit.check import check, collect
-from espnow.testing.kit.stage import NOBODY, Heard, Probe, Speaker, Stage, expect, same
+from espnow.testing.kit.stage import NOBODY, Heard, Probe, Skip, Speaker, Stage, expect, same
 
 __all__ = ["CHECKS"]
 
@@ -184,6 +185,41 @@ def groups_have_a_rate_of_their_own(stage: Stage) -> None:
         stage.await_message(destination, listener)
         told = listener.heard[-1].rate
         expect(told == wanted, f"told {rate} for unicast and {group_rate} for groups, it sent one with {told}")
+
+
+@check(links=2, needs=("sends",))
+def wi_fis_own_frames_are_sent_slowly(stage: Stage) -> None:
+    """Frames that are Wi-Fi's own, such as probe requests, leave with 1 Mb/s, whatever the rate."""
+    sender = stage.probe()
+    listener = stage.probe()
+    rate = max(stage.abilities.rates)
+    sender.configure(channel=stage.channel, rate=rate, group_rate=rate)
+    request = b"\x40\x00\x00\x00" + BROADCAST + sender.address + BROADCAST + bytes(2)
+    request += b"\x00\x00\x01\x04\x82\x84\x8b\x96"  # any network; rates
+    stage.await_answers(sender, stage.send_all(sender, [request, sender.frame(BROADCAST, b"after it")]))
+    stage.await_message(b"after it", listener)
+    rates = [heard.rate for heard in listener.heard if heard.mpdu[:1] == request[:1]]
+    expect(set(rates) <= {RATE_1M}, f"told to send with rate {rate}, it sent a probe request with {rates}")
+
+
+@check()
+def long_range_needs_its_protocol(stage: Stage) -> None:
+    """A frame with a rate of long range is heard only by a radio whose protocols have it."""
+    speaker = stage.speaker()
+    listener = stage.probe()
+    rates = speaker.rates & LR_RATES
+    if not rates:
+        raise Skip("nothing can be said with a rate of long range")
+    for protocols in (ProtocolBit.B | ProtocolBit.G | ProtocolBit.N | ProtocolBit.LR, ProtocolBit.B | ProtocolBit.G):
+        listener.configure(channel=stage.channel, protocols=protocols)
+        speaker.say(speaker.frame(BROADCAST, b"far"), rate=max(rates))
+        stage.mark(speaker, listener)
+        heard = b"far" in listener.messages
+        expect(
+            heard == bool(protocols & ProtocolBit.LR),
+            f"with the protocols {protocols!r} a frame of long range was {'heard' if heard else 'not heard'}",
+        )
+        listener.heard.clear()
 
 
 @check()

@@ -444,6 +444,11 @@ class Stage:
                 f"{listener.config.channel if listener.config else None}; it heard {listener.messages[-5:]}",
             )
 
+    def missing(self, messages: set[bytes], listener: Probe) -> set[bytes]:
+        """Wait until a listener heard all of these messages, and return those that it did not."""
+        self.rig.run_until(lambda: messages <= set(listener.messages))
+        return messages - set(listener.messages)
+
     def finish(self) -> None:
         """Look whether everything that was sent was answered, and nothing went wrong behind the check's back.
 

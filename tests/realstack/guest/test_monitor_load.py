@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import statistics
 import subprocess
 import sys
 import threading
@@ -24,8 +23,9 @@ TWO = bytes.fromhex("7e0000000002")
 BOARD = bytes.fromhex("240ac4000001")
 STRANGER = bytes.fromhex("240ac4000666")
 
-FRAMES = 1500
-ROUNDS = 5
+#: Short rounds, and of each kind the fastest: whatever else the machine does takes time from some of them.
+FRAMES = 300
+ROUNDS = 20
 
 
 class Sender:
@@ -66,7 +66,7 @@ class Sender:
         return 1 / (time.perf_counter() - begin_s)
 
 
-def test_half_of_what_a_bare_socket_sends(hwsim: Hwsim, record_property: object) -> None:
+def test_half_of_what_a_bare_socket_sends(hwsim: Hwsim) -> None:
     """Against a socket that only sends, and learns nothing of what becomes of its frames."""
     radio = hwsim.plug()
     frames = [build(BROADCAST, ONE, bytes(250), seq=number & 0xFFF, random_value=number) for number in range(FRAMES)]
@@ -84,12 +84,9 @@ def test_half_of_what_a_bare_socket_sends(hwsim: Hwsim, record_property: object)
             own_rates.append(FRAMES * sender.run())
             assert sender.acknowledged == FRAMES
         assert one.radio.counts.unreported == 0
-    ratios = [own / bare for own, bare in zip(own_rates, bare_rates, strict=True)]
-    print(
-        f"bare {statistics.median(bare_rates):.0f} frames/s, monitor: {statistics.median(own_rates):.0f}, "
-        f"ratio {statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in sorted(ratios))})"
-    )
-    assert statistics.median(ratios) >= 0.5
+    bare, own = max(bare_rates), max(own_rates)
+    print(f"bare {bare:.0f} frames/s, monitor: {own:.0f} frames/s, ratio {own / bare:.2f}")
+    assert own >= bare / 2
 
 
 class BareMonitorSocket:

@@ -16,7 +16,17 @@ import pytest
 from espnow.link import Interface, Outcome, RadioConfig
 from espnow.radio import parse_name
 from espnow.radio.loop import BoardLock
-from espnow.radio.monitor import adapter, answering, device, findings, open_monitor, others, packetsocket, privileges, state
+from espnow.radio.monitor import (
+    adapter,
+    answering,
+    device,
+    findings,
+    open_monitor,
+    others,
+    packetsocket,
+    privileges,
+    state,
+)
 from espnow.radio.monitor.netlink import NetlinkError
 from espnow.radio.monitor.nl80211 import Mode, Phy, PhyChannel, WifiInterface
 from espnow.radio.monitor.radio import MonitorRadio
@@ -313,13 +323,12 @@ class Monitor:
         loop: whose time the test moves.
         station: above it.
         reports: what a person was told.
-        socket: the radio's.
-        kernel: the other end: what is injected comes out, what goes in is heard.
+        socket: the radio's that sends.
+        kernels: the other ends: what is injected comes out of the first, what goes in is heard or is a report.
     """
 
     radio: MonitorRadio
     socket: FakeSocket
-    kernel: socket.socket
 
     def __init__(self, system: System, monkeypatch: pytest.MonkeyPatch) -> None:
         self.system = system
@@ -327,6 +336,7 @@ class Monitor:
         self.station = FakeStation()
         self.reports: list[str] = []
         self._ends: list[socket.socket] = []
+        self.kernels: list[socket.socket] = []
         monkeypatch.setattr(packetsocket.socket, "socket", self._make_socket)
 
     def _make_socket(self, family: int = -1, kind: int = -1, *more: Any, **named: Any) -> Any:
@@ -334,12 +344,17 @@ class Monitor:
             return self._real(family, kind, *more, **named)
         if self.system.forbidden:
             raise PermissionError(errno.EPERM, "Operation not permitted")
-        own, self.kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        for end in (own, self.kernel):
+        own, kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        for end in (own, kernel):
             end.setblocking(False)
             self._ends.append(end)
-        self.socket = FakeSocket(own)
-        return self.socket
+        if len(self.kernels) == 2:
+            self.kernels.clear()
+        self.kernels.append(kernel)
+        made = FakeSocket(own)
+        if len(self.kernels) == 1:
+            self.socket = made
+        return made
 
     _real = socket.socket
 
@@ -362,14 +377,15 @@ class Monitor:
         found = []
         while True:
             try:
-                found.append(self.kernel.recv(4096))
+                found.append(self.kernels[0].recv(4096))
             except BlockingIOError:
                 return found
 
     def put(self, *packets: bytes) -> None:
         """Let the kernel hand packets over, and the radio read them."""
         for packet in packets:
-            self.kernel.send(packet)
+            for kernel in self.kernels:
+                kernel.send(packet)
         self.loop.turn()
 
     def close(self) -> None:

@@ -208,7 +208,7 @@ def reported(monitor: Any, packet: bytes, *, failed: bool) -> None:
     told = radiotap.parse(packet)
     assert told.data_retries is not None
     head = bytes.fromhex("00000d00048002000200") + bytes((int(failed), 0, told.data_retries if failed else 0))
-    monitor.kernel.send(head + packet[told.length :])
+    monitor.kernels[0].send(head + packet[told.length :])
 
 
 def is_group(packet: bytes) -> bool:

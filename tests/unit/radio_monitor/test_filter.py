@@ -30,6 +30,7 @@ wanteds = st.builds(
     Wanted,
     addresses=st.sampled_from([(), (OWN,), (OWN, SECOND)]),
     receiving=st.booleans(),
+    reports=st.booleans(),
     others=st.booleans(),
     acknowledgements=st.booleans(),
     beacons=st.booleans(),
@@ -90,7 +91,7 @@ def passes(wanted: Wanted, packet: bytes) -> int:
     length = packet[2] | packet[3] << 8
     frame = packet[length:]
     if packet[5] & 0x80:
-        if len(frame) < 16 or frame[10:16] not in wanted.addresses:
+        if not wanted.reports or len(frame) < 16 or frame[10:16] not in wanted.addresses:
             return 0
         return min(length + REPORT_BYTES, len(packet))
     return len(packet) if wanted.receiving and frame and takes(wanted, frame) else 0

@@ -74,7 +74,8 @@ class Wanted:
     Attributes:
         addresses: whose frames: ESP-NOW's to these and to groups, Wi-Fi's answers to these, reports about frames
             from these; none for nothing but `others`.
-        receiving: False: reports only.
+        receiving: frames that are heard; without it nothing but reports.
+        reports: reports about frames that were sent.
         others: also action frames for others, and all acknowledgements.
         acknowledgements: also those to the addresses.
         beacons: also beacons.
@@ -82,6 +83,7 @@ class Wanted:
 
     addresses: tuple[bytes, ...] = ()
     receiving: bool = True
+    reports: bool = True
     others: bool = False
     acknowledgements: bool = False
     beacons: bool = False
@@ -152,7 +154,7 @@ def build_filter(wanted: Wanted) -> list[Instruction]:
     code.do(_TO_X)
     # Reports have the field TX flags, bit 15 of the present word, and received frames do not.
     code.do(_LOAD_BYTE, 5)
-    code.jump(_JUMP_SET, 0x80, "report", "" if wanted.receiving else "drop")
+    code.jump(_JUMP_SET, 0x80, "report" if wanted.reports else "drop", "" if wanted.receiving else "drop")
     if wanted.receiving:
         _receive(code, wanted)
     code.label("report")

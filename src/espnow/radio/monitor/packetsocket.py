@@ -1,10 +1,11 @@
-"""A packet socket on a monitor interface: sends what is put before and into a frame, gets what its filter lets pass.
+"""Packet sockets on a monitor interface: one hears, one sends and gets the reports of what was sent.
 
 Rules:
 
-- It is bound to 802.2 frames (ETH_P_802_2): those are what a monitor interface hears, and the reports of what was sent
-  through it; copies of what is being sent are not (measured on kernels 6.1 and 6.12).
-- It never waits. An error that it has is raised once, from `take` or `send`.
+- They are bound to 802.2 frames (ETH_P_802_2): those are what a monitor interface hears, and the reports of what was
+  sent through it; copies of what is being sent are not (measured on kernels 6.1 and 6.12).
+- Reports come on a socket of their own, so that no crowd of frames on the air can drive them out.
+- Nothing here waits. An error that a socket has is raised once, when it is read or sent to.
 """
 
 from __future__ import annotations
@@ -17,11 +18,26 @@ from espnow.radio.monitor import privileges
 from espnow.radio.monitor.filter import Wanted, attach, build_filter
 from espnow.radio.monitor.ring import open_packets
 
-__all__ = ["PacketSocket"]
+__all__ = ["PacketSocket", "open_hearing", "open_sending"]
 
 _PROTOCOL = 0x0004
 _RECEIVE_BUFFER_FORCE = 33
 _RECEIVE_BUFFER = 1 << 20
+
+#: Frames that may wait until the program has time, and room for one, which holds ESP-NOW's longest.
+_HEARING = 2048, 2048
+#: The same for reports, of which no more are there than frames are on their way; others' may come between.
+_SENDING = 256, 512
+
+
+def open_sending(name: str) -> PacketSocket:
+    """Open the socket that sends and gets reports (`PacketSocket`)."""
+    return PacketSocket(name, *_SENDING)
+
+
+def open_hearing(name: str) -> PacketSocket:
+    """Open the socket that hears (`PacketSocket`)."""
+    return PacketSocket(name, *_HEARING)
 
 
 class PacketSocket:
@@ -33,7 +49,7 @@ class PacketSocket:
         wanted: what it lets pass.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, slots: int, slot: int) -> None:
         """Open one that gets nothing yet.
 
         Raises:
@@ -46,10 +62,10 @@ class PacketSocket:
         except PermissionError:
             needed = privileges.advice(privileges.NET_RAW)
             raise UserError(f"{name}: frames cannot be sent and received: {needed}") from None
-        self.wanted = Wanted(receiving=False)
+        self.wanted = Wanted(receiving=False, reports=False)
         try:
             attach(opened, build_filter(self.wanted))
-            self._packets = open_packets(opened)
+            self._packets = open_packets(opened, slots, slot)
             try:
                 opened.setsockopt(socket.SOL_SOCKET, _RECEIVE_BUFFER_FORCE, _RECEIVE_BUFFER)
             except OSError:  # beyond the system's limit, which needs CAP_NET_ADMIN
@@ -68,8 +84,9 @@ class PacketSocket:
 
     def let_pass(self, wanted: Wanted) -> None:
         """Get this from now on, and nothing else; what waits already still comes."""
-        attach(self._socket, build_filter(wanted))
-        self.wanted = wanted
+        if wanted != self.wanted:
+            attach(self._socket, build_filter(wanted))
+            self.wanted = wanted
 
     def close(self) -> None:
         """Close it."""

@@ -33,9 +33,10 @@ from espnow.radio.loop import RadioLoop
 from espnow.radio.monitor.adapter import Adapter
 from espnow.radio.monitor.counts import Counts
 from espnow.radio.monitor.filter import Wanted
+from espnow.radio.monitor.hearing import ACK, read_packet
 from espnow.radio.monitor.injection import MAX_HEADER, header, sendable_rates
-from espnow.radio.monitor.packetsocket import PacketSocket
-from espnow.radio.monitor.ring import KEY, REPORT
+from espnow.radio.monitor.packetsocket import PacketSocket, open_hearing, open_sending
+from espnow.radio.monitor.ring import KEY
 
 __all__ = ["MonitorRadio"]
 
@@ -43,12 +44,7 @@ __all__ = ["MonitorRadio"]
 _GONE = (errno.ENETDOWN, errno.ENXIO, errno.ENODEV)
 
 _ACTION = 0xD0
-_ACK = 0xD4
-_REFLECTED = 0xFF
-_PROTECTED = 0x40
 _HEADER_LENGTH = 24
-_ACK_LENGTH = 10
-_FCS_LENGTH = 4
 _MAX_MPDU = 2304
 
 _ACKNOWLEDGED = Outcome.ACKNOWLEDGED  # looked up for every frame
@@ -79,10 +75,6 @@ _UNREPORTED = 4
 
 _LOOK_AGAIN_US = 500_000
 _FULL_AGAIN_US = 1_000
-
-#: How strongly a frame was heard when the driver does not tell.
-_UNTOLD_DBM = -127
-
 
 #: What a report's radiotap says: outcome and attempts.
 _Told = tuple[Outcome, int]
@@ -134,13 +126,14 @@ class MonitorRadio:
         self._silent = not answer
         self._closed = False
         self._ht = adapter.phy.ht
-        self._socket: PacketSocket | None = None
+        self._socket: PacketSocket | None = None  # sends, and gets reports
+        self._hearing: PacketSocket | None = None
         #: Hands a frame to the kernel, while nothing stands in its way; see `_transmit_with_care`.
         self._inject: Callable[[bytes], int] | None = None
         self._slow_header = self._header = self._group_header = b""
         self._longest = 0
         self._abilities = self._find_abilities()
-        self._open_socket()
+        self._open_sockets()
 
     @property
     def abilities(self) -> Abilities:
@@ -167,7 +160,7 @@ class MonitorRadio:
         self._config = config
         self._addresses = tuple(address for _, address in config.addresses)
         self._make_headers()
-        self._set_filter()
+        self._set_filters()
         if self._silent and self._addresses and config.receiver_on and not config.promiscuous:
             self._silent = False
             self._report(
@@ -229,41 +222,52 @@ class MonitorRadio:
         self._queue.clear()
         self._in_flight.clear()
         self._refused.clear()
-        self._close_socket()
+        self._close_sockets()
         self.adapter.close()
 
     # The socket.
 
-    def _open_socket(self) -> None:
-        """Open it on the interface as it is now.
+    def _open_sockets(self) -> None:
+        """Open them on the interface as it is now.
 
         Raises:
             UserError: this process must not.
             OSError: the interface is gone.
         """
-        self._socket = PacketSocket(self.adapter.name)
-        self._loop.watch(self._socket.fileno(), self._read)
-
-    def _close_socket(self) -> None:
-        self._inject = None
-        if self._socket is not None:
-            self._loop.unwatch(self._socket.fileno())
+        self._socket = open_sending(self.adapter.name)
+        try:
+            self._hearing = open_hearing(self.adapter.name)
+        except BaseException:
             self._socket.close()
             self._socket = None
+            raise
+        self._loop.watch(self._socket.fileno(), self._read_reports)
+        self._loop.watch(self._hearing.fileno(), self._read_heard)
 
-    def _set_filter(self) -> None:
+    def _close_sockets(self) -> None:
+        self._inject = None
+        for opened in (self._socket, self._hearing):
+            if opened is not None:
+                self._loop.unwatch(opened.fileno())
+                opened.close()
+        self._socket = self._hearing = None
+
+    def _set_filters(self) -> None:
         """Let the kernel hand over what the station may want, and nothing else."""
+        if self._socket is None or self._hearing is None:
+            return
         config = self._config
         wanted = Wanted(
             addresses=self._addresses,
             receiving=config.receiver_on,
+            reports=False,
             others=config.promiscuous and config.receiver_on,
             acknowledgements=self._listens,
             beacons=config.absence is not None,
         )
-        if self._socket is not None and wanted != self._socket.wanted:
-            self.adapter.hear_control(wanted.others or wanted.acknowledgements)
-            self._socket.let_pass(wanted)
+        self.adapter.hear_control(wanted.others or wanted.acknowledgements)
+        self._hearing.let_pass(wanted)
+        self._socket.let_pass(Wanted(addresses=self._addresses, receiving=False))
 
     # Sending.
 
@@ -364,13 +368,13 @@ class MonitorRadio:
         return found
 
     def _take_report(self, head: bytes, key: bytes, now_us: int) -> None:
-        """Answer the frame that a report is about.
-
-        Raises:
-            FrameError: its radiotap cannot be read.
-        """
-        outcome, attempts = self._told_by.get(head) or self._learn(head)
+        """Answer the frame that a report is about, in some unusual way."""
         found = self._find(key)
+        try:
+            outcome, attempts = self._told_by.get(head) or self._learn(head)
+        except FrameError:
+            self.counts.malformed += 1
+            return
         if found is None:
             self.counts.foreign_reports += 1
             return
@@ -432,7 +436,7 @@ class MonitorRadio:
         self._inject = None
         self._listens = listens
         self._abilities = self._find_abilities()
-        self._set_filter()
+        self._set_filters()
         if listens:
             driver = self.adapter.driver or "its driver"
             self._report(
@@ -446,36 +450,57 @@ class MonitorRadio:
             if not key[0] & 1:
                 del self._in_flight[key]
                 self.station.outcome(token, Outcome.ACKNOWLEDGED, 1, now_us)
+                self._go_on()
                 return
 
-    # Hearing.
+    # Reading.
 
-    def _read(self) -> None:
-        """Take what the kernel has."""
+    def _read_reports(self) -> None:
+        """Take reports that the kernel has."""
         opened = self._socket
-        if opened is None:
-            return
         for batch in range(_BATCHES):
-            try:
-                taken, reports = opened.take(_BATCH)
-            except OSError:
-                self._look()
-                return
-            if not taken and not reports:
-                if not batch:
-                    self._wake_idly()
-                break
-            self._idle_wakes = 0
-            now_us = self._loop.now_us
+            packets, reports = self._take_from(opened, batch)
             if reports:
-                self._take_reports(reports, now_us)
-            else:
-                self._take_packets(taken, now_us)
+                self._take_reports(reports)
+            for packet in packets:
+                at = packet[2] | packet[3] << 8  # the filter looked at these bytes, so they are there
+                self._take_report(packet[:at], packet[at + KEY.start : at + KEY.stop], self._loop.now_us)
+            self._note_reports()
             # What was answered may have led to more, which is there already where nothing takes airtime.
-            if len(taken) + len(reports) // 2 < _BATCH or self._socket is not opened:
+            if len(packets) + len(reports) // 2 < _BATCH or self._socket is not opened:
                 break
         if self._queue or self._tuning:
             self._go_on()
+
+    def _read_heard(self) -> None:
+        """Take frames that the kernel has."""
+        opened = self._hearing
+        for batch in range(_BATCHES):
+            packets, _ = self._take_from(opened, batch)
+            if not packets:
+                return
+            now_us = self._loop.now_us
+            for packet in packets:
+                self._hear(packet, now_us)
+                if self._closed:
+                    return
+            if self._hearing is not opened:
+                return
+
+    def _take_from(self, opened: PacketSocket | None, batch: int) -> tuple[Sequence[bytes], tuple[bytes, ...]]:
+        """Return what a socket has, and see to its errors."""
+        if opened is None:
+            return (), ()
+        try:
+            taken = opened.take(_BATCH)
+        except OSError:
+            self._look()
+            return (), ()
+        if taken[0] or taken[1]:
+            self._idle_wakes = 0
+        elif not batch:
+            self._wake_idly()
+        return taken
 
     def _wake_idly(self) -> None:
         """Look what is the matter with a socket that says too often that there is something, and there is nothing."""
@@ -484,51 +509,24 @@ class MonitorRadio:
             self._idle_wakes = 0
             self._look()
 
-    def _take_reports(self, parts: tuple[bytes, ...], now_us: int) -> None:
+    def _take_reports(self, parts: tuple[bytes, ...]) -> None:
         """Read reports that came as radiotap, key, radiotap, key, and so on."""
         told_by, pop, outcome = self._told_by.get, self._in_flight.pop, self.station.outcome
+        now_us = self._loop.now_us
         done = 0
         pairs = iter(parts)
         for head, key in zip(pairs, pairs, strict=True):
-            token = pop(key, None)
-            if token is None:
-                self._take_unusual_report(head, key, now_us)
+            told = told_by(head)
+            token = pop(key, None) if told is not None else None
+            if told is None or token is None:
+                self._take_report(head, key, now_us)
                 continue
             done += 1
             if key[0] & 1:
                 outcome(token, _ACKNOWLEDGED, 1, now_us)
-                continue
-            told = told_by(head)
-            if told is None:
-                try:
-                    told = self._learn(head)
-                except FrameError:
-                    told = Outcome.UNKNOWN, 1
-            outcome(token, told[0], told[1], now_us)
+            else:
+                outcome(token, told[0], told[1], now_us)
         self.counts.reports += done
-        self._note_reports()
-
-    def _take_unusual_report(self, head: bytes, key: bytes, now_us: int) -> None:
-        if not self._closed:
-            try:
-                self._take_report(head, key, now_us)
-            except FrameError:
-                self.counts.malformed += 1
-
-    def _take_packets(self, taken: Sequence[bytes], now_us: int) -> None:
-        """Read packets: reports, and frames that were heard."""
-        for packet in taken:
-            if self._closed:
-                return
-            if packet[5] & REPORT:  # the filter looked at this byte too, so it is there
-                at = packet[2] | packet[3] << 8
-                self._take_unusual_report(packet[:at], packet[at + KEY.start : at + KEY.stop], now_us)
-                continue
-            try:
-                self._hear(packet, now_us)
-            except FrameError:
-                self.counts.malformed += 1
-        self._note_reports()
 
     def _note_reports(self) -> None:
         if self.counts.reports and not self._reports_come and not self._closed:
@@ -537,32 +535,18 @@ class MonitorRadio:
 
     def _hear(self, packet: bytes, now_us: int) -> None:
         """Hand a frame up."""
-        told = radiotap.parse(packet)
-        if told.bad_fcs:
-            self.counts.bad_fcs += 1
+        heard = read_packet(packet, self.counts)
+        config = self._config
+        if heard is None or not config.receiver_on:
             return
-        mpdu = packet[told.length : -_FCS_LENGTH] if told.has_fcs else packet[told.length :]
-        if len(mpdu) < _ACK_LENGTH or len(mpdu) > _MAX_MPDU:
-            self.counts.malformed += 1
-            return
-        kind = mpdu[0]
-        if kind == _ACK:
+        mpdu, rssi_dbm, channel, rate = heard
+        if mpdu[0] == ACK:
             if self._listens and mpdu[4:10] in self._addresses:
                 self._hear_acknowledgement(now_us)
-            if not self._config.promiscuous:
+            if not config.promiscuous:
                 return
-        elif len(mpdu) < _HEADER_LENGTH:
-            self.counts.malformed += 1
-            return
-        elif kind == _ACTION and not mpdu[1] & _PROTECTED and mpdu[24:25] == b"\xff":
-            self.counts.reflected += 1
-            return
-        config = self._config
-        if not config.receiver_on:
-            return
         self.counts.frames_heard += 1
-        rssi_dbm = _UNTOLD_DBM if told.rssi_dbm is None else told.rssi_dbm
-        self.station.received(mpdu, rssi_dbm, told.channel or config.channel, told.rate or 0, now_us)
+        self.station.received(mpdu, rssi_dbm, channel or config.channel, rate, now_us)
 
     # Trouble.
 
@@ -571,7 +555,7 @@ class MonitorRadio:
         self._inject = None
         trouble = self.adapter.problem()
         if self.adapter.is_gone():
-            self._close_socket()
+            self._close_sockets()
         if trouble is not None:
             self._set_trouble(trouble)
         elif self._tuned is not None:  # it was down and is up again: nobody knows on which channel
@@ -616,18 +600,18 @@ class MonitorRadio:
         """Make the device work again, if it can; return what is wrong still."""
         adapter = self.adapter
         if adapter.is_gone():
-            self._close_socket()
+            self._close_sockets()
         trouble = adapter.find_again(self._report) if self._socket is None else adapter.problem()
         if trouble is not None:
             return trouble
         if self._socket is None:
             try:
-                self._open_socket()
+                self._open_sockets()
             except OSError as error:  # gone once more
                 return adapter.problem() or adapter.explain(error, "be used")
             except UserError as error:
                 return str(error)
             self._ht = adapter.phy.ht
             self._abilities = self._find_abilities()
-        self._set_filter()
+        self._set_filters()
         return adapter.tune(*self._tuned) if self._tuned is not None else None

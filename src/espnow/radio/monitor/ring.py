@@ -36,26 +36,24 @@ _RX_RING = 5
 _VERSION = 10
 _VERSION_2 = 1
 
-_SLOT = 4096
-_BLOCK = 16384
-_SLOTS = 512
-_SIZE = _SLOT * _SLOTS
+#: Slots a block, which the kernel allocates as a whole.
+_BLOCK_SLOTS = 8
+_LONGEST = 4096
 
 _REQUEST = Struct("=IIII")
 
 # A slot in words of four bytes: status, length, length here, where the packet begins (the low half).
-_SLOT_WORDS = _SLOT // 4
 _LENGTH = 2
 _BEGIN = 3
 _OURS = 1
-_KERNELS = memoryview(bytes(_SIZE // 4)).cast("I")
+_KERNELS = memoryview(bytes(4 * 64)).cast("I")
 
 
 @shared(maxsize=256)
-def _parts(count: int, begin: int, head: int) -> Struct:
+def _parts(count: int, slot: int, begin: int, head: int) -> Struct:
     """Return what reads the radiotap and the `KEY` of reports out of so many slots, but for the last slot's rest."""
     one = f"{begin}x{head}s{KEY.start}x{KEY.stop - KEY.start}s"
-    rest = f"{_SLOT - begin - head - KEY.stop}x"
+    rest = f"{slot - begin - head - KEY.stop}x"
     return Struct("=" + rest.join([one] * count))
 
 
@@ -89,7 +87,7 @@ class Reads:
         found: list[bytes] = []
         try:
             while len(found) < most:
-                found.append(receive(_SLOT))
+                found.append(receive(_LONGEST))
         except BlockingIOError:
             pass
         except OSError:
@@ -104,24 +102,32 @@ class Reads:
 class Ring:
     """Packets in memory that the kernel writes (PACKET_MMAP)."""
 
-    def __init__(self, packet_socket: socket.socket) -> None:
+    def __init__(self, packet_socket: socket.socket, slots: int, slot: int) -> None:
         """Make one, before the socket is bound.
+
+        Args:
+            packet_socket: its socket.
+            slots: how many packets can wait, a multiple of 64.
+            slot: room for one, in bytes, a multiple of 512; what is longer is lost.
 
         Raises:
             OSError: the kernel gives none.
         """
         self._socket = packet_socket
         packet_socket.setsockopt(_SOL_PACKET, _VERSION, _VERSION_2)
-        slots_a_block = _BLOCK // _SLOT
-        packet_socket.setsockopt(_SOL_PACKET, _RX_RING, _REQUEST.pack(_BLOCK, _SLOTS // slots_a_block, _SLOT, _SLOTS))
-        self._memory = mmap.mmap(packet_socket.fileno(), _SIZE)
+        block = slot * _BLOCK_SLOTS
+        packet_socket.setsockopt(_SOL_PACKET, _RX_RING, _REQUEST.pack(block, slots // _BLOCK_SLOTS, slot, slots))
+        self._memory = mmap.mmap(packet_socket.fileno(), slot * slots)
         self._words = memoryview(self._memory).cast("I")
+        self._slot = slot
+        self._step = slot // 4
+        self._end = slot * slots // 4
         self._at = 0  # in words
         self._fence = threading.Lock()
 
     def take(self, most: int) -> tuple[Sequence[bytes], tuple[bytes, ...]]:
         """Return packets that wait (`Packets`)."""
-        words = self._words
+        words, step = self._words, self._step
         first = self._at
         if not words[first] & _OURS:
             error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -129,39 +135,40 @@ class Ring:
                 raise OSError(error, "packet socket")
             return (), ()
         # To the end of the memory at most; what is at its begin comes with the next call.
-        last = min(first + most * _SLOT_WORDS, _SIZE // 4)
+        last = min(first + min(most, len(_KERNELS)) * step, self._end)
         ready = 0
-        for status in words[first:last:_SLOT_WORDS].tolist():
+        for status in words[first:last:step].tolist():
             if not status & _OURS:
                 break
             ready += 1
-        last = first + ready * _SLOT_WORDS
+        last = first + ready * step
         with self._fence:
             pass
-        lengths = words[first + _LENGTH : last : _SLOT_WORDS].tolist()
-        begins = words[first + _BEGIN : last : _SLOT_WORDS].tolist()
+        lengths = words[first + _LENGTH : last : step].tolist()
+        begins = words[first + _BEGIN : last : step].tolist()
         found = self._copy(first * 4, lengths, begins)
         with self._fence:
             pass
-        words[first:last:_SLOT_WORDS] = _KERNELS[:ready]
-        self._at = last % (_SIZE // 4)
+        words[first:last:step] = _KERNELS[:ready]
+        self._at = last if last < self._end else 0
         return found
 
     def _copy(self, at: int, lengths: list[int], begins: list[int]) -> tuple[Sequence[bytes], tuple[bytes, ...]]:
         """Return the packets of slots that follow one another."""
-        memory = self._memory
+        memory, slot = self._memory, self._slot
         begin = begins[0] & 0xFFFF
         if lengths == lengths[:1] * len(lengths) and begins == begins[:1] * len(begins):
             head = lengths[0] - REPORT_BYTES
             # The length that the first one's radiotap tells; another's would be known by its first bytes.
             if memory[at + begin + 2] == head and memory[at + begin + 5] & REPORT:
-                parts: tuple[bytes, ...] = _parts(len(lengths), begin, head).unpack_from(memory, at)
+                parts: tuple[bytes, ...] = _parts(len(lengths), slot, begin, head).unpack_from(memory, at)
                 return (), parts
         found = []
         for length, begin in zip(lengths, begins, strict=True):
-            packet_at = at + (begin & 0xFFFF)
-            found.append(memory[packet_at : packet_at + length])
-            at += _SLOT
+            begin &= 0xFFFF
+            if begin + length < slot:  # or it was cut
+                found.append(memory[at + begin : at + begin + length])
+            at += slot
         return found, ()
 
     def close(self) -> None:
@@ -170,9 +177,9 @@ class Ring:
         self._memory.close()
 
 
-def open_packets(packet_socket: socket.socket) -> Packets:
+def open_packets(packet_socket: socket.socket, slots: int, slot: int) -> Packets:
     """Return a ring for a socket that is not bound yet, or reads of it where the kernel gives none."""
     try:
-        return Ring(packet_socket)
+        return Ring(packet_socket, slots, slot)
     except (OSError, ValueError):
         return Reads(packet_socket)

@@ -420,7 +420,16 @@ INTERRUPTED = {
     "polling": ("while not e.any(): pass", "KeyboardInterrupt"),
     "sleep": ("time.sleep(60)", "KeyboardInterrupt"),
     "computing": ("while True: pass", "KeyboardInterrupt"),
-    "callback": ("e.irq(lambda e: (print('inside'), time.sleep(60)))\nwhile True: time.sleep(1)", "KeyboardInterrupt"),
+    "callback": (
+        """def once(e):
+    e.irq(None)
+    print('inside')
+    time.sleep(60)
+e.irq(once)
+print('armed')
+while True: time.sleep(1)""",
+        "KeyboardInterrupt",
+    ),
     "asyncio": (
         """import asyncio, aioespnow
 a = aioespnow.AIOESPNow()
@@ -440,7 +449,9 @@ def test_ctrl_c_ends_the_program(programs, peer, name):
     program = programs.code(f"print('ready')\n{source}\n")
     program.expect("ready")
     if name == "callback":
-        until(lambda: peer.send(b"\xff" * 6) and "inside" in program.lines)
+        program.expect("armed")
+        peer.send(b"\xff" * 6)
+        program.expect("inside")
     program.signal(signal.SIGINT)
     assert program.wait() == -signal.SIGINT, program.errors
     assert program.errors[-1] == last

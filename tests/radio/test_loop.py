@@ -646,8 +646,8 @@ def test_a_program_that_polls_gives_way_to_the_loop(loop):
     try:
         for _ in range(20):
             at_us = loop.now_us + 1_000
-            loop.call_at(at_us, lambda at_us=at_us: late.append(loop.now_us - at_us))
             count = len(late)
+            loop.call_at(at_us, lambda at_us=at_us: late.append(loop.now_us - at_us))
             until(lambda count=count: len(late) > count)
     finally:
         stop.set()

@@ -12,8 +12,8 @@ Rules:
 - A receiver remembers the last frame of each sender that it answered, answers a repetition again, and hands it up no
   more: it came because the answer was late.
 - What is heard is not trusted: `Counts` counts what is refused, and nothing that arrives changes more than that.
-- Where more comes than can be read, for longer than a burst lasts, each source gets the same share of what is read: a
-  flood does not keep others from being heard and answered. Nor does it take the channel (`espnow.radio.udp.channel`).
+- Where more comes than can be heard, sources take turns (`espnow.radio.udp.crowd`): a flood does not keep others from
+  being heard and answered. Nor does it take the channel (`espnow.radio.udp.channel`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from espnow.frame import ACK_LENGTH, LR_RATES, SIFS_US, ack, airtime_us, respons
 from espnow.link import Abilities, Outcome, ProtocolBit, RadioConfig, Station, Timer
 from espnow.radio.loop import RadioLoop
 from espnow.radio.udp.channel import Channel
+from espnow.radio.udp.crowd import Crowd
 from espnow.radio.udp.datagram import HEADER_LENGTH, MAX_MPDU, Kind, Malformed, pack, parse
 from espnow.radio.udp.filter import attach
 
@@ -57,12 +58,9 @@ _CATCH_UP_US = 2_000
 #: A frame's first attempt begins at the latest so long after its turn, whoever else sends.
 _PATIENCE_US = 200_000
 
-#: Datagrams that are read in one go before the program has a chance.
+#: Datagrams that are heard in one go before the program has a chance, and those that are read to let them wait.
 _BATCH = 64
-#: More of them than can be read for so long are no burst.
-_BURST_US = 50_000
-#: Datagrams that are looked at in one go then, to take as many of them from each source.
-_CROWD = 2048
+_CROWD = 1024
 
 #: Sources whose last frame is remembered.
 _REMEMBERED = 4096
@@ -114,7 +112,7 @@ class Counts:
         acks_late: acknowledgements for something else than the frame under way.
         repeated: frames that it had answered before.
         lost: what arrived and was lost on purpose.
-        crowded: datagrams that were passed over, because their source sent more than could be read.
+        crowded: datagrams for which there was no room, because their source sent more than could be heard.
         foreign: datagrams that are none of ours, or come from elsewhere.
         send_errors: datagrams that the computer did not take.
     """
@@ -216,7 +214,9 @@ class UdpRadio:
         self._ideal_us = 0
         self._rssi_dbm = 0
         self._answered: dict[tuple[str, int], tuple[int, int]] = {}
-        self._behind_since_us: int | None = None
+        self._crowd = Crowd()
+        self._is_behind = False
+        self._crowd_timer: Timer | None = None
         self._closed = False
         self._filtered_for: frozenset[bytes] | None = None
         # What the kernel does not do: find out what this radio itself sent.
@@ -255,7 +255,7 @@ class UdpRadio:
             self._wifi_frames += 1
         self._queue.append((mpdu, token))
         if self._sending is None:
-            self._begin(self._loop.now_us)
+            self._begin(self._loop.now_us if self._settings.paced else 0)
 
     def close(self) -> None:
         """Leave the group."""
@@ -267,6 +267,9 @@ class UdpRadio:
         if self._sending is not None and self._sending.timer is not None:
             self._sending.timer.cancel()
         self._sending = None
+        self._crowd.clear()
+        if self._crowd_timer is not None:
+            self._crowd_timer.cancel()
         for opened in (self._heard, self._sent):
             self._loop.unwatch(opened.fileno())
             opened.close()
@@ -274,7 +277,7 @@ class UdpRadio:
     # Sending.
 
     def _begin(self, ideal_us: int) -> None:
-        """Take the next frame in hand; `ideal_us` is when its turn came."""
+        """Take the next frame in hand; `ideal_us` is when its turn came, of no interest unless paced."""
         mpdu, token = self._queue.popleft()
         if mpdu[0] != _ACTION:
             self._wifi_frames -= 1
@@ -372,7 +375,7 @@ class UdpRadio:
         self._sending = None
         now_us = self._loop.now_us
         if self._queue:
-            self._begin(sending.end_us if self._settings.paced else now_us)
+            self._begin(sending.end_us)
         self.station.outcome(sending.token, outcome, sending.attempt, now_us)
 
     def _send(self, kind: int, rate: int, attempt: int, number: int, mpdu: bytes, to: tuple[str, int]) -> None:
@@ -408,9 +411,8 @@ class UdpRadio:
 
     def _read_group(self) -> None:
         """Take what was sent to the group."""
-        behind_us = self._behind_since_us
-        if behind_us is not None and self._loop.now_us - behind_us > _BURST_US:
-            self._read_fairly()
+        if self._is_behind:
+            self._read_crowd()
             return
         receive = self._heard.recvfrom
         own = self._own
@@ -418,7 +420,6 @@ class UdpRadio:
             try:
                 datagram, source = receive(_LONGEST)
             except BlockingIOError:
-                self._behind_since_us = None
                 return
             except OSError:  # such as ENETDOWN: the next one may come
                 self.counts.foreign += 1
@@ -427,40 +428,37 @@ class UdpRadio:
                 self._hear(datagram, source)
                 if self._closed:
                     return
-        if behind_us is None:
-            self._behind_since_us = self._loop.now_us
+        self._is_behind = True
 
-    def _read_fairly(self) -> None:
-        """Look at more datagrams than there is time for, and take as many of each source."""
+    def _read_crowd(self) -> None:
+        """Let wait what was sent to the group, so that sources can take turns."""
         receive = self._heard.recvfrom
-        waiting: dict[tuple[str, int], list[bytes]] = {}
-        count = 0
+        own = self._own
         for _ in range(_CROWD):
             try:
                 datagram, source = receive(_LONGEST)
             except BlockingIOError:
-                self._behind_since_us = None
                 break
             except OSError:
                 self.counts.foreign += 1
                 continue
-            count += 1
-            queue = waiting.setdefault(source, [])
-            if len(queue) < _BATCH:
-                queue.append(datagram)
-        sources = list(waiting)
-        if len(sources) > _BATCH:
-            sources = self._random.sample(sources, _BATCH)
-        share = max(1, _BATCH // max(1, len(sources)))
-        own = self._own
-        for source in sources:
-            for datagram in waiting[source][:share]:
-                count -= 1
-                if datagram[12:20] != own:
-                    self._hear(datagram, source)
-                    if self._closed:
-                        return
-        self.counts.crowded += count
+            if datagram[12:20] != own and not self._crowd.add(datagram, source):
+                self.counts.crowded += 1
+        if self._crowd_timer is None:
+            self._crowd_timer = self._loop.call_at(self._loop.now_us, self._hear_crowd)
+
+    def _hear_crowd(self) -> None:
+        """Take some of what waits."""
+        self._crowd_timer = None
+        crowd = self._crowd
+        for _ in range(min(_BATCH, len(crowd))):
+            self._hear(*crowd.take())
+            if self._closed:
+                return
+        if crowd:
+            self._crowd_timer = self._loop.call_at(self._loop.now_us, self._hear_crowd)
+        else:
+            self._is_behind = False
 
     def _hear(self, datagram: bytes, source: tuple[str, int]) -> None:
         """Take a datagram of the group."""
@@ -564,7 +562,7 @@ class UdpRadio:
         sending.acknowledged = True
         if sending.timer is not None:
             sending.timer.cancel()
-        if sending.end_us <= self._loop.now_us:
+        if not self._settings.paced or sending.end_us <= self._loop.now_us:
             self._finish(sending, Outcome.ACKNOWLEDGED)
         else:
             sending.timer = self._loop.call_at(sending.end_us, lambda: self._finish(sending, Outcome.ACKNOWLEDGED))

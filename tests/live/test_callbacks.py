@@ -466,32 +466,28 @@ import os, random, signal, threading
 from espnow import live
 board = live.board()
 chance = random.Random(5)
-going = True
+armed = threading.Semaphore(0)
 
 def interrupt():
-    while going:
+    for _ in range(400):
+        armed.acquire()
         time.sleep(chance.random() * 0.002)
         os.kill(os.getpid(), signal.SIGINT)
 
 bomber = threading.Thread(target=interrupt)
 calls = (lambda: e.send(b, b'x'), e.any, lambda: e.recv(1), lambda: e.recv(0), lambda: e.send(b, b'x', False))
-caught = 0
 bomber.start()
-while caught < 400:
-    call = calls[caught % len(calls)]
+for number in range(400):
+    call = calls[number % len(calls)]
     try:
+        armed.release()
         while True:
             call()
     except KeyboardInterrupt:
-        caught += 1
-        assert not board.lock.is_owned()
-        assert not board.lock.shut
-going = False
-try:
-    bomber.join()
-    time.sleep(0.05)
-except KeyboardInterrupt:
-    bomber.join()
+        pass
+    assert not board.lock.is_owned()
+    assert not board.lock.shut
+bomber.join()
 assert not board._cpu._waiting
 print('sent', e.send(b, b'at last'))
 print('ready')

@@ -101,7 +101,7 @@ def test_never_early(loop):
 
 def test_cancelled_timers_are_not_called(loop):
     seen = []
-    at_us = loop.now_us + 2_000
+    at_us = loop.now_us + 200_000
     cancelled = [loop.call_at(at_us, lambda: seen.append("no")) for _ in range(3)]
     loop.call_at(at_us + 1, lambda: seen.append("yes"))
     for timer in cancelled:
@@ -511,7 +511,7 @@ def test_close_joins_and_nothing_is_called_afterwards(errors, pair):
     loop.on_error = errors.append
     seen = []
     loop.watch(one.fileno(), lambda: seen.append(1))
-    loop.call_at(loop.now_us + 3_000, lambda: seen.append(2))
+    loop.call_at(loop.now_us + 60_000_000, lambda: seen.append(2))
     thread = loop._thread
     loop.close()
     assert not thread.is_alive()

@@ -29,8 +29,8 @@ from kernel import sockets_of
 
 HERE = Path(__file__).parent
 GROUP = "239.24.254.53"
-#: So much the victim's socket may hold before a gentle stranger waits.
-GENTLE = 1 << 20
+#: So much the sockets of the two may hold before a gentle stranger waits.
+GENTLE = 1 << 18
 #: How much more memory the victim may have than when its tables and its ring were full.
 GROWTH_KB = 2048
 #: What an entry of ``peers_table`` takes: MicroPython's has one for each sender of a message that was read.
@@ -70,10 +70,10 @@ class Node:
 class Attack:
     """Sends the datagrams of strangers, and keeps account of them."""
 
-    def __init__(self, seed: int, victim: Node, port: int) -> None:
+    def __init__(self, seed: int, victim: Node, peer: Node, port: int) -> None:
         self.sent: collections.Counter[str] = collections.Counter()
         self.refused = 0
-        self._victim = victim
+        self._nodes = (victim, peer)
         self._port = port
         addresses = tuple(bytes.fromhex(address) for address in victim.hello["addresses"])
         self._channel = victim.hello["channel"]
@@ -135,8 +135,9 @@ class Attack:
                     self._answers_at = source
 
     def _wait_for_room(self) -> None:
-        while sockets_of(self._victim.process.pid, self._port)[0] > GENTLE:
-            select.select((), (), (), 0.002)
+        for node in self._nodes:
+            while sockets_of(node.process.pid, self._port)[0] > GENTLE:
+                select.select((), (), (), 0.002)
 
 
 def attack(
@@ -147,7 +148,7 @@ def attack(
     Args:
         datagrams: how many.
         seed: which.
-        gentle: wait while the victim has much to read.
+        gentle: wait while the two have much to read.
         settings: of the nodes' radios.
         answer_ms: how long a send of theirs waits for its radio.
     """
@@ -156,7 +157,7 @@ def attack(
     peer = strangers = None
     try:
         peer = Node(port, settings, answer_ms, "peer", victim.hello["addresses"][0])
-        strangers = Attack(seed, victim, port)
+        strangers = Attack(seed, victim, peer, port)
         time.sleep(0.3)  # the peer is heard before, and learned from
         took_s = strangers.run(datagrams, gentle)
         time.sleep(0.5)
@@ -220,7 +221,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datagrams", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--gentle", action="store_true", help="wait while the victim has much to read")
+    parser.add_argument("--gentle", action="store_true", help="wait while the two have much to read")
     parser.add_argument("--settings", default="", help="of the nodes' radios, such as ?pace=off")
     arguments = parser.parse_args()
     figures, problems = attack(

@@ -515,9 +515,12 @@ def test_a_handler_of_the_programs_own_for_ctrl_c_stays(fresh):
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("doing", ["e.recv(-1)", "time.sleep(60)", "while True: pass", "while True: e.send(b, 'x')"])
+@pytest.mark.parametrize("doing", ["e.recv(-1)", "time.sleep(60)", "while True: pass"])
 def test_a_handler_of_a_signal_may_send_and_receive(programs, peer, doing):
-    """It may come while the main thread does the loop's work, and waits then a second time."""
+    """It may come while the main thread does the loop's work, and waits then a second time.
+
+    In the midst of a step of the board it must not: that is not known before.
+    """
     program = programs.code(
         "import signal\n"
         "def bye(*_):\n    outcome = [e.send(b, f'bye {n}') for n in range(5)]\n    print(outcome, e.recv(20))\n"
@@ -528,6 +531,19 @@ def test_a_handler_of_a_signal_may_send_and_receive(programs, peer, doing):
     program.signal(signal.SIGTERM)
     assert program.finish()[-1] == "[True, True, True, True, True] (None, None)"
     assert peer.messages[-5:] == [f"bye {number}".encode() for number in range(5)]
+
+
+@pytest.mark.parametrize("doing", ["e.recv(-1)", "while True: e.send(b, 'x')", "while not e.any(): pass"])
+def test_another_signal_can_be_taken_as_ctrl_c_is(programs, peer, doing):
+    """As the page says: in order, so that the program can still send."""
+    program = programs.code(
+        "import signal\nsignal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))\n"
+        f"try:\n    print('ready')\n    while True:\n        {doing}\nexcept KeyboardInterrupt:\n    print(e.send(b, 'bye'))\n"
+    )
+    program.expect("ready")
+    program.signal(signal.SIGTERM)
+    assert program.finish()[-1] == "True"
+    until(lambda: peer.messages[-1:] == [b"bye"])
 
 
 def test_asyncio_is_interrupted_between_two_of_its_callbacks(programs):

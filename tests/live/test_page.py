@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,23 @@ def test_asyncio(programs, peer):
     assert running.finish() == ["heard b'end'"]
 
 
+def test_an_end_in_order(programs, peer):
+    running = programs.file(program("import signal"))
+    until(lambda: _takes_the_signal(running.pid))
+    running.signal(signal.SIGTERM)
+    running.finish()
+    until(lambda: peer.messages == [b"bye"])
+
+
+def _takes_the_signal(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(re.search(r"^SigCgt:\s+(\w+)$", status, re.MULTILINE)[1], 16)
+    return caught >> (signal.SIGTERM - 1) & 1
+
+
 def test_every_program_is_run_here():
     marks = [("heard", "add_peer(mac)"), ('"one", "two", "three"',), ("espnow.radio.use",), ("import select",)]
-    assert {program(*some) for some in [*marks, ("import asyncio",)]} == set(PROGRAMS)
+    assert {program(*some) for some in [*marks, ("import asyncio",), ("import signal",)]} == set(PROGRAMS)
 
 
 ROWS = [

@@ -63,12 +63,14 @@ class Machine:
     Attributes:
         kernel: its series.
         tests: what the guest told, by the tests' names.
+        unavailable: why there was no machine, or empty.
         trouble: why the run did not come to its end, or empty.
         output: what was printed in it.
     """
 
     kernel: str
     tests: dict[str, GuestTest] = field(default_factory=dict)
+    unavailable: str = ""
     trouble: str = ""
     output: str = ""
 
@@ -91,7 +93,7 @@ class Machine:
                 timeout_s=MACHINE_S,
             )
         except vm.Unavailable as error:
-            self.trouble = str(error)
+            self.unavailable = str(error)
             return
         except vm.VmError as error:
             self.trouble, self.output = str(error), error.output

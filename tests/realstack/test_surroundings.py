@@ -84,7 +84,7 @@ def test_a_report_cut_anywhere_is_read() -> None:
 )
 def test_verdicts(told: list[tuple[str, str, str | None]], trouble: str, outcome: str, words: str) -> None:
     tests = guests.read_report(report(*told))
-    verdict = guests.judge(guests.Machine("6.12", tests, trouble, "all that it printed"), "test_a.py")
+    verdict = guests.judge(guests.Machine("6.12", tests, trouble=trouble, output="all that it printed"), "test_a.py")
     assert verdict.outcome == outcome
     assert words in verdict.text
 

@@ -18,6 +18,10 @@ from Crypto.Cipher._mode_ccm import CcmMode
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # scapy's about what it imports
+    from scapy.config import conf
+
+    # Nobody here asks for routes, and an emulated processor takes seconds to find them.
+    conf.route_autoload = conf.route6_autoload = False
     from scapy.fields import (
         BitField,
         ByteField,

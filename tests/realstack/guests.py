@@ -82,7 +82,17 @@ class Machine:
             job: an empty directory.
             options: more of pytest's.
         """
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--timeout={TEST_S}", *options]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--continue-on-collection-errors",
+            f"--timeout={TEST_S}",
+            *options,
+        ]
         report = job / "report"
         try:
             finished = vm.run(

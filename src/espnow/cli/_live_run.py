@@ -48,7 +48,7 @@ __all__ = ["LiveProgram", "run_live"]
 _LAST_FRAMES_US = 500_000
 
 #: While a program computes, the thread of the radio waits at most so long for its turn.
-_SWITCH_INTERVAL_S = 0.001
+_SWITCH_INTERVAL_S = 0.0005
 
 #: The beginning of a board's calendar, 2000-01-01 UTC, in seconds since 1970.
 _EPOCH_S = 946_684_800

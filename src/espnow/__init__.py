@@ -6,6 +6,8 @@ is imported or started until one is used. `espnow.lab` runs programs on emulated
 
 from __future__ import annotations
 
+import atexit
+import sys
 from typing import Any
 
 #: MicroPython's documented names, each made on first use.
@@ -33,3 +35,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _close() -> None:
+    """Close the process's board, if there is one."""
+    live = sys.modules.get("espnow.live")
+    if live is not None:
+        live.close()
+
+
+# Here, and not where the board is made: what the program registers between the two runs before it, and can still send.
+atexit.register(_close)

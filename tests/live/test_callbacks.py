@@ -345,6 +345,28 @@ def test_the_signal_of_somebody_else_harms_nothing(own, peer, heard):
     until(lambda: len(heard) == 5)
 
 
+def test_a_signal_that_was_missed_is_sent_again(own, peer, heard, monkeypatch):
+    """Python looks for signals before it begins to sleep; one that comes between the two is not seen."""
+    sent = []
+    real = signal.pthread_kill
+
+    def kill(thread, number):
+        sent.append(number)
+        if len(sent) > 3:
+            real(thread, number)
+
+    monkeypatch.setattr(signal, "pthread_kill", kill)
+    own.e.irq(heard.read)
+    peer.send(own.mac, b"hello")
+    begin = time.monotonic()
+    time.sleep(1)
+    assert heard == [b"hello"]
+    assert heard.times[0] - begin < 0.9
+    assert sent[:4] == [signal.SIGURG] * 4
+    peer.send(own.mac, b"again")
+    until(lambda: len(heard) == 2)
+
+
 def test_handlers_are_put_back(fresh):
     before = signal.getsignal(signal.SIGURG), signal.getsignal(signal.SIGINT)
     live.board()
@@ -538,7 +560,8 @@ def test_another_signal_can_be_taken_as_ctrl_c_is(programs, peer, doing):
     """As the page says: in order, so that the program can still send."""
     program = programs.code(
         "import signal\nsignal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))\n"
-        f"try:\n    print('ready')\n    while True:\n        {doing}\nexcept KeyboardInterrupt:\n    print(e.send(b, 'bye'))\n"
+        f"try:\n    print('ready')\n    while True:\n        {doing}\n"
+        "except KeyboardInterrupt:\n    print(e.send(b, 'bye'))\n"
     )
     program.expect("ready")
     program.signal(signal.SIGTERM)
@@ -559,9 +582,21 @@ def test_asyncio_is_interrupted_between_two_of_its_callbacks(programs):
     assert program.finish() == ["ready", "cancelled", "interrupted", "True"]
 
 
-def test_asyncio_that_computes_is_interrupted_by_the_second(programs):
+def test_a_task_of_asyncio_that_computes_is_interrupted_at_once(programs):
     program = programs.code(
         "import asyncio\nasync def main():\n    print('ready')\n    while True:\n        pass\n"
+        "try:\n    asyncio.run(main())\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
+    )
+    program.expect("ready")
+    program.signal(signal.SIGINT)
+    assert program.wait() == 0
+    assert program.lines == ["ready", "interrupted"]
+
+
+def test_a_callback_of_asyncio_that_computes_is_interrupted_by_the_second(programs):
+    program = programs.code(
+        "import asyncio\ndef compute():\n    print('ready')\n    while True:\n        pass\n"
+        "async def main():\n    asyncio.get_running_loop().call_soon(compute)\n    await asyncio.sleep(60)\n"
         "try:\n    asyncio.run(main())\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
     )
     program.expect("ready")

@@ -12,6 +12,8 @@ import pytest
 import espnow
 from espnow import live
 
+from .conftest import START
+
 MANY = "for number in range(20):\n    e.send(b, f'last {number}', False)\n"
 
 ENDS = {
@@ -24,6 +26,7 @@ ENDS = {
         0,
     ),
     "with an irq": ("e.irq(lambda e: None)\n", 0),
+    "in a callback of atexit of before its first use": ("", 0),
     "in a callback of atexit": ("import atexit\natexit.register(lambda: e.send(b, 'at exit', False))\n", 0),
 }
 
@@ -37,7 +40,12 @@ def held_addresses():
 @pytest.mark.parametrize("name", ENDS)
 def test_what_was_sent_just_before_the_end_goes_out(programs, peer, name):
     source, code = ENDS[name]
-    program = programs.code(MANY + source)
+    if name.endswith("first use"):
+        program = programs.file(
+            "import atexit, espnow\natexit.register(lambda: exec(MANY))\n" + f"MANY = {MANY!r}\n" + START
+        )
+    else:
+        program = programs.code(MANY + source)
     assert program.wait() == code
     expected = [f"last {number}".encode() for number in range(20)]
     assert peer.messages == ([*expected, b"at exit"] if "atexit" in source else expected)

@@ -15,7 +15,6 @@ Rules:
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import random
@@ -136,7 +135,7 @@ def _begin() -> None:
     take_choice(True)
     if sys.getswitchinterval() == _USUAL_SWITCH_S:
         sys.setswitchinterval(_SWITCH_S)
-    _at_the_end()
+    _leave_to_parents()
     processes = sys.modules.get("multiprocessing.process")
     if processes is not None and processes.parent_process() is not None:
         # Its processes may end without `atexit`, and have a way of their own.
@@ -146,9 +145,8 @@ def _begin() -> None:
 
 
 @functools.cache
-def _at_the_end() -> None:
-    """Let `close` be called when the interpreter ends, and boards be left behind by forks."""
-    atexit.register(close)
+def _leave_to_parents() -> None:
+    """Let boards be left behind by forks."""
     os.register_at_fork(after_in_child=_forget)
 
 

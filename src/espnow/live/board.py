@@ -71,7 +71,7 @@ class LiveBoard(Board):
             first_channel=first_channel,
         )
         self.lock = loop.lock
-        self._interruption = Interruption(loop.lock, self.run_callbacks)
+        self._interruption = Interruption(loop, self.run_callbacks)
         self._interruption.install()
         cpu.before_wait = self._before_wait
         loop.lock.on_left = self._lock_left
@@ -91,6 +91,7 @@ class LiveBoard(Board):
         taken = super().schedule(function, argument)
         if taken and not self._cpu.main_waits:
             self.loop.afterwards(self._interruption.request)
+            self._interruption.insist()
         return taken
 
     def run_callbacks(self) -> None:

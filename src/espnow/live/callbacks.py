@@ -9,12 +9,13 @@ Rules:
 
 - The handler never runs callbacks while the main thread holds the board's lock, or is on its way there
   (`BoardLock.shut`): it leaves a note, and they run when the lock is free, or before the thread waits.
-- One signal is under way at a time.
+- One signal is under way at a time. It is sent again until the handler has run: one that comes when the main thread is
+  just about to sleep or to read, and has looked for signals already, would be seen only at the end of that.
 - A handler that the program had installed is called, too.
 - Where no handler could be installed, because the board was first used outside the main thread, callbacks run inside
   calls of the main thread only, until that arms one itself.
 - Ctrl-C is KeyboardInterrupt as ever, but not inside the board's own steps: there it waits for their end, or for the
-  place where they wait. In a loop of asyncio it comes between two of its callbacks; the second at once. All this
+  place where they wait. In a loop of asyncio it comes in a task, or between two callbacks; the second at once. All this
   only where Python's own handler of SIGINT was installed.
 """
 
@@ -27,9 +28,13 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from espnow.radio.loop import BoardLock
+from espnow.radio.loop import RadioLoop
 
 __all__ = ["Interruption"]
+
+#: When a signal is sent again whose handler has not run, and how long one waits at most from one to the next.
+_AGAIN_US = 2_000
+_MOST_US = 64_000
 
 
 class Interruption:
@@ -39,17 +44,19 @@ class Interruption:
         installed: whether the handler is.
     """
 
-    def __init__(self, lock: BoardLock, run: Callable[[], None]) -> None:
+    def __init__(self, loop: RadioLoop, run: Callable[[], None]) -> None:
         """Make one that is not installed.
 
         Args:
-            lock: that the main thread must not hold while it runs.
+            loop: has the lock that the main thread must not hold while it runs.
             run: what runs on the main thread.
         """
         self.installed = False
-        self._lock = lock
+        self._loop = loop
+        self._lock = loop.lock
         self._run = run
         self._under_way = False
+        self._again_us = 0  # how long it is waited until the signal is sent again; 0 while nobody waits
         self._previous: Any = None
         self._number: int | None = getattr(signal, "SIGURG", None)
         self._main = threading.main_thread().ident
@@ -81,6 +88,22 @@ class Interruption:
             return
         self._under_way = True
         signal.pthread_kill(self._main, self._number)
+
+    def insist(self) -> None:
+        """See to it that what was requested is run; the caller holds the lock."""
+        if not self._again_us and self.installed:
+            self._again_us = _AGAIN_US
+            self._loop.call_at(self._loop.now_us + _AGAIN_US, self._request_again)
+
+    def _request_again(self) -> None:
+        if not self._under_way or not self.installed:
+            self._again_us = 0
+            return
+        assert self._main is not None
+        assert self._number is not None
+        signal.pthread_kill(self._main, self._number)
+        self._again_us = min(2 * self._again_us, _MOST_US)
+        self._loop.call_at(self._loop.now_us + self._again_us, self._request_again)
 
     def run_deferred(self) -> None:
         """Run what could not run when a signal came; on the main thread, without the lock.
@@ -126,7 +149,8 @@ class Interruption:
         if self._told_asyncio is not None:
             self._told_asyncio.cancel()  # it was the first, and did not come through
             self._told_asyncio = None
-        elif running is not None:
+        elif running is not None and sys.modules["asyncio"].current_task(running) is None:
+            # The loop waits, or does something of its own.
             self._told_asyncio = running.call_soon_threadsafe(self._raise_in_asyncio)
             return
         signal.default_int_handler(number, frame)

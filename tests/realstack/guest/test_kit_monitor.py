@@ -1,8 +1,8 @@
 """The radio of Linux's monitor mode passes the checks that any radio must pass.
 
-Twice: as it is, where nobody acknowledges what is sent to it, and with the acknowledging option. The kernel's own air
-carries the frames, but for the checks that it cannot serve. The adapters stay plugged in from test to test, as a
-person's do: each finds them as the one before left them.
+As it is, where nobody acknowledges what is sent to it, and with the acknowledging option, as far as that makes a
+difference. The kernel's own air carries the frames, but for the checks that it cannot serve. The adapters stay plugged
+in from test to test, as a person's do: each finds them as the one before left them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,24 @@ from espnow.radio import open_radio
 from espnow.radio.loop import RadioLoop
 from espnow.radio.monitor import MonitorRadio
 from espnow.testing import LoopRig, OpenLink, RadioChecks, Rig
+from espnow.testing.kit import Check
 
-#: The kernel's own air makes no second try, and loses nothing; the medium has no HT rates.
-_NEED_MEDIUM = {"it_tries_as_often_as_it_is_told", "accounts_hold_when_frames_are_lost"}
+#: The kernel's own air makes no second try, loses nothing, and on 6.1 passes frames of other channels (measured); the
+#: medium has no HT rates.
+_NEED_MEDIUM = {
+    "accounts_hold_when_frames_are_lost",
+    "it_tries_as_often_as_it_is_told",
+    "other_channels_are_not_heard",
+}
+
+#: Besides those of acknowledgements: where access points of the radio's own stand between it and its adapter.
+_OTHER_WITH_ACCESS_POINTS = {
+    "closing_gives_everything_back",
+    "each_channel_works",
+    "frames_are_answered_when_it_is_switched_off",
+    "own_frames_are_not_heard",
+    "the_channel_may_change_with_frames_under_way",
+}
 
 #: What radios with these settings declared: asking costs a second in an emulated machine.
 _declared: dict[str, Abilities] = {}
@@ -73,18 +88,19 @@ class MonitorRig(LoopRig):
         return open_radio(f"monitor:{self._idle.pop(0).interface}{self._settings}", loop, report)
 
 
-class MonitorChecks(RadioChecks):
-    settings = ""
+def make_rig(check: Check, driver: Hwsim, settings: str = "") -> Rig:
+    return MonitorRig(driver.radios, Medium(driver) if check.name in _NEED_MEDIUM else None, settings)
 
+
+class TestMonitor(RadioChecks):
     @pytest.fixture
-    def rig(self, request: pytest.FixtureRequest, driver: Hwsim) -> Rig:
-        needed = request.node.callspec.params["check"].name in _NEED_MEDIUM
-        return MonitorRig(driver.radios, Medium(driver) if needed else None, self.settings)
+    def rig(self, check: Check, driver: Hwsim) -> Rig:
+        return make_rig(check, driver)
 
 
-class TestMonitor(MonitorChecks):
-    pass
-
-
-class TestMonitorThatAcknowledges(MonitorChecks):
-    settings = "?ack=on"
+class TestMonitorThatAcknowledges(RadioChecks):
+    @pytest.fixture
+    def rig(self, check: Check, driver: Hwsim) -> Rig:
+        if "acknowledges" not in check.needs and check.name not in _OTHER_WITH_ACCESS_POINTS:
+            pytest.skip("as without acknowledging")
+        return make_rig(check, driver, "?ack=on")

@@ -25,6 +25,7 @@ import errno
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 
 from espnow.errors import FrameError, LinkFull, UserError
 from espnow.frame import radiotap
@@ -48,6 +49,7 @@ _HEADER_LENGTH = 24
 _MAX_MPDU = 2304
 
 _ACKNOWLEDGED = Outcome.ACKNOWLEDGED  # looked up for every frame
+_AT_ONCE = Outcome.ACKNOWLEDGED, 1
 
 #: Frames that are on their way at once, and that wait besides.
 _IN_FLIGHT = 32
@@ -184,18 +186,21 @@ class MonitorRadio:
         """
         in_flight = self._in_flight
         inject = self._inject
+        if inject is None or mpdu[0] != _ACTION or len(in_flight) >= _IN_FLIGHT:
+            self._transmit_with_care(mpdu, token)
+            return
         key = mpdu[KEY]
-        if inject is None or mpdu[0] != _ACTION or key in in_flight or len(in_flight) >= _IN_FLIGHT:
+        if in_flight.setdefault(key, token) is not token:  # one that is just like it is on its way
             self._transmit_with_care(mpdu, token)
             return
         try:
             inject((self._group_header if key[0] & 1 else self._header) + mpdu)
         except OSError as error:
+            del in_flight[key]
             self._inject = None
             if not self._not_taken(error, token):
                 self._queue.append((mpdu, token))
             return
-        in_flight[key] = token
         if self._late is None:
             self._look_later()
 
@@ -368,7 +373,7 @@ class MonitorRadio:
         return found
 
     def _take_report(self, head: bytes, key: bytes, now_us: int) -> None:
-        """Answer the frame that a report is about, in some unusual way."""
+        """Answer the frame that a report is about."""
         found = self._find(key)
         try:
             outcome, attempts = self._told_by.get(head) or self._learn(head)
@@ -511,22 +516,19 @@ class MonitorRadio:
 
     def _take_reports(self, parts: tuple[bytes, ...]) -> None:
         """Read reports that came as radiotap, key, radiotap, key, and so on."""
-        told_by, pop, outcome = self._told_by.get, self._in_flight.pop, self.station.outcome
+        in_flight, outcome = self._in_flight, self.station.outcome
         now_us = self._loop.now_us
-        done = 0
-        pairs = iter(parts)
-        for head, key in zip(pairs, pairs, strict=True):
-            told = told_by(head)
-            token = pop(key, None) if told is not None else None
-            if told is None or token is None:
-                self._take_report(head, key, now_us)
-                continue
-            done += 1
-            if key[0] & 1:
+        heads, keys = parts[::2], parts[1::2]
+        told = self._told_by.get(heads[0])
+        # What is usual when many are on their way: in order, all sent at the first try.
+        if told == _AT_ONCE and keys == tuple(islice(in_flight, len(keys))) and heads[1:] == heads[:-1]:
+            tokens = tuple(map(in_flight.pop, keys))
+            self.counts.reports += len(tokens)
+            for token in tokens:
                 outcome(token, _ACKNOWLEDGED, 1, now_us)
-            else:
-                outcome(token, told[0], told[1], now_us)
-        self.counts.reports += done
+            return
+        for head, key in zip(heads, keys, strict=True):
+            self._take_report(head, key, now_us)
 
     def _note_reports(self) -> None:
         if self.counts.reports and not self._reports_come and not self._closed:

@@ -34,6 +34,7 @@ from espnow.radio.udp.channel import Channel
 from espnow.radio.udp.crowd import Crowd
 from espnow.radio.udp.datagram import HEADER_LENGTH, MAX_MPDU, Kind, Malformed, pack, parse
 from espnow.radio.udp.filter import attach
+from espnow.radio.udp.held import receiver, sender
 
 __all__ = ["Counts", "UdpRadio", "UdpSettings"]
 
@@ -195,6 +196,9 @@ class UdpRadio:
         self._loop = loop
         self._heard = heard
         self._sent = sent
+        self._receive = receiver(heard, _LONGEST)
+        self._receive_answer = receiver(sent, _LONGEST)
+        self._transmit = sender(sent)
         self._group = group
         self._settings = settings
         self._report = report
@@ -382,7 +386,7 @@ class UdpRadio:
         """Send a datagram; one that the computer does not take is as lost as one on the air."""
         attempt = min(attempt, 255)
         try:
-            self._sent.sendto(
+            self._transmit(
                 pack(
                     kind,
                     self._config.channel,
@@ -414,16 +418,17 @@ class UdpRadio:
         if self._is_behind:
             self._read_crowd()
             return
-        receive = self._heard.recvfrom
+        receive = self._receive
         own = self._own
         for _ in range(_BATCH):
             try:
-                datagram, source = receive(_LONGEST)
-            except BlockingIOError:
-                return
+                received = receive()
             except OSError:  # such as ENETDOWN: the next one may come
                 self.counts.foreign += 1
                 continue
+            if received is None:
+                return
+            datagram, source = received
             if datagram[12:20] != own:
                 self._hear(datagram, source)
                 if self._closed:
@@ -432,16 +437,17 @@ class UdpRadio:
 
     def _read_crowd(self) -> None:
         """Let wait what was sent to the group, so that sources can take turns."""
-        receive = self._heard.recvfrom
+        receive = self._receive
         own = self._own
         for _ in range(_CROWD):
             try:
-                datagram, source = receive(_LONGEST)
-            except BlockingIOError:
-                break
+                received = receive()
             except OSError:
                 self.counts.foreign += 1
                 continue
+            if received is None:
+                break
+            datagram, source = received
             if datagram[12:20] != own and not self._crowd.add(datagram, source):
                 self.counts.crowded += 1
         if self._crowd_timer is None:
@@ -518,16 +524,14 @@ class UdpRadio:
 
     def _read_answers(self) -> None:
         """Take what was sent to this radio alone: acknowledgements, up to one that was waited for."""
-        receive = self._sent.recvfrom
+        receive = self._receive_answer
         for _ in range(_BATCH):
             try:
-                datagram, _source = receive(_LONGEST)
-            except BlockingIOError:
-                return
+                received = receive()
             except OSError:  # ICMP tells so that an earlier one reached nobody
                 self.counts.foreign += 1
                 continue
-            if self._hear_answer(datagram) or self._closed:
+            if received is None or self._hear_answer(received[0]) or self._closed:
                 return
 
     def _hear_answer(self, datagram: bytes) -> bool:

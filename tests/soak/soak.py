@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,8 @@ SENDERS, RECEIVERS = 2, 3
 GROWTH_KB = 768
 #: Of so many messages between those who live, one may stay without an acknowledgement: the computer is not theirs.
 UNANSWERED = 20_000
+#: Acknowledged messages that one life may take with it: a program that reads is not farther behind.
+LOST_TO_A_KILL = 500
 
 
 @dataclass
@@ -121,6 +124,9 @@ class Soak:
             for entry in [entry for entry in dead if entry[0] <= now]:
                 dead.remove(entry)
                 self._start(entry[1])
+            for process in self._processes:
+                if process.survives and process.process is not None and process.process.poll() is not None:
+                    self.problems.append(f"{process.name} ended by itself")
             if now >= next_look:
                 next_look = now + max(1.0, (now - begin) / 200)
                 self._look()
@@ -271,6 +277,8 @@ class Soak:
                     known = getattr(totals, name)
                     setattr(totals, name, max(known, value) if name == "most_lost" else known + value)
         self._check_receivers(ended)
+        if totals.most_lost > LOST_TO_A_KILL:
+            self.problems.append(f"{totals.most_lost} acknowledged messages were lost with one life of a receiver")
         if survivors_unanswered * UNANSWERED > survivors_messages + UNANSWERED:
             self.problems.append(f"survivors: {survivors_unanswered} of {survivors_messages} not acknowledged")
         return {
@@ -330,6 +338,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="who is killed, and when")
     parser.add_argument("--kill-every", type=float, default=2.0, help="how often, on average, in seconds (default: 2)")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everybody ends, and the folder is gone
     with tempfile.TemporaryDirectory(prefix="espnow-soak-") as folder:
         soak = Soak(Path(folder), arguments.messages, arguments.seconds, arguments.seed, arguments.kill_every)
         try:

@@ -123,8 +123,8 @@ def test_half_of_what_a_bare_socket_sends(hwsim: Hwsim) -> None:
     assert fastest[1] >= fastest[0] / 2
 
 
-#: Sends frames that no board sends, until it is ended, as fast as the one processor is left to it: a stranger is another
-#: computer, and takes nothing from this one's time.
+#: Sends frames that no board sends, until it is ended, as fast as the one processor is left to it: a stranger is
+#: another computer, and takes nothing from this one's time.
 ATTACK = """
 import os, socket, sys
 os.nice(19)

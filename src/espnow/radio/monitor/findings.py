@@ -63,7 +63,8 @@ DRIVERS: dict[str, tuple[Verdict, str]] = {
     ),
     "mt76": (Verdict.GOOD, "monitor mode and injection in the kernel's own driver (ZerBea/hcxdumptool issue 211)"),
     "mt7601u": (Verdict.GOOD, "monitor mode and injection in the kernel's own driver (ZerBea/hcxdumptool issue 211)"),
-    "mt7921u": (Verdict.GOOD, "monitor mode and injection in the kernel's own driver (morrownr/mt76 issue 18)"),
+    "mt7921u": (Verdict.NOTE, "works on kernel 6.12; hears nothing on 6.17 and newer (morrownr/mt76 issue 18)"),
+    "rtl8xxxu": (Verdict.NOTE, "hears nothing on kernel 6.18.1 (morrownr/USB-WiFi issue 682)"),
     "rtw88": (Verdict.GOOD, "injection works on kernel 6.18 (morrownr/8812au-20210820 pull request 53)"),
     "88XXau": (
         Verdict.NOTE,

@@ -306,9 +306,10 @@ class RadioLoop:
                     waiting = [self._wake_fds[0], *self._watched]
                 finally:
                     release()
-                if timeout_s is not None and timeout_s < 0:
+                late = timeout_s is not None and timeout_s < 0
+                self._round(wait(waiting, 0.0 if late else timeout_s))  # what came in time is not missed
+                if late:
                     break
-                self._round(wait(waiting, timeout_s))
         finally:
             if deeper:
                 self.wake()  # the wait above knows nothing of what came since

@@ -82,12 +82,12 @@ def entry() -> NoReturn:
     """Run as the installed command.
 
     Python's hashes of strings differ from process to process unless a variable fixes them before it starts, and with
-    them the order of sets: so the process starts itself once more.
+    them the order of sets: so a process that runs a lab starts itself once more.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the shell closed it
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for the rest of the process
-    if sys.flags.hash_randomization and _FIXED_HASHES not in os.environ:
+    if sys.flags.hash_randomization and _FIXED_HASHES not in os.environ and _runs_lab(sys.argv[1:]):
         environment = {**os.environ, "PYTHONHASHSEED": "0", _FIXED_HASHES: "1"}
         command = [sys.executable, "-m", "espnow", *sys.argv[1:]]
         if os.name == "posix":
@@ -108,6 +108,12 @@ def entry() -> NoReturn:
         print(f"espnow: cannot write the output: {error.strerror}", file=sys.stderr)
         code = 1
     sys.exit(code)
+
+
+def _runs_lab(arguments: Sequence[str]) -> bool:
+    """Whether these run a lab, which is to repeat itself; one that is on a radio cannot."""
+    on_radio = any(argument == "--radio" or argument.startswith("--radio=") for argument in arguments)
+    return arguments[:1] == ["run"] and not on_radio
 
 
 def _discard_output() -> None:

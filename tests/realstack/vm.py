@@ -13,8 +13,8 @@ names. There are no radios but those of ``--radios N``; tests make their own. Fo
 
 It needs no root and no KVM, but x86-64, Debian's apt (kernels are fetched from it, once, into the directory that
 ``ESPNOW_REALSTACK_CACHE`` names or ~/.cache/espnow-realstack) and the packages qemu-system-x86 busybox-static
-wireless-regdb; tests of access points need hostapd. A boot takes some 6 s, and Python is 20 to 40 times slower than on
-the host: a processor is emulated.
+wireless-regdb; tests of access points need hostapd. A boot takes 6 to 10 s, and Python is 20 to 40 times slower than
+on the host: a processor is emulated.
 
 Rules:
 
@@ -179,7 +179,6 @@ def _script(command: Sequence[str], job: Path, environment: Mapping[str, str]) -
     """Return the shell script that runs a command and writes its status down."""
     passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED)}
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:/usr/bin:/bin"
-    # /root may be the home of a Python that pyenv built, and need not be readable for others: it is root's here too.
     variables = {"PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", **passed, **environment}
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     return (

@@ -126,8 +126,10 @@ def test_the_channel_is_forbidden_meanwhile(hwsim: Hwsim) -> None:
             one.say(BROADCAST, b"hello")
             if one.radio.trouble is not None:
                 break
-        assert one.radio.trouble is not None
-        assert "channel 13 must not be" in one.radio.trouble or "is down" in one.radio.trouble
+        if one.radio.trouble is None:  # as on 6.1, whose kernel goes on sending there
+            assert one.radio.counts.unreported == 0
+        else:
+            assert "channel 13 must not be" in one.radio.trouble or "is down" in one.radio.trouble
 
 
 def test_what_another_program_uses(hwsim: Hwsim) -> None:

@@ -19,6 +19,7 @@ class Counts:
         malformed: packets without a readable radiotap header, or too short.
         bad_fcs: frames that the radio found broken.
         reflected: frames that the kernel sent back for somebody.
+        other_channel: frames of another channel than the radio's.
         full: times at which the kernel took no more.
         refused: frames that the kernel did not take.
     """
@@ -30,6 +31,7 @@ class Counts:
     malformed: int = 0
     bad_fcs: int = 0
     reflected: int = 0
+    other_channel: int = 0
     full: int = 0
     refused: int = 0
 

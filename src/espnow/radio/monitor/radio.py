@@ -75,6 +75,9 @@ _IDLE_WAKES = 16
 #: Frames without a report after which a driver that never sent one is known as one that has none.
 _UNREPORTED = 4
 
+#: Frames of other channels, and none of its own, after which that is told.
+_ELSEWHERE = 20
+
 _LOOK_AGAIN_US = 500_000
 _FULL_AGAIN_US = 1_000
 
@@ -542,6 +545,9 @@ class MonitorRadio:
         if heard is None or not config.receiver_on:
             return
         mpdu, rssi_dbm, channel, rate = heard
+        if channel is not None and channel != config.channel and not config.promiscuous:
+            self._hear_elsewhere(channel)
+            return
         if mpdu[0] == ACK:
             if self._listens and mpdu[4:10] in self._addresses:
                 self._hear_acknowledgement(now_us)
@@ -549,6 +555,16 @@ class MonitorRadio:
                 return
         self.counts.frames_heard += 1
         self.station.received(mpdu, rssi_dbm, channel or config.channel, rate, now_us)
+
+    def _hear_elsewhere(self, channel: int) -> None:
+        """Count a frame of another channel, which a kernel may hand over, too; tell it if there are no others."""
+        counts = self.counts
+        counts.other_channel += 1
+        if counts.other_channel == _ELSEWHERE and not counts.frames_heard:
+            self._report(
+                f"{self.adapter.name}: all that is heard is on channel {channel}, not on {self._config.channel}: its "
+                "driver may not change channels; espnow doctor tries it"
+            )
 
     # Trouble.
 

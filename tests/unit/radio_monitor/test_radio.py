@@ -213,9 +213,29 @@ def test_a_radio_that_is_off_sends_and_hears_nothing(opened: Any) -> None:
 def test_what_is_handed_up(opened: Any) -> None:
     unicast, group = plain(to=OWN, source=PEER), plain(to=BROADCAST, source=PEER)
     opened.loop.advance(5)
-    opened.put(heard(unicast, rate=23), heard(group, rssi_dbm=-80, channel=7))
+    opened.put(heard(unicast, rate=23), heard(group, rssi_dbm=-80))
     at_us = opened.loop.now_us
-    assert opened.station.received_frames == [(unicast, -50, 6, 23, at_us), (group, -80, 7, 0, at_us)]
+    assert opened.station.received_frames == [(unicast, -50, 6, 23, at_us), (group, -80, 6, 0, at_us)]
+
+
+def test_another_channel_is_not_heard_but_by_who_hears_all(opened: Any) -> None:
+    group = plain(to=BROADCAST, source=PEER)
+    opened.put(heard(group, channel=7))
+    assert opened.station.received_frames == []
+    assert (opened.radio.counts.other_channel, opened.radio.counts.frames_heard) == (1, 0)
+    opened.configure(promiscuous=True)
+    opened.put(heard(group, channel=7))
+    assert [frame[:3] for frame in opened.station.received_frames] == [(group, -50, 7)]
+
+
+@pytest.mark.parametrize("own", [0, 1])
+def test_a_driver_that_stays_on_another_channel_is_told_of_once(opened: Any, own: int) -> None:
+    group = plain(to=BROADCAST, source=PEER)
+    before = len(opened.reports)
+    opened.put(*[heard(group)] * own, *[heard(group, channel=1)] * 50)
+    assert ["all that is heard is on channel 1, not on 6" in line for line in opened.reports[before:]] == [True] * (
+        not own
+    )
 
 
 def test_what_the_driver_does_not_tell(opened: Any) -> None:

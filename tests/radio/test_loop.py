@@ -406,6 +406,46 @@ def test_what_is_watched_while_another_leads_is_watched_afterwards(loop, pair):
         loop.unwatch(one.fileno())
 
 
+def test_the_loops_thread_is_called_out_of_its_long_rest(loop, pair):
+    one, other = pair
+    names = []
+    loop.watch(one.fileno(), lambda: (one.recv(10), names.append(threading.current_thread().name)))
+    for _ in range(3):
+        leader = Leader(loop)
+        until(loop._leading.locked)
+        until(lambda: other.send(b"x") and loop._rests_long)
+        leader.end()
+        names.clear()
+        until(lambda: other.send(b"x") and "espnow" in names)
+
+
+REASONS = {
+    "nothing": (lambda loop: None, 0),
+    "an earlier timer": (lambda loop: loop._heap.append([5, 0, print]), 1),
+    "what is watched": (lambda loop: setattr(loop, "_changes", 7), 1),
+    "its end": (lambda loop: setattr(loop, "_closed", True), 1),
+    "an earlier timer, but it does not wait": (
+        lambda loop: (loop._heap.append([5, 0, print]), setattr(loop, "_thread_until_us", 0)),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_what_the_leader_tells_the_loops_thread_when_it_leaves(monkeypatch, reason):
+    """That waits with what it knew when it began, and may have missed what woke the leader."""
+    loop = RadioLoop()
+    wakes = []
+    monkeypatch.setattr(loop, "wake", lambda: wakes.append(1))
+    loop._thread_until_us = 1_000
+    loop._leading.acquire()
+    change, expected = REASONS[reason]
+    change(loop)
+    loop._stop_leading()
+    assert not loop._leading.locked()
+    assert len(wakes) == expected
+
+
 def test_only_one_leads(loop):
     loop.call_at(0, lambda: None)
     leader = Leader(loop)

@@ -183,3 +183,17 @@ def test_cannot_be_replaced(e):
     """firmware."""
     with pytest.raises(AttributeError):
         e.peers_table = {}
+
+
+def test_keeps_the_latest_of_very_many_senders(bench, e):
+    """ours: whoever sends may make up any number of addresses."""
+    from espnow.api.state import MOST_SENDERS
+
+    addresses = [b"\x24\x0a" + number.to_bytes(4, "big") for number in range(MOST_SENDERS + 3)]
+    for address in addresses:
+        bench.link.inject("x", source=address)
+        e.recv()
+    assert list(e.peers_table) == addresses[3:]
+    bench.link.inject("again", source=addresses[0])
+    e.recv()
+    assert list(e.peers_table) == [*addresses[4:], addresses[0]]

@@ -47,6 +47,10 @@ class PeersTable(dict[bytes, list[int]]):
         return dict(super().items()).items()
 
 
+#: Senders in ``peers_table``; a board's memory would end long before.
+MOST_SENDERS = 4096
+
+
 class EspNowState:
     """State of ESP-NOW on one board from boot to soft reset, behind ESPNow and AIOESPNow alike.
 
@@ -98,6 +102,10 @@ class EspNowState:
         time_ms = (at_us - self.board.boot_us) // 1000 % TICKS_PERIOD
         entry = self._entries.get(source)
         if entry is None:
+            if len(self._entries) >= MOST_SENDERS:  # the first goes: whoever sends may make up any number of addresses
+                first = next(iter(self._entries))
+                del self._entries[first]
+                dict.__delitem__(self.peers_table, first)
             values = [rssi_dbm, time_ms]
             self._entries[source] = source, values
             dict.__setitem__(self.peers_table, source, values)

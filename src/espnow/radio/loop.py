@@ -28,7 +28,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 __all__ = ["BoardLock", "LoopTimer", "RadioLoop"]
@@ -399,8 +399,9 @@ class RadioLoop:
                 self.wake()
                 self._rest.acquire(timeout=_REST_US / 1e6)
             self._wake_fds = None
-            os.close(woken)
-            os.close(waking)
+            for fd in (woken, waking):
+                with suppress(OSError):  # the process ends, and may have closed everything
+                    os.close(fd)
 
     def _round(self, ready: list[int]) -> None:
         """Call what is ready and what is due."""

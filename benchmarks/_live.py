@@ -68,19 +68,7 @@ while True:
     e.send(peer, message)
 """
 
-_CALLER = f"""{_BEGIN}
-peer, message = bytes.fromhex(sys.argv[1]), bytes(250)
-e.add_peer(peer)
-print(flush=True)
-for line in sys.stdin:
-    took, yes, begun = [], 0, time.process_time()
-    for _ in range(int(line)):
-        begin = time.perf_counter()
-        yes += e.send(peer, message)
-        e.recv(1000)
-        took.append(time.perf_counter() - begin)
-    print(json.dumps([took, yes, time.process_time() - begun]), flush=True)
-"""
+_CALLER = _SENDER.replace("e.send(peer, message)\n", "e.send(peer, message)\n        e.recv(1000)\n")
 
 _PONG = """
 import socket, sys

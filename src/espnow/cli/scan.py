@@ -34,7 +34,6 @@ examples:
 """
 
 _SIZE = 20
-_DWELL_US = 1_000_000
 
 #: Stations that people see.
 _MOST_ROWS = 200

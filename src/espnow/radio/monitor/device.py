@@ -22,7 +22,6 @@ __all__ = [
     "driver_of",
     "phy_address",
     "read_device",
-    "set_address",
     "set_mtu",
     "set_up",
 ]
@@ -34,13 +33,10 @@ _PHYS = Path("/sys/class/ieee80211")
 _SET_FLAGS = 0x8914
 _GET_FLAGS = 0x8913
 _SET_MTU = 0x8922
-_SET_ADDRESS = 0x8924
 _UP = 0x1
-_ETHERNET = 1
 
 _FLAGS = Struct("16sH22x")
 _MTU = Struct("16si20x")
-_ADDRESS = Struct("16sH6s16x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +108,6 @@ def set_mtu(name: str, mtu: int) -> None:
         OSError: the system refuses.
     """
     _control(_SET_MTU, _MTU.pack(name.encode(), mtu))
-
-
-def set_address(name: str, address: bytes) -> None:
-    """Give an interface that is down another MAC address.
-
-    Raises:
-        OSError: the system refuses.
-    """
-    _control(_SET_ADDRESS, _ADDRESS.pack(name.encode(), _ETHERNET, address))
 
 
 def blocked(phy: int) -> Blocked:

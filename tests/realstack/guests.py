@@ -89,6 +89,8 @@ class Machine:
             "-q",
             "-p",
             "no:cacheprovider",
+            "-p",
+            "pytest_timeout",
             "--continue-on-collection-errors",
             f"--timeout={TEST_S}",
             *options,
@@ -99,7 +101,8 @@ class Machine:
                 [*command, *map(str, files)],
                 kernel=self.kernel,
                 job=job,
-                environment={"ESPNOW_GUEST_REPORT": str(report)},
+                # Other plugins are seconds of an emulated processor.
+                environment={"ESPNOW_GUEST_REPORT": str(report), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
                 timeout_s=MACHINE_S,
             )
         except vm.Unavailable as error:

@@ -41,7 +41,7 @@ def machines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             kernel, name = (str(item.callspec.params[key]) for key in ("kernel", "name"))
             chosen.setdefault(kernel, []).append(GUEST / name)
     seed = request.config.getoption("randomly_seed", None)
-    options = ["-p", "no:randomly"] if seed is None else [f"--randomly-seed={seed}"]
+    options = [] if seed is None else ["-p", "pytest_randomly", f"--randomly-seed={seed}"]
     started = {kernel: guests.Machine(kernel) for kernel in chosen}
     threads = [
         threading.Thread(target=machine.run, args=(sorted(chosen[kernel]), tmp_path_factory.mktemp("guest"), options))

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from espnow.air import Transmission
+from espnow.cli._options import parse_time
 from espnow.cli._printing import Printer, format_time
 from espnow.cli._programs import (
     CODE,
     checked_path,
     is_lab_file,
     nth,
-    parse_duration,
     split_profile,
     stdin_descriptor,
 )
@@ -92,7 +92,7 @@ def _override(arguments: argparse.Namespace, content: LabPart, programs: int) ->
     air = content.air
     return replace(
         content,
-        duration_us=content.duration_us if arguments.duration is None else parse_duration(arguments.duration),
+        duration_us=parse_time("--for", arguments.duration, default_us=content.duration_us, least_us=1),
         pace=arguments.pace or content.pace,
         seed=content.seed if arguments.seed is None else arguments.seed,
         profile=arguments.profile or content.profile,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TypeVar
 
 from espnow.capture import KeyRing, parse_key
 from espnow.cli._frames import read_keys, shown_argument
@@ -12,6 +13,7 @@ from espnow.errors import UserError
 from espnow.frame import RATES, parse_mac
 from espnow.link import Link
 from espnow.radio import DEFAULT
+from espnow.times import parse_time_us
 
 __all__ = [
     "add_key_options",
@@ -25,6 +27,8 @@ __all__ = [
     "take_keys",
     "whole_number",
 ]
+
+_Default = TypeVar("_Default", int, None)
 
 
 def add_radio_options(parser: argparse.ArgumentParser, *, channel: bool = True, mac: bool = True) -> None:
@@ -79,7 +83,7 @@ def whole_number(option: str, text: str, least: int, most: int) -> int:
     return int(text)
 
 
-def parse_time(option: str, text: str | None, *, default_us: int = 0, least_us: int = 0) -> int:
+def parse_time(option: str, text: str | None, *, default_us: _Default, least_us: int = 0) -> int | _Default:
     """Return the value of an option that is a time, in microseconds; `default_us` if it was not given.
 
     Raises:
@@ -87,8 +91,6 @@ def parse_time(option: str, text: str | None, *, default_us: int = 0, least_us: 
     """
     if text is None:
         return default_us
-    from espnow.lab.times import parse_time_us  # the lab is a third of what there is to load
-
     try:
         us = parse_time_us(text)
     except ValueError as error:

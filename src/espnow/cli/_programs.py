@@ -11,9 +11,8 @@ from espnow.board import PROFILES
 from espnow.cli._frames import shown_argument
 from espnow.errors import UserError
 from espnow.frame.text import printable
-from espnow.lab.times import parse_time_us
 
-__all__ = ["CODE", "checked_path", "is_lab_file", "nth", "parse_duration", "split_profile", "stdin_descriptor"]
+__all__ = ["CODE", "checked_path", "is_lab_file", "nth", "split_profile", "stdin_descriptor"]
 
 #: A piece of code among the programs, as `espnow.cli.run.prepare` marks it; no file name begins so.
 CODE = "\0code "
@@ -74,18 +73,3 @@ def nth(values: Sequence[str], number: int) -> str | None:
     """Return what an option that may be given once for each board says of one of them, or None."""
     value = values[number] if number < len(values) else "-"
     return None if value == "-" else value
-
-
-def parse_duration(text: str) -> int:
-    """Return what --for says, in microseconds.
-
-    Raises:
-        UserError: it is no time.
-    """
-    try:
-        us = parse_time_us(text)
-    except ValueError as error:
-        raise UserError(f"--for {text}: {error}") from None
-    if us == 0:
-        raise UserError(f"--for {text}: a time must be more than nothing")
-    return us

@@ -57,7 +57,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _listen(arguments: argparse.Namespace) -> int:
     count = None if arguments.count is None else whole_number("--count", arguments.count, 1, _MOST)
-    duration_us = None if arguments.duration is None else parse_time("--for", arguments.duration, least_us=1)
+    duration_us = parse_time("--for", arguments.duration, default_us=None, least_us=1)
     take_keys(arguments, "listen")
     listener = Listener(make_dissector(arguments))
     with Session("listen", arguments) as session:

@@ -7,17 +7,20 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from espnow.cli import decode, doctor, listen, ping, run, scan, send, sniff
 from espnow.cli._frames import shown_argument
 from espnow.cli._show import NO_ROOM
 from espnow.errors import UserError
 from espnow.frame.text import printable
 
 __all__ = ["entry", "main"]
+
+#: The commands, each a module of its name beside this one, in the order in which --help has them.
+_COMMANDS = ("run", "decode", "listen", "sniff", "send", "ping", "scan", "doctor")
 
 #: Set for the process that `entry` starts, so that it cannot start another.
 _FIXED_HASHES = "ESPNOW_FIXED_HASHES"
@@ -49,17 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="espnow", description="ESP-NOW for Python on a computer.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"espnow {version('espnow')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    running = run.add_parser(commands)
-    decode.add_parser(commands)
-    listen.add_parser(commands)
-    sniff.add_parser(commands)
-    send.add_parser(commands)
-    ping.add_parser(commands)
-    scan.add_parser(commands)
-    doctor.add_parser(commands)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["run"]:
-        arguments = run.prepare(arguments, running)
+    # One command's module is a part of what there is to load; the others matter to --help and mistakes only.
+    named = arguments[:1] if arguments and arguments[0] in _COMMANDS else _COMMANDS
+    if arguments[:1] != ["--version"]:
+        for name in named:
+            import_module(f"espnow.cli.{name}").add_parser(commands)
+    if named == ["run"]:
+        arguments = import_module("espnow.cli.run").prepare(arguments, commands.choices["run"])
     parsed, rest = parser.parse_known_args(arguments)
     plain = not any(argument.startswith("-") for argument in rest if argument != "-")
     if parsed.command == "decode" and plain:

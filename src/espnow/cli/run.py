@@ -8,12 +8,12 @@ from typing import Any
 
 from espnow.board import PROFILES
 from espnow.cli._frames import add_reading_options
+from espnow.cli._options import parse_time
 from espnow.cli._programs import (
     CODE,
     checked_path,
     is_lab_file,
     nth,
-    parse_duration,
     split_profile,
     stdin_descriptor,
 )
@@ -202,7 +202,7 @@ def _run_live(arguments: argparse.Namespace, programs: list[str]) -> int:
             profile=profile or arguments.profile,
             channel=arguments.channel,
             pcap=arguments.pcap,
-            duration_us=None if arguments.duration is None else parse_duration(arguments.duration),
+            duration_us=parse_time("--for", arguments.duration, default_us=None, least_us=1),
             stdin=stdin_descriptor(),
         )
     )

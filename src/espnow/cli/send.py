@@ -87,7 +87,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def _send(arguments: argparse.Namespace) -> int:
     address = BROADCAST if arguments.peer == "broadcast" else parse_address(arguments.peer)
     repeat = whole_number("--repeat", arguments.repeat, 1, _MOST)
-    interval_us = parse_time("--interval", arguments.interval)
+    interval_us = parse_time("--interval", arguments.interval, default_us=0)
     profile = arguments.profile or os.environ.get("ESPNOW_PROFILE") or "esp32"
     if profile not in PROFILES:
         raise UserError(f"--profile: there is no {shown_argument(profile)}; there are {', '.join(PROFILES)}")

@@ -80,7 +80,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _sniff(arguments: argparse.Namespace) -> int:
     count = None if arguments.count is None else whole_number("--count", arguments.count, 1, _MOST)
-    duration_us = None if arguments.duration is None else parse_time("--for", arguments.duration, least_us=1)
+    duration_us = parse_time("--for", arguments.duration, default_us=None, least_us=1)
     if arguments.hop is None and arguments.dwell is not None:
         raise UserError("--dwell says how long --hop stays on a channel; add --hop")
     dwell_us = parse_time("--dwell", arguments.dwell, default_us=250_000, least_us=1000)

@@ -20,7 +20,7 @@ from espnow.board import PROFILES
 from espnow.frame import station_address
 from espnow.frame.text import printable
 from espnow.lab.stimuli import Series
-from espnow.lab.times import parse_time_us
+from espnow.times import parse_time_us
 
 __all__ = [
     "CHANNEL",

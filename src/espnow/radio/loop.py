@@ -275,9 +275,9 @@ class RadioLoop:
         """Let the thread look again at what it waits for, and at what is to be done."""
         if self._thread is None:
             self._begin()
-        elif self._wake_fds is not None and self._round_by != threading.get_ident():
+        elif (fds := self._wake_fds) is not None and self._round_by != _get_ident():
             try:
-                os.write(self._wake_fds[1], b"\0")
+                os.write(fds[1], b"\0")
             except BlockingIOError:  # it was woken often enough
                 pass
 

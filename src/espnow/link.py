@@ -23,7 +23,7 @@ Rules:
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -40,6 +40,7 @@ __all__ = [
     "Station",
     "Timer",
     "ProtocolBit",
+    "Wait",
 ]
 
 
@@ -238,3 +239,22 @@ class Cpu(Protocol):
 
     def spend(self, us: int) -> None:
         """Let the program compute for `us` microseconds: time passes, events happen, nothing is waited for."""
+
+
+class Wait(Protocol):
+    """Where a thread waits on the host."""
+
+    def wait(self, timeout_s: float, readable: Collection[int]) -> set[int]:
+        """Wait for one of the descriptors, for `wake`, or for so many seconds; return the descriptors that are ready.
+
+        One that is broken is ready: using it tells why.
+        """
+
+    def wake(self) -> None:
+        """End the wait, or the next one; from any thread. From the thread itself only where it does not wait."""
+
+    def interrupt(self) -> None:
+        """Do so in a handler of a signal."""
+
+    def close(self) -> None:
+        """Give back what it waits with; may be called again."""

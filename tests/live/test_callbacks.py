@@ -14,6 +14,8 @@ import pytest
 
 import espnow
 from espnow import live
+from espnow.live.callbacks import Interruption
+from espnow.radio.loop import RadioLoop
 
 from .conftest import LIMIT_S, until
 
@@ -365,6 +367,63 @@ def test_a_signal_that_was_missed_is_sent_again(own, peer, heard, monkeypatch):
     assert sent[:4] == [signal.SIGURG] * 4
     peer.send(own.mac, b"again")
     until(lambda: len(heard) == 2)
+
+
+@pytest.fixture
+def interruption():
+    """Make something that counts how often the main thread runs it, and may do something in that."""
+    made = []
+
+    def make(during=lambda run, lock: None):
+        loop = RadioLoop()
+        runs = []
+
+        def run():
+            runs.append(1)
+            during(len(runs), loop.lock)
+
+        found = Interruption(loop, run)
+        found.install()
+        made.append((loop, found))
+        return found, runs
+
+    yield make
+    for loop, found in made:
+        found.remove()
+        loop.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGURG, signal.SIGINT])
+def test_a_signal_in_the_last_steps_of_a_run_is_answered(interruption, number):
+    def during(run, lock):
+        if run == 1:
+            lock.shut = True  # it is on its way back to what it interrupted
+            signal.raise_signal(number)
+            lock.shut = False
+
+    _, runs = interruption(during)
+    if number == signal.SIGINT:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGURG)
+    else:
+        signal.raise_signal(signal.SIGURG)
+    assert len(runs) == (1 if number == signal.SIGINT else 2)
+
+
+def test_a_handler_that_the_program_puts_in_its_place_is_left_alone(interruption):
+    found, runs = interruption()
+    heard = []
+    before = signal.signal(signal.SIGURG, lambda *_: heard.append(1))
+    try:
+        found.request()
+        found.insist()
+        end = time.monotonic() + 0.02
+        until(lambda: time.monotonic() > end)
+        assert (heard, runs) == ([], [])
+    finally:
+        signal.signal(signal.SIGURG, before)
+    found.request()
+    until(lambda: runs)
 
 
 def test_handlers_are_put_back(fresh):

@@ -183,6 +183,19 @@ def test_what_cannot_be_is_one_line_each_time(fresh, environment, said, words):
         assert live._board is None
 
 
+def test_a_channel_that_the_radio_does_not_have(fresh, monkeypatch):
+    from espnow.link import Abilities
+    from espnow.radio.none import NoRadio
+
+    monkeypatch.setattr(NoRadio, "abilities", Abilities(channels=frozenset((1, 6))))
+    fresh.setenv("ESPNOW_RADIO", "none:")
+    fresh.setenv("ESPNOW_CHANNEL", "14")
+    with pytest.raises(UserError, match=r"radio 'none:' has no channel 14; it has 1, 6$"):
+        wlan()
+    fresh.setenv("ESPNOW_CHANNEL", "6")
+    assert wlan().config("channel") == 6
+
+
 def test_after_a_mistake_another_choice_can_be_made(fresh, tmp_path):
     espnow.radio.use(capture=tmp_path / "no" / "folder")
     with pytest.raises(UserError):

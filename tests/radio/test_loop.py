@@ -297,6 +297,45 @@ def test_without_anybody_to_tell_the_hook_of_threads_is(monkeypatch):
     assert (told[0].exc_type, told[0].thread.name) == (ZeroDivisionError, "espnow")
 
 
+def test_who_cannot_be_told_ends_nothing(loop, pair):
+    one, other = pair
+
+    def told(error):
+        raise BrokenPipeError  # as writing to a standard error that is closed does
+
+    loop.on_error = told
+    loop.watch(one.fileno(), lambda: 1 / len(one.recv(1).strip(b"x")))
+    other.send(b"x")
+    seen = []
+    loop.call_at(loop.now_us + 1000, lambda: seen.append(1))
+    until(lambda: seen)
+
+
+@pytest.mark.parametrize("begins", ["wake", "call_at"])
+def test_a_signal_while_it_begins_begins_no_second_thread(monkeypatch, begins):
+    before = set(threading.enumerate())
+    loop = RadioLoop()
+    pipes, pipe = [], os.pipe
+
+    def interrupted():
+        pipes.append(pipe())
+        if len(pipes) == 1:
+            loop.wake()  # as the handler of a signal does
+        return pipes[-1]
+
+    monkeypatch.setattr(os, "pipe", interrupted)
+    seen = []
+    if begins == "wake":
+        loop.wake()
+    loop.call_at(0, lambda: seen.append(1))
+    until(lambda: seen)
+    assert (len(pipes), len(set(threading.enumerate()) - before)) == (1, 1)
+    loop.close()
+    for fd in pipes[0]:
+        with pytest.raises(OSError, match="Bad file"):
+            os.fstat(fd)
+
+
 # Soon and afterwards.
 
 

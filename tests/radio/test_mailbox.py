@@ -185,9 +185,9 @@ class PlainWait:
     def __init__(self):
         self.calls = []
 
-    def wait(self, timeout_s, readable, writable):
-        self.calls.append((timeout_s, tuple(readable), tuple(writable)))
-        return set(writable)
+    def wait(self, timeout_s, readable):
+        self.calls.append((timeout_s, tuple(readable)))
+        return set(readable)
 
     def wake(self):
         self.calls.append("wake")

@@ -6,6 +6,7 @@ import argparse
 import re
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,11 +149,12 @@ def _run_lab(lab: Lab, file: labfile.LabFile, arguments: argparse.Namespace) -> 
         lab.interrupt()
     finally:
         signal.signal(signal.SIGINT, handler)
-        printer.note_states()
-        lab.close()
-        printer.finish()
-        if capture is not None:
-            capture.close()
+        with ExitStack() as ends:  # all of them, also where a program's end is interrupted
+            if capture is not None:
+                ends.callback(capture.close)
+            ends.callback(printer.finish)
+            ends.callback(lab.close)
+            printer.note_states()
     if printer.unheard is not None:
         raise printer.unheard
     if not content.quiet:

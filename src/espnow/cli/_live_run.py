@@ -38,7 +38,7 @@ from espnow.lab.wall import HostWait, WallClock
 from espnow.link import Link
 from espnow.live import settings
 from espnow.live.address import claim_address
-from espnow.radio import Choice, open_radio
+from espnow.radio import Choice, check_channel, open_radio
 from espnow.radio.loop import RadioLoop
 from espnow.radio.mailbox import LoopWait, Mailbox
 
@@ -114,7 +114,7 @@ def run_live(program: LiveProgram) -> int:
             code=program.code,
             mac=mac,
             profile=choice.profile,
-            channel=_checked_channel(choice, mailbox),
+            channel=check_channel(choice, mailbox),
             link=mailbox,
         )
         return _run(lab, clock, board, mailbox, program, signals)
@@ -173,13 +173,6 @@ def _open(choice: Choice, loop: RadioLoop) -> Link:
     return link
 
 
-def _checked_channel(choice: Choice, link: Link) -> int:
-    channel, there = choice.channel or 1, link.abilities.channels
-    if channel not in there:
-        raise UserError(f"radio {choice.radio!r} has no channel {channel}; it has {', '.join(map(str, sorted(there)))}")
-    return channel
-
-
 def _report(line: str) -> None:
     try:
         print(f"espnow run: {printable(line)}", file=sys.stderr, flush=True)
@@ -211,14 +204,14 @@ def _run(lab: Lab, clock: WallClock, board: LabBoard, mailbox: Mailbox, program:
     power.calendar_us = time.time_ns() // 1000 - _EPOCH_S * 1_000_000 - clock.now_us
     until_us = ENDLESS_US if program.duration_us is None else clock.now_us + program.duration_us
     code = _run_program(lab, board, signals, output, until_us)
-    if not signals.ends and output.unheard is None:
+    if not signals.ends and output.unheard is None and lab.finished():
         _let_go(lab, mailbox, clock.now_us + _LAST_FRAMES_US)
     lab.close()
     if mailbox.dropped:
         _report(f"{mailbox.dropped} frames came faster than the program took them, and were dropped")
     if output.unheard is not None:
         raise output.unheard
-    return code
+    return 128 + signals.ends if signals.ends else code
 
 
 def _run_program(lab: Lab, board: LabBoard, signals: _Signals, output: _Output, until_us: int) -> int:

@@ -6,8 +6,8 @@ Rules, beside those of `espnow.lab.hub`:
   together keep their order.
 - A program that computes is charged nothing. Between its steps it looks whether something is due (`WallTask.spend`),
   and lets the hub have a turn if so: what arrived is taken, due events run, and so do the others that are ready.
-- The hub waits in one place (`Wait`): for the next event, for input that somebody waits for, and for another thread.
-  It never waits while a program could go on.
+- The hub waits in one place (`espnow.link.Wait`): for the next event, for input that somebody waits for, and for
+  another thread. It never waits while a program could go on.
 - Other threads call `post` and `wake` and nothing else; a signal handler may call `interrupt`, too.
 - Others may always send, so a run does not end because nothing is due: it has a condition, or an end.
 """
@@ -20,14 +20,15 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Any
 
 from greenlet import getcurrent
 
 from espnow.lab.host import HostInput
 from espnow.lab.hub import ENDLESS_US, WATCH_US, HeapTimer, HubClock, HubTask
+from espnow.link import Wait
 
-__all__ = ["HostWait", "Wait", "WallClock", "WallTask"]
+__all__ = ["HostWait", "WallClock", "WallTask"]
 
 #: The highest descriptor that `select.select` takes (FD_SETSIZE); with higher ones `poll` waits, to the millisecond.
 _SELECT_LIMIT = 1024
@@ -36,43 +37,24 @@ _SELECT_LIMIT = 1024
 _LONGEST_S = 86_400.0
 
 
-class Wait(Protocol):
-    """Where a hub waits on the host."""
-
-    def wait(self, timeout_s: float, readable: Collection[int], writable: Collection[int]) -> set[int]:
-        """Wait for one of the descriptors, for `wake`, or for so many seconds; return the descriptors that are ready.
-
-        One that is broken is ready: using it tells why.
-        """
-
-    def wake(self) -> None:
-        """End the wait, or the next one; from any thread. From the hub's own only where it does not wait."""
-
-    def interrupt(self) -> None:
-        """Do so in a handler of a signal."""
-
-    def close(self) -> None:
-        """Give back what it waits with; may be called again."""
-
-
 class HostWait:
-    """A wait (`Wait`) of the host's own means."""
+    """A wait (`espnow.link.Wait`) of the host's own means."""
 
     def __init__(self) -> None:
         self._woken, self._waking = os.pipe()
         for fd in (self._woken, self._waking):
             os.set_blocking(fd, False)
 
-    def wait(self, timeout_s: float, readable: Collection[int], writable: Collection[int]) -> set[int]:
-        """Wait for descriptors, for `wake`, or for so many seconds (`Wait`)."""
-        ready = self._wait(timeout_s, [self._woken, *readable], [*writable])
+    def wait(self, timeout_s: float, readable: Collection[int]) -> set[int]:
+        """Wait for descriptors, for `wake`, or for so many seconds (`espnow.link.Wait`)."""
+        ready = self._wait(timeout_s, [self._woken, *readable])
         if self._woken in ready:
             ready.discard(self._woken)
             os.read(self._woken, 4096)
         return ready
 
     def wake(self) -> None:
-        """End the wait, or the next one (`Wait`)."""
+        """End the wait, or the next one (`espnow.link.Wait`)."""
         try:
             os.write(self._waking, b"\0")
         except BlockingIOError:  # it was woken often enough
@@ -88,18 +70,15 @@ class HostWait:
             os.close(waking)
 
     @staticmethod
-    def _wait(timeout_s: float, readable: list[int], writable: list[int]) -> set[int]:
-        if max((*readable, *writable)) < _SELECT_LIMIT:
+    def _wait(timeout_s: float, readable: list[int]) -> set[int]:
+        if max(readable) < _SELECT_LIMIT:
             try:
-                found = select.select(readable, writable, (), timeout_s)
+                return set(select.select(readable, (), (), timeout_s)[0])
             except OSError:  # one was closed by the program
-                return {fd for fd in (*readable, *writable) if not _is_open(fd)}
-            return {*found[0], *found[1]}
+                return {fd for fd in readable if not _is_open(fd)}
         poll = select.poll()
         for fd in readable:
             poll.register(fd, select.POLLIN)
-        for fd in writable:
-            poll.register(fd, select.POLLOUT | (select.POLLIN if fd in readable else 0))
         return {fd for fd, _ in poll.poll(timeout_s * 1000)}
 
 
@@ -250,7 +229,7 @@ class WallClock(HubClock):
         if self._posted or self._interrupted:
             timeout_s = 0.0
         try:
-            found = self._host.wait(timeout_s, () if host_input is None else (host_input.fd,), ())
+            found = self._host.wait(timeout_s, () if host_input is None else (host_input.fd,))
         finally:
             self._waits = False
         self._look_at_us = self.now_us + WATCH_US

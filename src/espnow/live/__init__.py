@@ -32,7 +32,7 @@ from espnow.link import Link
 from espnow.live.address import Claim, claim_address
 from espnow.live.board import LiveBoard
 from espnow.live.cpu import LiveCpu
-from espnow.radio import DEFAULT, Choice, chosen, open_radio, take_choice
+from espnow.radio import DEFAULT, Choice, check_channel, chosen, open_radio, take_choice
 from espnow.radio.loop import RadioLoop
 
 __all__ = ["board", "close", "module", "settings"]
@@ -219,7 +219,7 @@ def _make_board(choice: Choice, mac: bytes, loop: RadioLoop, link: Link) -> Live
         link=link,
         console=_HostConsole(),
         random_u32=lambda: chance.getrandbits(32),
-        first_channel=choice.channel or 1,
+        first_channel=check_channel(choice, link),
     )
     with loop.lock:
         link.station = live

@@ -194,8 +194,10 @@ class LiveBoard(Board):
                     while self.node.pending and loop.now_us < until_us:
                         self._cpu.pause(until_us)
                 finally:  # Ctrl-C ends the wait
-                    self.link.configure(RadioConfig())
-                    self.link.close()
+                    try:
+                        self.link.configure(RadioConfig())
+                    finally:
+                        self.link.close()
         finally:
             self._interruption.remove()
             loop.close()

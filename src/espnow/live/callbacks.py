@@ -84,7 +84,7 @@ class Interruption:
 
     def request(self) -> None:
         """Let the main thread run it; from any thread, with or without the lock."""
-        if not self.installed or self._under_way or self._number is None or self._main is None:
+        if self._under_way or self._number is None or self._main is None or not self._is_there():
             return
         self._under_way = True
         signal.pthread_kill(self._main, self._number)
@@ -95,8 +95,13 @@ class Interruption:
             self._again_us = _AGAIN_US
             self._loop.call_at(self._loop.now_us + _AGAIN_US, self._request_again)
 
+    def _is_there(self) -> bool:
+        """Whether a signal comes to the handler: the program may have put another in its place."""
+        return self.installed and self._number is not None and signal.getsignal(self._number) == self._handle
+
     def _request_again(self) -> None:
-        if not self._under_way or not self.installed:
+        if not self._under_way or not self._is_there():
+            self._under_way = False
             self._again_us = 0
             return
         assert self._main is not None
@@ -112,7 +117,8 @@ class Interruption:
             KeyboardInterrupt: that came meanwhile.
         """
         lock = self._lock
-        if lock.deferred and threading.get_ident() == self._main and not lock.is_owned() and not lock.shut:
+        # Again, if another signal came while it ran.
+        while lock.deferred and threading.get_ident() == self._main and not lock.is_owned() and not lock.shut:
             lock.deferred = False
             self._run()
             self.raise_deferred()
@@ -131,11 +137,11 @@ class Interruption:
         self._under_way = False
         if callable(self._previous):
             self._previous(number, frame)
-        if self._lock.is_owned() or self._lock.shut:
-            self._lock.deferred = True
-            return
-        self._run()
-        _poke_asyncio()
+        lock = self._lock
+        lock.deferred = True
+        if not lock.is_owned() and not lock.shut:
+            self.run_deferred()
+            _poke_asyncio()
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """Take Ctrl-C."""

@@ -28,6 +28,7 @@ __all__ = [
     "Choice",
     "Opener",
     "RadioName",
+    "check_channel",
     "chosen",
     "open_radio",
     "parse_name",
@@ -180,7 +181,7 @@ def parse_name(text: str) -> RadioName:
     """Return the parts of a radio's name.
 
     Raises:
-        UserError: it is no name, or there is no such kind.
+        UserError: it is no name. Whether there is such a kind is found out by `open_radio`.
     """
     kind, colon, rest = text.partition(":")
     if not colon:
@@ -213,6 +214,18 @@ def open_radio(text: str, loop: RadioLoop, report: Callable[[str], None]) -> Lin
     name = parse_name(text)
     with loop.lock:
         return _opener(name)(name, loop, report)
+
+
+def check_channel(choice: Choice, link: Link) -> int:
+    """Return the channel that a board of this choice begins on.
+
+    Raises:
+        UserError: its radio does not have that.
+    """
+    channel, there = choice.channel or 1, link.abilities.channels
+    if channel not in there:
+        raise UserError(f"radio {choice.radio!r} has no channel {channel}; it has {', '.join(map(str, sorted(there)))}")
+    return channel
 
 
 def _opener(name: RadioName) -> Opener:

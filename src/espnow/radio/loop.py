@@ -161,7 +161,9 @@ class RadioLoop:
         self._thread_until_us = 0  # until when the loop's own thread waits; 0 while it does not
         self._thread_changes = 0  # and what was watched when it began
         self._thread: threading.Thread | None = None
+        self._beginning = threading.Lock()
         self._wake_fds: tuple[int, int] | None = None
+        self._ends_alone = False  # nobody waits for the thread's end
         self._round_by = 0  # identity of the thread that is in a round
         self._leading = threading.Lock()
         self._leader = 0  # identity of the thread that leads
@@ -229,25 +231,26 @@ class RadioLoop:
 
     def close(self) -> None:
         """End the thread; nothing is called afterwards."""
+        thread = self._thread
+        joins = thread is not None and thread is not threading.current_thread() and not self.lock.is_owned()
         with self.lock:
+            self._ends_alone = not joins
             self._closed = True
             self._heap.clear()
             self._watched.clear()
             self.lock.soon.clear()
             self.wake()
             self._call_thread()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread() and not self.lock.is_owned():
+        if thread is not None and joins:
             thread.join()
+            self._close_pipe()
 
     def abandon(self) -> None:
         """Forget everything in a process that was forked off: the thread is the parent's, and so is what it watches."""
         self._closed = True
         self._thread = None
         self.lock.renew()
-        fds, self._wake_fds = self._wake_fds, None
-        for fd in fds or ():
-            os.close(fd)
+        self._close_pipe()
         # The radio's sockets still believe in their numbers, and will close them when they are collected: these must
         # not belong to something else by then.
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -263,23 +266,31 @@ class RadioLoop:
     # Inside.
 
     def _begin(self) -> None:
-        if self._closed or self._thread is not None:
+        # The handler of a signal may come here meanwhile. It need not wait: a thread that begins looks at everything.
+        if self._closed or self._thread is not None or not self._beginning.acquire(False):
             return
-        self._wake_fds = os.pipe()
-        for fd in self._wake_fds:
-            os.set_blocking(fd, False)
-        self._thread = threading.Thread(target=self._run, name="espnow", daemon=True)
-        self._thread.start()
+        try:
+            if self._thread is None:
+                self._wake_fds = os.pipe()
+                for fd in self._wake_fds:
+                    os.set_blocking(fd, False)
+                self._thread = threading.Thread(target=self._run, name="espnow", daemon=True)
+                self._thread.start()
+        finally:
+            self._beginning.release()
+
+    def _close_pipe(self) -> None:
+        fds, self._wake_fds = self._wake_fds, None
+        for fd in fds or ():
+            os.close(fd)
 
     def wake(self) -> None:
         """Let the thread look again at what it waits for, and at what is to be done."""
         if self._thread is None:
             self._begin()
         elif (fds := self._wake_fds) is not None and self._round_by != _get_ident():
-            try:
+            with suppress(BlockingIOError):  # it was woken often enough
                 os.write(fds[1], b"\0")
-            except BlockingIOError:  # it was woken often enough
-                pass
 
     def lead(self, gate: threading.Lock, until_us: int | None) -> bool:
         """Do the loop's work until `gate` is free, or until a time; for a thread of the program, without the lock.
@@ -318,10 +329,14 @@ class RadioLoop:
         return True
 
     def _stop_leading(self) -> None:
-        self._led_until_us = self.now_us
-        self._leader = 0
-        self._leading.release()
-        self._waits_until_us = self._thread_until_us
+        self.lock.acquire()  # under it others say until when they wait
+        try:
+            self._led_until_us = self.now_us
+            self._leader = 0
+            self._waits_until_us = self._thread_until_us
+            self._leading.release()
+        finally:
+            self.lock.release()
         if self._rests_long:
             self._call_thread()
         elif self._thread_until_us and (  # it does not rest; what woke this thread it may have missed
@@ -373,7 +388,7 @@ class RadioLoop:
 
     def _run(self) -> None:
         assert self._wake_fds is not None
-        woken, waking = self._wake_fds
+        woken = self._wake_fds[0]
         lock = self.lock
         try:
             while not self._closed:
@@ -398,10 +413,8 @@ class RadioLoop:
             while self._leading.locked():  # who leads waits for this pipe, too
                 self.wake()
                 self._rest.acquire(timeout=_REST_US / 1e6)
-            self._wake_fds = None
-            for fd in (woken, waking):
-                with suppress(OSError):  # the process ends, and may have closed everything
-                    os.close(fd)
+            if self._ends_alone:
+                self._close_pipe()
 
     def _round(self, ready: list[int]) -> None:
         """Call what is ready and what is due."""
@@ -483,12 +496,13 @@ class RadioLoop:
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
-        if self.on_error is not None:
-            self.on_error(error)
-        else:
-            threading.excepthook(
-                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
-            )
+        with suppress(Exception):  # it cannot be told, where standard error is closed: the radio goes on all the same
+            if self.on_error is not None:
+                self.on_error(error)
+            else:
+                threading.excepthook(
+                    threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+                )
 
 
 def _seconds(us: int, past: float) -> float:

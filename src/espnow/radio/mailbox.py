@@ -17,12 +17,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Any
 
-from espnow.link import Abilities, Link, Outcome, RadioConfig, Station
+from espnow.link import Abilities, Link, Outcome, RadioConfig, Station, Wait
 from espnow.radio.loop import RadioLoop
 
-__all__ = ["MOST_WAITING", "LoopWait", "Mailbox", "Wait"]
+__all__ = ["MOST_WAITING", "LoopWait", "Mailbox"]
 
 #: Frames that wait for the station; of the longest kind they take 5 MB.
 MOST_WAITING = 2_048
@@ -140,24 +140,8 @@ class Mailbox:
         self.station.outcome(token, outcome, attempts, at_us)
 
 
-class Wait(Protocol):
-    """Where a thread waits."""
-
-    def wait(self, timeout_s: float, readable: Collection[int], writable: Collection[int]) -> set[int]:
-        """Wait for descriptors, for `wake`, or for so many seconds; return the descriptors that are ready."""
-
-    def wake(self) -> None:
-        """End the wait, or the next one; from any thread. From the thread itself only where it does not wait."""
-
-    def interrupt(self) -> None:
-        """Do so in a handler of a signal."""
-
-    def close(self) -> None:
-        """Give back what it waits with."""
-
-
 class LoopWait:
-    """A wait (`Wait`) in which the waiting thread does the work of a radio's loop."""
+    """A wait (`espnow.link.Wait`) in which the waiting thread does the work of a radio's loop."""
 
     def __init__(self, loop: RadioLoop, plain: Wait) -> None:
         """Make a wait.
@@ -173,11 +157,11 @@ class LoopWait:
         self._gate = threading.Lock()  # locked, but after a wake
         self._gate.acquire()
 
-    def wait(self, timeout_s: float, readable: Collection[int], writable: Collection[int]) -> set[int]:
-        """Wait for descriptors, for `wake`, or for so many seconds (`Wait`)."""
+    def wait(self, timeout_s: float, readable: Collection[int]) -> set[int]:
+        """Wait for descriptors, for `wake`, or for so many seconds (`espnow.link.Wait`)."""
         loop = self._loop
         found: set[int] = set()
-        if timeout_s > 0 and not writable:
+        if timeout_s > 0:
             self._thread = threading.get_ident()
             for fd in readable:
                 loop.watch(fd, lambda fd=fd: self._found(fd, found))  # type: ignore[misc]
@@ -194,18 +178,18 @@ class LoopWait:
         try:
             if self._gate.acquire(blocking=False):
                 timeout_s = 0.0
-            return self._plain.wait(timeout_s, readable, writable)
+            return self._plain.wait(timeout_s, readable)
         finally:
             self._plainly = False
 
     def wake(self) -> None:
-        """End the wait, or the next one (`Wait`)."""
+        """End the wait, or the next one (`espnow.link.Wait`)."""
         self._open()
         if threading.get_ident() != self._thread:
             self._break()
 
     def interrupt(self) -> None:
-        """Do so in a handler of a signal (`Wait`)."""
+        """Do so in a handler of a signal (`espnow.link.Wait`)."""
         self._open()
         self._break()
 

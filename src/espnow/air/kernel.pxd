@@ -1,0 +1,150 @@
+# Types of kernel.py where it is compiled.
+cimport cython
+from libc.math cimport exp, log10
+from libc.stdlib cimport calloc, realloc
+
+ctypedef long long integer
+ctypedef unsigned long long word
+
+cdef inline integer* integers(Py_ssize_t count):
+    return <integer*> calloc(max(count, 1), sizeof(integer))
+
+cdef inline double* doubles(Py_ssize_t count):
+    return <double*> calloc(max(count, 1), sizeof(double))
+
+cdef inline word* words(Py_ssize_t count):
+    return <word*> calloc(max(count, 1), sizeof(word))
+
+cdef inline integer* enlarged(integer* old, Py_ssize_t count):
+    return <integer*> realloc(old, count * sizeof(integer))
+
+cdef integer NEVER
+cdef word MASK, GOLDEN, MIX_1, MIX_2
+cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, CALL, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, GROUP_ADDRESS
+
+cdef class Heap:
+    cdef readonly integer size, made, first_us, at_us, kind, which, room
+    cdef integer* times
+    cdef integer* orders
+    cdef integer* codes
+
+@cython.locals(times=cython.p_longlong, orders=cython.p_longlong, codes=cython.p_longlong, at=integer, above=integer)
+cdef void push(Heap heap, integer at_us, integer kind, integer which) noexcept
+@cython.locals(times=cython.p_longlong, orders=cython.p_longlong, codes=cython.p_longlong, at=integer, below=integer, other=integer, size=integer, time=integer, order=integer, code=integer)
+cdef void pop(Heap heap) noexcept
+
+cdef class Kernel:
+    cdef readonly integer preamble_us, count, now_us, frames, receptions, answers, events, failed_receptions, losses_half_duplex, slot_us, sifs_us, difs_us, eifs_us, timeout_us, turnaround_us, cw_min, cw_max, streams, room
+    cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio
+    cdef Heap heap
+    cdef word* chance
+    cdef integer* first
+    cdef integer* other
+    cdef integer* delay
+    cdef integer* channel
+    cdef integer* listens
+    cdef integer* signals
+    cdef integer* busy
+    cdef integer* idle_since
+    cdef integer* nav
+    cdef integer* spoilt
+    cdef integer* lock
+    cdef integer* lock_at
+    cdef integer* lock_begin
+    cdef integer* sending
+    cdef integer* air_us
+    cdef integer* air_rate
+    cdef integer* air_begin
+    cdef integer* answer_to
+    cdef integer* wants
+    cdef integer* slots
+    cdef integer* counts_from
+    cdef integer* due
+    cdef integer* group
+    cdef integer* group_at
+    cdef integer* cw
+    cdef integer* attempt
+    cdef integer* most
+    cdef integer* to
+    cdef integer* rate
+    cdef integer* frame_us
+    cdef integer* stream_of
+    cdef integer* created
+    cdef integer* ack_us
+    cdef integer* ack_rate
+    cdef integer* header_us
+    cdef integer* header_curve
+    cdef integer* s_station
+    cdef integer* s_kind
+    cdef integer* s_to
+    cdef integer* s_rate
+    cdef integer* s_us
+    cdef integer* s_base
+    cdef integer* made
+    cdef integer* dropped
+    cdef integer* sent
+    cdef integer* acknowledged
+    cdef integer* failed
+    cdef integer* attempts
+    cdef integer* heard
+    cdef integer* delivered
+    cdef integer* q_stream
+    cdef integer* q_made
+    cdef integer* q_first
+    cdef integer* q_count
+    cdef integer* sent_us
+    cdef integer* got
+    cdef double* gain
+    cdef double* power_mw
+    cdef double* level
+    cdef double* lock_mw
+    cdef double* lock_log
+    cdef double* bits_us
+    cdef double* sure
+    cdef double* least_mw
+    cdef double* curve
+    cdef double* s_period
+    cdef double* s_jitter
+    cdef double* latency
+
+    @cython.locals(z=word)
+    cdef double draw(self, Py_ssize_t i) noexcept
+    cdef integer draw_slots(self, Py_ssize_t i) noexcept
+    @cython.locals(at=integer, j=integer, us=integer, ratio=double)
+    cpdef set_row(self, Py_ssize_t i, others, gains, delays)
+    cpdef set_station(self, Py_ssize_t i, integer channel, double power_mw, integer most)
+    @cython.locals(at=integer, value=double)
+    cpdef set_rate(self, Py_ssize_t rate, integer ack_rate, integer ack_us, integer header_us, double bits_us, double sure, double least_mw, integer header_curve, curve)
+    cpdef set_stream(self, Py_ssize_t s, integer station, integer kind, double period, double jitter, integer to, integer rate, integer us)
+    cpdef totals(self, Py_ssize_t s)
+    @cython.locals(n=integer, at=integer)
+    cpdef bint transmit(self, Py_ssize_t i, integer stream, integer made_us)
+    cpdef start_stream(self, Py_ssize_t s, integer first_us)
+    @cython.locals(heap=Heap, now=integer, kind=integer, i=integer)
+    cpdef run(self, integer until_us)
+    @cython.locals(now=integer, i=integer, kind=integer, base=integer, gap=double)
+    cdef void arrive(self, Py_ssize_t s) noexcept
+    @cython.locals(at=integer, s=integer, now=integer)
+    cdef void begin(self, Py_ssize_t i) noexcept
+    @cython.locals(now=integer, since=integer)
+    cdef void go_on(self, Py_ssize_t i) noexcept
+    @cython.locals(passed=integer, left=integer)
+    cdef void freeze(self, Py_ssize_t i, integer at) noexcept
+    @cython.locals(now=integer, following=integer, e=integer, j=integer, first=cython.p_longlong, other=cython.p_longlong, due=cython.p_longlong, group=cython.p_longlong, wants=cython.p_longlong)
+    cdef void turns(self, Py_ssize_t i) noexcept
+    @cython.locals(s=integer)
+    cdef void send(self, Py_ssize_t i) noexcept
+    @cython.locals(now=integer, rate=integer, power=double, channel=integer, sense=double, least=double, turnaround=integer, detect=double, preamble=integer, lock_begin=cython.p_longlong, capture=double, e=integer, j=integer, mw=double, at=integer, locked=integer, before=double, first=cython.p_longlong, other=cython.p_longlong, gain=cython.p_double, delay=cython.p_longlong, channels=cython.p_longlong, signals=cython.p_longlong, level=cython.p_double, busy=cython.p_longlong, lock=cython.p_longlong, wants=cython.p_longlong, due=cython.p_longlong, sending=cython.p_longlong)
+    cdef void start(self, Py_ssize_t i, integer kind) noexcept
+    @cython.locals(begin=integer, mw=double, other=double, ratio=double, i=integer, rate=integer, step=integer, body=integer, us=integer, header=integer, slow=integer)
+    cdef void advance(self, Py_ssize_t j, integer at) noexcept
+    @cython.locals(now=integer, kind=integer, rate=integer, power=double, channel=integer, target=integer, stream=integer, nav_us=integer, sense=double, slot=integer, difs=integer, eifs=integer, e=integer, j=integer, mw=double, at=integer, left=integer, log=double, answered=bint, following=integer, decoded=integer, since=integer, turn=integer, first=cython.p_longlong, other=cython.p_longlong, gain=cython.p_double, delay=cython.p_longlong, channels=cython.p_longlong, signals=cython.p_longlong, level=cython.p_double, busy=cython.p_longlong, lock=cython.p_longlong, wants=cython.p_longlong, due=cython.p_longlong, group=cython.p_longlong, nav=cython.p_longlong, spoilt=cython.p_longlong, idle_since=cython.p_longlong)
+    cdef void end(self, Py_ssize_t i) noexcept
+    @cython.locals(i=integer, rate=integer)
+    cdef void answer(self, Py_ssize_t k) noexcept
+    @cython.locals(s=integer, cw=integer)
+    cdef void unanswered(self, Py_ssize_t i) noexcept
+    @cython.locals(s=integer, at=integer)
+    cdef void finish(self, Py_ssize_t i, bint answered) noexcept
+    @cython.locals(at=integer)
+    cdef void transmit_next(self, Py_ssize_t i, integer s) noexcept

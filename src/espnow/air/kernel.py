@@ -1,0 +1,804 @@
+"""The medium: 802.11's distributed coordination function and what receivers make of it, over flat arrays.
+
+One source runs interpreted and compiled (``kernel.pxd`` gives the types), with the same results to the bit.
+
+Rules:
+
+- A station is a number, and so is everything else. Neighbours stand in rows, one behind the other: whoever gets a
+  signal at all, even one too weak to be heard. Nothing is made for a reception: no object, no event.
+- The events of a frame are its end, and one instant for all that its end lets go on counting down. A unicast frame's
+  answer has a begin and an end besides. Receivers are dealt with inside these.
+- An instant at a receiver is the sender's and the propagation's delay; what it does there is decided when the sender's
+  event is, with the receiver's own time. So a station whose turn comes before it can have heard another's begin sends
+  all the same.
+- Chance is one stream a station, drawn where that station does something (splitmix64).
+- Time is whole microseconds. Equal instants keep the order in which they were made.
+
+Access follows IEEE 802.11-2020, 10.3: physical and virtual carrier sense, DIFS and EIFS, backoff with freezing, a
+backoff after each frame also when nothing waits, immediate access to a medium that was idle for DIFS, acknowledgement
+after SIFS whatever the medium does, ACKTimeout, doubled windows. Errors follow the curves it is given, interval by
+interval of constant interference (as do Lacage and Henderson, "Yet another network simulator", 2006).
+"""
+
+from __future__ import annotations
+
+try:
+    import cython
+except ImportError:  # it is needed to compile this, and not to run it
+    from types import SimpleNamespace
+
+    cython = SimpleNamespace(compiled=False)
+
+if not cython.compiled:
+    from heapq import heappop, heappush
+    from math import exp, log10
+
+__all__ = ["Kernel"]
+
+NEVER = 1 << 60
+
+# What an event is for.
+ARRIVAL = 0  # the next message of a stream of traffic
+ACCESS = 1  # a station's turn
+GROUP = 2  # turns of those whom a frame's end let go on
+END = 3  # of a frame
+ANSWER = 4  # the begin of an acknowledgement
+TIMEOUT = 5  # no acknowledgement came
+CALL = 6  # the caller asked to be called
+
+# What a station sends.
+NOTHING = 0
+FRAME = 1
+ACK = 2
+
+# What a station wants.
+NO_TURN = 0
+TURN = 1
+BACKOFF = 2  # the backoff after a frame; nothing waits
+
+# Kinds of traffic.
+PERIODIC = 0
+POISSON = 1
+SATURATED = 2
+
+#: Steps of a decibel in which error curves are given, and the lowest of them.
+CURVE_STEPS = 8
+CURVE_FROM_DB = -20
+CURVE_LENGTH = 60 * CURVE_STEPS
+
+GROUP_ADDRESS = -1
+
+MASK = 0xFFFFFFFFFFFFFFFF
+GOLDEN = 0x9E3779B97F4A7C15
+MIX_1 = 0xBF58476D1CE4E5B9
+MIX_2 = 0x94D049BB133111EB
+
+if not cython.compiled:
+
+    def integers(count: int) -> list[int]:
+        """Return zeros."""
+        return [0] * count
+
+    def doubles(count: int) -> list[float]:
+        """Return zeros."""
+        return [0.0] * count
+
+    def words(count: int) -> list[int]:
+        """Return zeros."""
+        return [0] * count
+
+
+class Kernel:
+    """Stations, who hears whom, and what happens between them.
+
+    Attributes:
+        now_us: the time.
+        count: stations.
+        frames: transmissions of frames that began; answers are not among them.
+        receptions: frames that a receiver decoded, whoever they were for.
+        answers: acknowledgements that began.
+        events: that were dealt with.
+    """
+
+    def __init__(self, count, edges, streams, seed, timing, noise_mw, sense_mw, detect_ratio, capture_ratio):
+        self.count = count
+        self.now_us = 0
+        self.frames = self.receptions = self.answers = self.events = 0
+        self.failed_receptions = self.losses_half_duplex = 0
+        self.slot_us, self.sifs_us, self.difs_us, self.eifs_us, self.timeout_us, self.turnaround_us = timing[:6]
+        self.cw_min, self.cw_max, self.preamble_us = timing[6:9]
+        self.noise_mw = noise_mw
+        self.sense_mw = sense_mw
+        self.detect_ratio = detect_ratio
+        self.capture_ratio = capture_ratio
+        # Who hears whom.
+        self.first = integers(count + 1)
+        self.other = integers(edges)
+        self.gain = doubles(edges)
+        self.delay = integers(edges)
+        # Radios.
+        self.channel = integers(count)
+        self.listens = integers(count)
+        self.power_mw = doubles(count)
+        self.chance = words(count)
+        # What a station senses.
+        self.signals = integers(count)
+        self.level = doubles(count)
+        self.busy = integers(count)
+        self.idle_since = integers(count)
+        self.nav = integers(count)
+        self.spoilt = integers(count)
+        # What it receives.
+        self.lock = integers(count)
+        self.lock_mw = doubles(count)
+        self.lock_log = doubles(count)
+        self.lock_at = integers(count)
+        self.lock_begin = integers(count)
+        # What it sends.
+        self.sending = integers(count)
+        self.air_us = integers(count)
+        self.air_rate = integers(count)
+        self.air_begin = integers(count)
+        self.answer_to = integers(count)
+        # Its turn.
+        self.wants = integers(count)
+        self.slots = integers(count)
+        self.counts_from = integers(count)
+        self.due = integers(count)
+        self.group = integers(count)
+        self.group_at = integers(count)
+        self.cw = integers(count)
+        self.attempt = integers(count)
+        self.most = integers(count)
+        # The frame at the head of its queue.
+        self.to = integers(count)
+        self.rate = integers(count)
+        self.frame_us = integers(count)
+        self.stream_of = integers(count)
+        self.created = integers(count)
+        # Rates.
+        self.ack_us = integers(64)
+        self.ack_rate = integers(64)
+        self.header_us = integers(64)
+        self.bits_us = doubles(64)
+        self.sure = doubles(64)
+        self.least_mw = doubles(64)
+        self.curve = doubles(64 * CURVE_LENGTH)
+        self.header_curve = integers(64)
+        # Traffic.
+        self.streams = streams
+        self.s_station = integers(streams)
+        self.s_kind = integers(streams)
+        self.s_period = doubles(streams)
+        self.s_jitter = doubles(streams)
+        self.s_to = integers(streams)
+        self.s_rate = integers(streams)
+        self.s_us = integers(streams)
+        self.s_base = integers(streams)
+        # What came of it, a stream each.
+        self.made = integers(streams)
+        self.dropped = integers(streams)
+        self.sent = integers(streams)
+        self.acknowledged = integers(streams)
+        self.failed = integers(streams)
+        self.attempts = integers(streams)
+        self.heard = integers(streams)
+        self.delivered = integers(streams)
+        self.latency = doubles(streams)
+        # A station's queue, a ring of streams and times.
+        self.room = 32
+        self.q_stream = integers(count * 32)
+        self.q_made = integers(count * 32)
+        self.q_first = integers(count)
+        self.q_count = integers(count)
+        # Per station.
+        self.sent_us = integers(count)
+        self.got = integers(count)
+        for i in range(count):
+            self.lock[i] = -1
+            self.due[i] = NEVER
+            self.group[i] = -1
+            self.group_at[i] = NEVER
+            self.listens[i] = 1
+            self.cw[i] = self.cw_min
+            self.chance[i] = (seed * MIX_1 + i * MIX_2) & MASK
+        self.heap = Heap(4 * count + streams + 16)
+
+    # Chance.
+
+    def draw(self, i):
+        """Return the next number of a station's stream, from 0 to below 1."""
+        z = (self.chance[i] + GOLDEN) & MASK
+        self.chance[i] = z
+        z = ((z ^ (z >> 30)) * MIX_1) & MASK
+        z = ((z ^ (z >> 27)) * MIX_2) & MASK
+        z ^= z >> 31
+        return (z >> 11) * (1.0 / 9007199254740992.0)
+
+    def draw_slots(self, i):
+        return int(self.draw(i) * (self.cw[i] + 1))
+
+    # What there is.
+
+    def set_row(self, i, others, gains, delays):
+        """Say who gets the signal of a station; one row after the other."""
+        at = self.first[i]
+        for j, ratio, us in zip(others, gains, delays):
+            self.other[at] = j
+            self.gain[at] = ratio
+            self.delay[at] = us
+            at += 1
+        self.first[i + 1] = at
+
+    def set_station(self, i, channel, power_mw, most):
+        self.channel[i] = channel
+        self.power_mw[i] = power_mw
+        self.most[i] = most
+
+    def set_rate(self, rate, ack_rate, ack_us, header_us, bits_us, sure, least_mw, header_curve, curve):
+        self.ack_rate[rate] = ack_rate
+        self.ack_us[rate] = ack_us
+        self.header_us[rate] = header_us
+        self.bits_us[rate] = bits_us
+        self.sure[rate] = sure
+        self.least_mw[rate] = least_mw
+        self.header_curve[rate] = header_curve
+        at = rate * CURVE_LENGTH
+        for value in curve:
+            self.curve[at] = value
+            at += 1
+
+    def set_stream(self, s, station, kind, period, jitter, to, rate, us):
+        self.s_station[s] = station
+        self.s_kind[s] = kind
+        self.s_period[s] = period
+        self.s_jitter[s] = jitter
+        self.s_to[s] = to
+        self.s_rate[s] = rate
+        self.s_us[s] = us
+
+    def totals(self, s):
+        """Return what came of a stream: made, dropped, sent, acknowledged, failed, attempts, heard, delivered, us."""
+        return (
+            self.made[s],
+            self.dropped[s],
+            self.sent[s],
+            self.acknowledged[s],
+            self.failed[s],
+            self.attempts[s],
+            self.heard[s],
+            self.delivered[s],
+            self.latency[s],
+        )
+
+    # From above.
+
+    def transmit(self, i, stream, made_us):
+        """Queue a frame of a stream at its station; False if there is no room."""
+        n = self.q_count[i]
+        if n >= self.room:
+            return False
+        at = self.q_first[i] + n
+        if at >= self.room:
+            at -= self.room
+        at += i * self.room
+        self.q_stream[at] = stream
+        self.q_made[at] = made_us
+        self.q_count[i] = n + 1
+        if n == 0:
+            self.begin(i)
+        return True
+
+    def start_stream(self, s, first_us):
+        """Let a stream's first message come at an instant."""
+        self.s_base[s] = first_us
+        push(self.heap, first_us, ARRIVAL, s)
+
+    def run(self, until_us):
+        """Let time pass; every event up to and at `until_us` is dealt with."""
+        heap = self.heap
+        while heap.first_us <= until_us:
+            pop(heap)
+            now = heap.at_us
+            kind = heap.kind
+            i = heap.which
+            self.now_us = now
+            self.events += 1
+            if kind == END:
+                self.end(i)
+            elif kind == GROUP:
+                if self.group_at[i] == now:
+                    self.turns(i)
+            elif kind == ACCESS:
+                if self.due[i] == now and self.wants[i] == TURN and self.group[i] == -1:
+                    self.send(i)
+            elif kind == ARRIVAL:
+                self.arrive(i)
+            elif kind == ANSWER:
+                self.answer(i)
+            elif kind == TIMEOUT:
+                self.unanswered(i)
+        self.now_us = until_us
+
+    # Traffic.
+
+    def arrive(self, s):
+        """A message of a stream is there."""
+        now = self.now_us
+        i = self.s_station[s]
+        self.made[s] += 1
+        if not self.transmit(i, s, now):
+            self.dropped[s] += 1
+        kind = self.s_kind[s]
+        if kind == PERIODIC:
+            base = self.s_base[s] + int(self.s_period[s])
+            self.s_base[s] = base
+            if self.s_jitter[s] > 0.0:
+                base += int(self.draw(i) * self.s_jitter[s])
+            push(self.heap, base if base > now else now, ARRIVAL, s)
+        elif kind == POISSON:
+            # -log(1 - u), by way of the logarithm that is there.
+            gap = -2.302585092994046 * log10(1.0 - self.draw(i)) * self.s_period[s]
+            push(self.heap, now + int(gap) + 1, ARRIVAL, s)
+
+    # Access.
+
+    def begin(self, i):
+        """The frame at the head of the queue waits for its turn."""
+        at = i * self.room + self.q_first[i]
+        s = self.q_stream[at]
+        self.stream_of[i] = s
+        self.created[i] = self.q_made[at]
+        self.to[i] = self.s_to[s]
+        self.rate[i] = self.s_rate[s]
+        self.frame_us[i] = self.s_us[s]
+        self.attempt[i] = 1
+        now = self.now_us
+        if self.wants[i] == NO_TURN:  # the last backoff is long over
+            self.slots[i] = 0
+            self.wants[i] = TURN
+            if self.busy[i] or self.sending[i] or self.nav[i] > now:
+                self.slots[i] = self.draw_slots(i)
+            self.go_on(i)
+        elif self.due[i] <= now:  # the backoff after the last frame ended while nobody waited
+            self.slots[i] = 0
+            self.wants[i] = TURN
+            self.go_on(i)
+        else:  # it still counts
+            self.wants[i] = TURN
+            if self.due[i] < NEVER:
+                self.group[i] = -1
+                push(self.heap, self.due[i], ACCESS, i)
+
+    def go_on(self, i):
+        """Count down from now on, if the medium is idle; its own turn comes as an event of its own."""
+        if self.busy[i] or self.sending[i]:
+            self.due[i] = NEVER
+            return
+        now = self.now_us
+        since = self.idle_since[i]
+        if self.nav[i] > since:
+            since = self.nav[i]
+        since += self.eifs_us if self.spoilt[i] else self.difs_us
+        if since < now:
+            since = now
+        self.counts_from[i] = since
+        self.due[i] = since + self.slots[i] * self.slot_us
+        self.group[i] = -1
+        if self.wants[i] == TURN:
+            push(self.heap, self.due[i], ACCESS, i)
+
+    def freeze(self, i, at):
+        """The medium is busy at a station from an instant on: its countdown stands still."""
+        passed = at - self.counts_from[i]
+        if passed > 0:
+            passed = passed // self.slot_us
+            left = self.slots[i] - passed
+            if left <= 0:  # the turn came, and nobody waited
+                self.slots[i] = 0
+                if self.wants[i] == BACKOFF:
+                    self.wants[i] = NO_TURN
+            else:
+                self.slots[i] = left
+        self.due[i] = NEVER
+
+    def turns(self, i):
+        """Let those of a row whose turn it is send, and look when the next one's is."""
+        now = self.now_us
+        self.group_at[i] = NEVER
+        following = NEVER
+        first = self.first
+        other = self.other
+        due = self.due
+        group = self.group
+        wants = self.wants
+        for e in range(first[i], first[i + 1]):
+            j = other[e]
+            if group[j] == i and wants[j] == TURN and due[j] <= now:
+                self.send(j)
+        for e in range(first[i], first[i + 1]):
+            j = other[e]
+            if group[j] == i and wants[j] == TURN and due[j] < following:
+                following = due[j]
+        if following < NEVER:
+            self.group_at[i] = following
+            push(self.heap, following, GROUP, i)
+
+    # On the air.
+
+    def send(self, i):
+        """Put the frame of a station on the air; its turn has come."""
+        self.wants[i] = NO_TURN
+        self.due[i] = NEVER
+        self.frames += 1
+        s = self.stream_of[i]
+        self.attempts[s] += 1
+        self.air_rate[i] = self.rate[i]
+        self.air_us[i] = self.frame_us[i]
+        self.start(i, FRAME)
+
+    def start(self, i, kind):
+        """A signal begins, and reaches everybody in the row."""
+        now = self.now_us
+        rate = self.air_rate[i]
+        power = self.power_mw[i]
+        channel = self.channel[i]
+        if self.lock[i] >= 0:
+            self.lock[i] = -1
+            self.losses_half_duplex += 1
+        self.sending[i] = kind
+        self.air_begin[i] = now
+        self.sent_us[i] += self.air_us[i]
+        sense = self.sense_mw
+        least = self.least_mw[rate]
+        turnaround = self.turnaround_us
+        detect = self.detect_ratio
+        preamble = self.preamble_us
+        lock_begin = self.lock_begin
+        capture = self.capture_ratio
+        first = self.first
+        other = self.other
+        gain = self.gain
+        delay = self.delay
+        channels = self.channel
+        signals = self.signals
+        level = self.level
+        busy = self.busy
+        lock = self.lock
+        wants = self.wants
+        due = self.due
+        sending = self.sending
+        for e in range(first[i], first[i + 1]):
+            j = other[e]
+            if channels[j] != channel:
+                continue
+            mw = gain[e] * power
+            at = now + delay[e]
+            before = level[j]
+            locked = lock[j]
+            if locked >= 0:
+                self.advance(j, at)
+                if at - lock_begin[j] < preamble and self.lock_mw[j] < (before - self.lock_mw[j] + mw) * detect:
+                    lock[j] = locked = -1  # neither can be told from the other
+            signals[j] += 1
+            level[j] = before + mw
+            if mw >= sense:
+                busy[j] += 1
+                if busy[j] == 1 and wants[j] != NO_TURN and due[j] > at + turnaround:
+                    self.freeze(j, at)
+            if locked < 0:
+                if mw >= least and sending[j] == NOTHING and mw >= before * detect and self.listens[j]:
+                    lock[j] = i
+                    self.lock_mw[j] = mw
+                    self.lock_log[j] = 0.0
+                    self.lock_at[j] = lock_begin[j] = at
+            elif capture > 0.0 and mw >= self.lock_mw[j] * capture and mw >= least:
+                lock[j] = i
+                self.lock_mw[j] = mw
+                self.lock_log[j] = 0.0
+                self.lock_at[j] = lock_begin[j] = at
+        push(self.heap, now + self.air_us[i], END, i)
+
+    def advance(self, j, at):
+        """Take the interval of constant interference that ends now into account for what a station receives."""
+        begin = self.lock_at[j]
+        if at <= begin:
+            return
+        mw = self.lock_mw[j]
+        other = self.level[j] - mw
+        if other < 0.0:
+            other = 0.0
+        ratio = mw / (self.noise_mw + other)
+        i = self.lock[j]
+        rate = self.air_rate[i]
+        self.lock_at[j] = at
+        if ratio >= self.sure[rate]:
+            return
+        step = int((10.0 * log10(ratio) - CURVE_FROM_DB) * CURVE_STEPS) if ratio > 1e-9 else 0
+        if step < 0:
+            step = 0
+        elif step >= CURVE_LENGTH:
+            step = CURVE_LENGTH - 1
+        body = self.air_begin[i] + self.header_us[rate]
+        us = at - begin
+        if begin < body:  # the header has its own rate
+            header = (at if at < body else body) - begin
+            slow = self.header_curve[rate]
+            self.lock_log[j] += header * self.bits_us[slow] * self.curve[slow * CURVE_LENGTH + step]
+            us -= header
+        if us > 0:
+            self.lock_log[j] += us * self.bits_us[rate] * self.curve[rate * CURVE_LENGTH + step]
+
+    def end(self, i):
+        """A signal ends everywhere; receivers decide, and those who waited go on counting."""
+        now = self.now_us
+        kind = self.sending[i]
+        self.sending[i] = NOTHING
+        self.idle_since[i] = now
+        rate = self.air_rate[i]
+        power = self.power_mw[i]
+        channel = self.channel[i]
+        target = self.to[i] if kind == FRAME else self.answer_to[i]
+        stream = self.stream_of[i]
+        nav_us = 0
+        if kind == FRAME and target != GROUP_ADDRESS:
+            nav_us = self.sifs_us + self.ack_us[rate]
+        sense = self.sense_mw
+        slot = self.slot_us
+        difs = self.difs_us
+        eifs = self.eifs_us
+        first = self.first
+        other = self.other
+        gain = self.gain
+        delay = self.delay
+        channels = self.channel
+        signals = self.signals
+        level = self.level
+        busy = self.busy
+        lock = self.lock
+        wants = self.wants
+        due = self.due
+        group = self.group
+        nav = self.nav
+        spoilt = self.spoilt
+        idle_since = self.idle_since
+        answered = False
+        following = NEVER
+        decoded = 0
+        for e in range(first[i], first[i + 1]):
+            j = other[e]
+            if channels[j] != channel:
+                continue
+            mw = gain[e] * power
+            at = now + delay[e]
+            if lock[j] == i:
+                self.advance(j, at)
+                lock[j] = -1
+                log = self.lock_log[j]
+                if log == 0.0 or self.draw(j) < exp(log):
+                    decoded += 1
+                    spoilt[j] = 0
+                    if j == target:
+                        answered = True
+                    elif nav_us and at + nav_us > nav[j]:
+                        nav[j] = at + nav_us
+                    self.got[j] += 1
+                else:
+                    spoilt[j] = 1
+                    self.failed_receptions += 1
+            left = signals[j] - 1
+            signals[j] = left
+            if left:
+                level[j] -= mw
+            else:
+                level[j] = 0.0
+            if mw >= sense:
+                left = busy[j] - 1
+                busy[j] = left
+                if left == 0:
+                    idle_since[j] = at
+                    if wants[j] != NO_TURN and due[j] == NEVER and self.sending[j] == NOTHING:
+                        since = at
+                        if nav[j] > since:
+                            since = nav[j]
+                        since += eifs if spoilt[j] else difs
+                        self.counts_from[j] = since
+                        turn = since + self.slots[j] * slot
+                        due[j] = turn
+                        group[j] = i
+                        if wants[j] == TURN and turn < following:
+                            following = turn
+        if following < self.group_at[i]:
+            self.group_at[i] = following
+            push(self.heap, following, GROUP, i)
+        self.receptions += decoded
+        if kind == FRAME:
+            self.sent[stream] += 1
+            self.heard[stream] += decoded
+            if target == GROUP_ADDRESS:
+                self.delivered[stream] += decoded
+                self.finish(i, True)
+            elif answered:
+                self.answer_to[target] = i
+                push(self.heap, now + self.sifs_us, ANSWER, target)
+            else:
+                push(self.heap, now + self.timeout_us, TIMEOUT, i)
+        else:
+            if answered:
+                self.finish(target, True)
+            elif self.to[target] == i:
+                # What it began to hear was no acknowledgement after all.
+                self.unanswered(target)
+            if self.wants[i] != NO_TURN and self.due[i] == NEVER:
+                self.go_on(i)
+
+    def answer(self, k):
+        """A receiver acknowledges, whatever the medium does."""
+        i = self.answer_to[k]
+        if self.sending[k] != NOTHING:
+            push(self.heap, self.now_us + self.timeout_us - self.sifs_us, TIMEOUT, i)
+            return
+        if self.wants[k] != NO_TURN and self.due[k] < NEVER:
+            self.freeze(k, self.now_us)
+        rate = self.air_rate[i]
+        self.answers += 1
+        self.air_rate[k] = self.ack_rate[rate]
+        self.air_us[k] = self.ack_us[rate]
+        self.delivered[self.stream_of[i]] += 1
+        self.start(k, ACK)
+
+    def unanswered(self, i):
+        """No acknowledgement came: try again, or give up."""
+        s = self.stream_of[i]
+        if self.attempt[i] >= self.most[i]:
+            self.finish(i, False)
+            return
+        self.attempt[i] += 1
+        cw = 2 * self.cw[i] + 1
+        self.cw[i] = cw if cw < self.cw_max else self.cw_max
+        self.slots[i] = self.draw_slots(i)
+        self.wants[i] = TURN
+        self.go_on(i)
+
+    def finish(self, i, answered):
+        """A frame is done with; count down once more, and turn to the next."""
+        s = self.stream_of[i]
+        if answered:
+            self.acknowledged[s] += 1
+            self.latency[s] += self.now_us - self.created[i]
+        else:
+            self.failed[s] += 1
+        at = self.q_first[i] + 1
+        self.q_first[i] = 0 if at == self.room else at
+        self.q_count[i] -= 1
+        self.cw[i] = self.cw_min
+        self.slots[i] = self.draw_slots(i)
+        if self.s_kind[s] == SATURATED:
+            self.made[s] += 1
+            self.transmit_next(i, s)
+        if self.q_count[i]:
+            at = i * self.room + self.q_first[i]
+            s = self.q_stream[at]
+            self.stream_of[i] = s
+            self.created[i] = self.q_made[at]
+            self.to[i] = self.s_to[s]
+            self.rate[i] = self.s_rate[s]
+            self.frame_us[i] = self.s_us[s]
+            self.attempt[i] = 1
+            self.wants[i] = TURN
+        else:
+            self.wants[i] = BACKOFF
+        self.go_on(i)
+
+    def transmit_next(self, i, s):
+        at = self.q_first[i] + self.q_count[i]
+        if at >= self.room:
+            at -= self.room
+        at += i * self.room
+        self.q_stream[at] = s
+        self.q_made[at] = self.now_us
+        self.q_count[i] += 1
+
+
+class Heap:
+    """Events in the order of their time, and of being made.
+
+    Attributes:
+        size: how many there are.
+        first_us: when the first is due; `NEVER` when there is none.
+        at_us, kind, which: the event that `pop` took.
+    """
+
+    def __init__(self, room):
+        self.size = 0
+        self.made = 0
+        self.first_us = NEVER
+        self.at_us = self.kind = self.which = 0
+        self.room = room
+        if cython.compiled:
+            self.times = integers(room)
+            self.orders = integers(room)
+            self.codes = integers(room)
+        else:
+            self.entries = []
+
+
+if cython.compiled:
+
+    def push(heap, at_us, kind, which):
+        """Add an event."""
+        if heap.size == heap.room:
+            heap.room = 2 * heap.room
+            heap.times = enlarged(heap.times, heap.room)
+            heap.orders = enlarged(heap.orders, heap.room)
+            heap.codes = enlarged(heap.codes, heap.room)
+        times = heap.times
+        orders = heap.orders
+        codes = heap.codes
+        heap.made += 1
+        at = heap.size
+        heap.size = at + 1
+        while at > 0:
+            above = (at - 1) >> 1
+            if times[above] <= at_us:
+                break
+            times[at] = times[above]
+            orders[at] = orders[above]
+            codes[at] = codes[above]
+            at = above
+        times[at] = at_us
+        orders[at] = heap.made
+        codes[at] = (which << 3) | kind
+        heap.first_us = times[0]
+
+    def pop(heap):
+        """Take the first event."""
+        times = heap.times
+        orders = heap.orders
+        codes = heap.codes
+        heap.at_us = times[0]
+        heap.kind = codes[0] & 7
+        heap.which = codes[0] >> 3
+        size = heap.size - 1
+        heap.size = size
+        if size == 0:
+            heap.first_us = NEVER
+            return
+        time = times[size]
+        order = orders[size]
+        code = codes[size]
+        at = 0
+        below = 1
+        while below < size:
+            other = below + 1
+            if other < size and (
+                times[other] < times[below] or (times[other] == times[below] and orders[other] < orders[below])
+            ):
+                below = other
+            if times[below] > time or (times[below] == time and orders[below] > order):
+                break
+            times[at] = times[below]
+            orders[at] = orders[below]
+            codes[at] = codes[below]
+            at = below
+            below = 2 * at + 1
+        times[at] = time
+        orders[at] = order
+        codes[at] = code
+        heap.first_us = times[0]
+
+else:
+
+    def push(heap, at_us, kind, which):
+        """Add an event."""
+        heap.made += 1
+        heappush(heap.entries, (at_us, heap.made, kind, which))
+        heap.size += 1
+        heap.first_us = heap.entries[0][0]
+
+    def pop(heap):
+        """Take the first event."""
+        entries = heap.entries
+        heap.at_us, _, heap.kind, heap.which = heappop(entries)
+        heap.size -= 1
+        heap.first_us = entries[0][0] if entries else NEVER

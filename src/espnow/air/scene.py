@@ -1,0 +1,241 @@
+"""Stations without programs on one air: who stands where and sends what; and what comes of it.
+
+Rules:
+
+- A scene is values; `run` makes a kernel of it and lets time pass. The same scene and seed give the same result, to the
+  bit, whether the kernel is compiled or not.
+- A message is an ESP-NOW frame of version 1 or 2 by its length; how long it takes is the standard's formula.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from espnow.air.errorrate import sure_ratio, survival_curve
+from espnow.air.kernel import Kernel
+from espnow.air.neighbours import neighbour_rows
+from espnow.air.propagation import LogDistance, Position, sensitivity_dbm
+from espnow.frame import ACK_LENGTH, RATES, SIFS_US, airtime_us, response_rate
+
+__all__ = ["BROADCAST", "Access", "Place", "Receiver", "Scene", "StreamResult", "Traffic", "TrafficKind", "frame_length"]
+
+#: `Traffic.to` of a message to all.
+BROADCAST = -1
+
+_V1_MOST = 250
+
+
+class TrafficKind(enum.IntEnum):
+    """When messages come."""
+
+    PERIODIC = 0
+    POISSON = 1
+    SATURATED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A station.
+
+    Attributes:
+        position: metres, east and north.
+        power_dbm: transmit power, with its antenna.
+        channel: 1 to 14.
+        attempts: tries of a unicast frame in all.
+    """
+
+    position: Position
+    power_dbm: float = 20.0
+    channel: int = 1
+    attempts: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Messages of one station.
+
+    Attributes:
+        station: number of the sender.
+        to: number of the receiver, or `BROADCAST`.
+        size: bytes of a message.
+        kind: when they come.
+        period_us: from one to the next; the mean for POISSON; nothing for SATURATED.
+        jitter_us: each comes later by up to so much, evenly distributed (PERIODIC).
+        first_us: when the first comes.
+        rate: ``wifi_phy_rate_t`` number.
+    """
+
+    station: int
+    to: int = BROADCAST
+    size: int = 200
+    kind: TrafficKind = TrafficKind.PERIODIC
+    period_us: float = 1e6
+    jitter_us: float = 0.0
+    first_us: int = 0
+    rate: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """When stations transmit; IEEE 802.11-2020, long slots at 2.4 GHz.
+
+    Attributes:
+        slot_us: slot time.
+        difs_us: SIFS and two slots.
+        eifs_us: after a frame with an error: SIFS, an acknowledgement at 1 Mb/s, DIFS (10.3.2.3.7).
+        timeout_us: from the end of a frame until no acknowledgement counts as coming: SIFS, a slot, and the time until
+            the PHY tells of a frame's begin (10.3.2.11).
+        turnaround_us: a station whose turn comes so soon after another began sends all the same (aRxTxTurnaroundTime).
+        cw_min: first contention window, in slots.
+        cw_max: largest contention window.
+    """
+
+    slot_us: int = 20
+    difs_us: int = 50
+    eifs_us: int = 364
+    timeout_us: int = 222
+    turnaround_us: int = 5
+    cw_min: int = 31
+    cw_max: int = 1023
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """What a receiver needs.
+
+    Attributes:
+        noise_dbm: thermal noise in 20 MHz and 7 dB of the receiver's own (assumed).
+        sense_dbm: a signal as strong as this makes the medium busy.
+        least_dbm: no signal that is weaker is received, whatever the rate; None: the rate's sensitivity.
+        detect_db: by so much a frame must be stronger than others on the air, to be told from them at its begin.
+        preamble_us: for so long others can spoil its begin.
+        capture_db: a later frame that is stronger by so much is received in place of the earlier one; None: never.
+    """
+
+    noise_dbm: float = -94.0
+    sense_dbm: float = -96.0
+    least_dbm: float | None = None
+    detect_db: float = 4.0
+    preamble_us: int = 4
+    capture_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    """What came of the messages of one `Traffic`.
+
+    Attributes:
+        made: messages that came.
+        dropped: of these, found the station's queue full.
+        sent: transmissions that ended, repetitions among them.
+        acknowledged: messages that were acknowledged, or sent to all.
+        failed: messages that were not, after all attempts.
+        attempts: transmissions that began.
+        heard: decoded by anybody, whoever they were for.
+        delivered: decoded by whom they were for.
+        latency_us: from coming to being answered, added up.
+    """
+
+    made: int
+    dropped: int
+    sent: int
+    acknowledged: int
+    failed: int
+    attempts: int
+    heard: int
+    delivered: int
+    latency_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Stations and their traffic on one air."""
+
+    places: Sequence[Place]
+    traffic: Sequence[Traffic]
+    propagation: LogDistance = field(default_factory=LogDistance)
+    access: Access = field(default_factory=Access)
+    receiver: Receiver = field(default_factory=Receiver)
+    seed: int = 1
+
+    def kernel(self) -> Kernel:
+        """Return a kernel with all of it, at time 0."""
+        receiver, access = self.receiver, self.access
+        # Signals that are weaker than this by themselves change nothing that is looked at.
+        floor_dbm = min(receiver.sense_dbm, receiver.noise_dbm)
+        rows = neighbour_rows(
+            [place.position for place in self.places],
+            [place.power_dbm for place in self.places],
+            self.propagation,
+            floor_dbm,
+        )
+        kernel = Kernel(
+            len(self.places),
+            sum(len(others) for others, _, _ in rows),
+            len(self.traffic),
+            self.seed,
+            (
+                access.slot_us,
+                SIFS_US,
+                access.difs_us,
+                access.eifs_us,
+                access.timeout_us,
+                access.turnaround_us,
+                access.cw_min,
+                access.cw_max,
+                receiver.preamble_us,
+            ),
+            _mw(receiver.noise_dbm),
+            _mw(receiver.sense_dbm),
+            10 ** (receiver.detect_db / 10),
+            0.0 if receiver.capture_db is None else 10 ** (receiver.capture_db / 10),
+        )
+        for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
+            kernel.set_row(number, others, gains, delays)
+            kernel.set_station(number, place.channel, _mw(place.power_dbm), place.attempts)
+        used = {one.rate for one in self.traffic} | {0}
+        for rate in sorted(used | {response_rate(rate) for rate in used}):
+            answer = response_rate(rate)
+            least_dbm = receiver.least_dbm if receiver.least_dbm is not None else sensitivity_dbm(rate)
+            kernel.set_rate(
+                rate,
+                answer,
+                airtime_us(ACK_LENGTH, answer),
+                airtime_us(0, rate),
+                RATES[rate].kbit_s / 1000,
+                sure_ratio(rate),
+                _mw(least_dbm),
+                _header_rate(rate),
+                survival_curve(rate),
+            )
+        for number, one in enumerate(self.traffic):
+            us = airtime_us(frame_length(one.size), one.rate)
+            kernel.set_stream(number, one.station, one.kind, one.period_us, one.jitter_us, one.to, one.rate, us)
+            kernel.start_stream(number, one.first_us)
+        return kernel
+
+    def run(self, us: int) -> list[StreamResult]:
+        """Let so much time pass, and return what came of each traffic."""
+        kernel = self.kernel()
+        kernel.run(us)
+        return [StreamResult(*kernel.totals(number)) for number in range(len(self.traffic))]
+
+
+def frame_length(size: int) -> int:
+    """Return the bytes on the air of an ESP-NOW frame with so many bytes of message, its FCS included.
+
+    24 of header, 8 of category, organisation and random value, 7 of each element's head, a 4-byte FCS.
+    """
+    elements = max(1, -(-size // _V1_MOST))
+    return 24 + 8 + 7 * elements + size + 4
+
+
+def _header_rate(rate: int) -> int:
+    """Return the rate that a frame's header has: the slowest of its modulation."""
+    return {"DSSS": 0, "CCK": 0, "OFDM": 11, "HT": 11}.get(RATES[rate].modulation, rate)
+
+
+def _mw(dbm: float) -> float:
+    return float(10 ** (dbm / 10))

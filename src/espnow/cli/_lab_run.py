@@ -30,8 +30,8 @@ from espnow.lab import Lab, LabBoard, labfile
 from espnow.lab.clock import VirtualClock
 from espnow.lab.host import HostInput, Pacer
 from espnow.lab.interrupts import forget_after_first
-from espnow.lab.labfile_kinds import METRES, PROBABILITY, Kind
 from espnow.lab.labfile_parts import LabPart
+from espnow.tomlfile import METRES, PROBABILITY, Kind
 
 __all__ = ["run_lab"]
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from espnow.capture import KeyRing, parse_key
 from espnow.cli._frames import read_keys, shown_argument
 from espnow.errors import UserError
-from espnow.frame import RATES, parse_mac
+from espnow.frame import RATE_NAMES, parse_mac
 from espnow.link import Link
 from espnow.radio import DEFAULT
 from espnow.times import parse_time_us
@@ -142,11 +142,10 @@ def parse_rate(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    names = {rate.name.removesuffix("_L").removesuffix("_LGI"): rate.number for rate in RATES.values()}
     wanted = text.upper().removesuffix("_L").removesuffix("_LGI")
-    if wanted not in names:
-        raise UserError(f"--rate: there is no {shown_argument(text)}; there are {', '.join(names)}")
-    return names[wanted]
+    if wanted not in RATE_NAMES:
+        raise UserError(f"--rate: there is no {shown_argument(text)}; there are {', '.join(RATE_NAMES)}")
+    return RATE_NAMES[wanted]
 
 
 def begin_channel(option: str | None) -> int:

@@ -40,6 +40,7 @@ __all__ = [
     "RATE_LORA_500K",
     "RATE_MCS0_LONG",
     "RATE_MCS0_SHORT",
+    "RATE_NAMES",
     "Modulation",
     "Rate",
 ]
@@ -143,4 +144,10 @@ MICROPYTHON_RATES: Mapping[str, int] = MappingProxyType(
         "RATE_LORA_250K": RATE_LORA_250K,
         "RATE_LORA_500K": RATE_LORA_500K,
     }
+)
+
+#: The numbers by their names in ``wifi_phy_rate_t``, where the long preamble and the long guard interval go without
+#: saying: 1M, 2M_S, MCS7, MCS7_SGI.
+RATE_NAMES: Mapping[str, int] = MappingProxyType(
+    {rate.name.removesuffix("_L").removesuffix("_LGI"): rate.number for rate in _TABLE}
 )

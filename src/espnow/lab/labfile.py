@@ -9,8 +9,6 @@ The keys are in `espnow.lab.labfile_schema`, the values in `espnow.lab.labfile_p
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,10 +23,9 @@ from espnow.lab.labfile_parts import BoardPart, LabPart, LinkPart, RouterEvent, 
 from espnow.lab.labfile_schema import check
 from espnow.lab.router import Router
 from espnow.lab.stimuli import Surroundings
+from espnow.tomlfile import load
 
 __all__ = ["LabFile", "read"]
-
-_SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,24 +173,4 @@ def read(path: str | Path) -> LabFile:
         UserError: it cannot be read, is no TOML, or has a mistake; one line that says where and what is allowed.
     """
     path = Path(path)
-    name = printable(str(path))
-    try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        raise UserError(f"{name}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{name}, line {line}: TOML is UTF-8, and this is not") from None
-    except ValueError as error:  # a null character in the name
-        raise UserError(f"{name}: {error}") from None
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = _SYNTAX.fullmatch(str(error))
-        if match is None:
-            raise UserError(f"{name}: {printable(str(error))}") from None
-        place = f"line {match[2]}, column {match[3]}" if match[2] else "at its end"
-        raise UserError(f"{name}, {place}: {printable(match[1])}") from None
-    except (RecursionError, ValueError):  # ValueError: a number of thousands of digits
-        raise UserError(f"{name}: it is nested too deeply, or has a number with too many digits") from None
-    return LabFile(path, check(document, path))
+    return LabFile(path, check(load(path), path))

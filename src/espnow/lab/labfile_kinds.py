@@ -1,33 +1,29 @@
-"""What the values of a lab file may be: reading them, and saying what is allowed.
-
-Rules: a `Kind` describes a value in words that complete "this is not ..."; the documentation shows the same words. A
-reader gets what TOML gives and the folder of the lab file, and raises ValueError for what it does not take; the
-error's text, if any, says more than the description does.
-"""
+"""What the values of a lab file may be, beside those that `espnow.tomlfile` has for any file."""
 
 from __future__ import annotations
 
 import csv
-import json
-import math
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from espnow.board import PROFILES
 from espnow.frame import station_address
-from espnow.frame.text import printable
 from espnow.lab.stimuli import Series
 from espnow.times import parse_time_us
+from espnow.tomlfile import (
+    Kind,
+    choice,
+    read_number,
+    read_path,
+    read_text,
+    read_time_us,
+    read_whole,
+    shown,
+    whole,
+)
 
 __all__ = [
-    "CHANNEL",
-    "EXPONENT",
-    "FILE",
-    "FLAG",
-    "FOLDER",
     "HEX",
     "HOSTS",
     "I2C_ADDRESS",
@@ -35,167 +31,25 @@ __all__ = [
     "KEY",
     "LEVEL",
     "MAC",
-    "METRES",
-    "NAME",
     "PIN",
-    "POSITION",
-    "PROBABILITY",
     "PROFILE",
     "PROGRAM",
     "REGISTERS",
     "SSID",
-    "TEXT",
-    "TEXTS",
-    "TIME",
-    "TIME_ABOVE_0",
-    "WHOLE",
-    "Kind",
-    "choice",
     "series",
-    "shown",
-    "whole",
 ]
-
-#: A value is shown in an error with so many characters at most.
-_SHOWN = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of value.
-
-    Attributes:
-        allowed: what it is, in words that complete "this is not ...".
-        read: returns what the lab works with, from what TOML gives and the folder of the file; raises ValueError.
-        secret: the value is never shown.
-        choices: the texts that are allowed, if they can be listed.
-    """
-
-    allowed: str
-    read: Callable[[Any, Path], Any]
-    secret: bool = False
-    choices: tuple[str, ...] = ()
-
-
-def shown(value: object) -> str:
-    """Return a value as an error shows it: as TOML has it, on one line, not too long."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
-    except (ValueError, RecursionError):
-        text = type(value).__name__
-    text = printable(text)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
-def _text(value: object, _folder: Path) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    return value
-
-
-def _name(value: object, folder: Path) -> str:
-    name = _text(value, folder)
-    if not name or printable(name) != name:
-        raise ValueError
-    return name
-
-
-def _number(value: object, least: float = -math.inf, most: float = math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError
-    try:
-        number = float(value)
-    except OverflowError:
-        raise ValueError from None
-    if not math.isfinite(number) or not least <= number <= most:
-        raise ValueError
-    return number
-
-
-def _between(allowed: str, least: float, most: float) -> Kind:
-    return Kind(allowed, lambda value, _folder: _number(value, least, most))
-
-
-def _whole(value: object, least: int | None = None, most: int | None = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError
-    if (least is not None and value < least) or (most is not None and value > most):
-        raise ValueError
-    return value
-
-
-def whole(allowed: str, least: int | None = None, most: int | None = None) -> Kind:
-    """Return the kind of a whole number from `least` to `most`."""
-    return Kind(allowed, lambda value, _folder: _whole(value, least, most))
 
 
 def _pin(value: object, _folder: Path) -> int:
-    return _whole(value, 0, 255)
-
-
-def choice(*names: str) -> Kind:
-    """Return the kind of a text that is one of these."""
-
-    def read(value: object, _folder: Path) -> str:
-        if value not in names or not isinstance(value, str):
-            raise ValueError
-        return value
-
-    listed = ", ".join(f'"{name}"' for name in names[:-1]) + f' or "{names[-1]}"'
-    return Kind(listed, read, choices=names)
-
-
-def _flag(value: object, _folder: Path) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
-def _time_us(value: object) -> int:
-    if isinstance(value, str):
-        return parse_time_us(value)
-    return parse_time_us(f"{_number(value, 0, 1e10):f}")
-
-
-def _time(value: object, _folder: Path) -> int:
-    try:
-        return _time_us(value)
-    except ValueError:
-        raise ValueError from None
-
-
-def _time_above_0(value: object, folder: Path) -> int:
-    us = _time(value, folder)
-    if us == 0:
-        raise ValueError
-    return us
+    return read_whole(value, 0, 255)
 
 
 def _mac(value: object, folder: Path) -> bytes:
-    return station_address(_text(value, folder))
-
-
-def _position(value: object, _folder: Path) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise ValueError
-    return _number(value[0]), _number(value[1])
-
-
-def _texts(value: object, folder: Path) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError
-    return tuple(_text(part, folder) for part in value)
-
-
-def _path(value: object, folder: Path) -> Path:
-    text = _text(value, folder)
-    if not text or "\0" in text:
-        raise ValueError
-    return folder / text
+    return station_address(read_text(value, folder))
 
 
 def _program(value: object, folder: Path) -> Path:
-    path = _path(value, folder)
+    path = read_path(value, folder)
     try:
         there = path.exists()
     except OSError as error:
@@ -216,25 +70,25 @@ def _level(value: object, _folder: Path) -> int | None:
 def _bus(value: object, folder: Path) -> int | tuple[int, int]:
     if isinstance(value, list) and len(value) == 2:
         return _pin(value[0], folder), _pin(value[1], folder)
-    return _whole(value, 0, 1)
+    return read_whole(value, 0, 1)
 
 
 def _hex(value: object, folder: Path) -> bytes:
     try:
-        return bytes.fromhex(_text(value, folder))
+        return bytes.fromhex(read_text(value, folder))
     except ValueError:
         raise ValueError from None
 
 
 def _ssid(value: object, folder: Path) -> str:
-    text = _text(value, folder)
+    text = read_text(value, folder)
     if not 1 <= len(text.encode()) <= 32:
         raise ValueError
     return text
 
 
 def _key(value: object, folder: Path) -> str:
-    text = _text(value, folder)
+    text = read_text(value, folder)
     if text and not 8 <= len(text.encode()) <= 64:
         raise ValueError
     return text
@@ -281,10 +135,10 @@ def series(column: str, allowed: str) -> Kind:
 
     def read(value: object, folder: Path) -> Series:
         if isinstance(value, str):
-            return Series(tuple(_read_csv(_path(value, folder), column)))
+            return Series(tuple(_read_csv(read_path(value, folder), column)))
         if isinstance(value, list):
             return Series(tuple(_points(value)))
-        return Series(((0, _number(value)),))
+        return Series(((0, read_number(value)),))
 
     return Kind(f"{allowed}, a list of points [time, number], or the name of a CSV file", read)
 
@@ -295,7 +149,7 @@ def _points(value: Iterable[object]) -> list[tuple[int, float]]:
         if not isinstance(point, list) or len(point) != 2:
             raise ValueError(f'point {number} is {shown(point)}: write [time, number], as in ["10s", 1.5]')
         try:
-            at_us, reached = _time_us(point[0]), _number(point[1])
+            at_us, reached = read_time_us(point[0]), read_number(point[1])
         except ValueError:
             raise ValueError(f'point {number} is {shown(point)}: write [time, number], as in ["10s", 1.5]') from None
         if points and at_us < points[-1][0]:
@@ -324,7 +178,7 @@ def _read_csv(path: Path, column: str) -> list[tuple[int, float]]:
     points: list[tuple[int, float]] = []
     for line, row in rows:
         try:
-            point = parse_time_us(row[0]), _number(float(row[number]))
+            point = parse_time_us(row[0]), read_number(float(row[number]))
         except (ValueError, IndexError):
             raise ValueError(f"line {line} is no time and number: {shown(','.join(row))}") from None
         if points and point[0] < points[-1][0]:
@@ -335,23 +189,9 @@ def _read_csv(path: Path, column: str) -> list[tuple[int, float]]:
     return points
 
 
-TEXT = Kind("a text", _text)
-NAME = Kind("a name", _name)
-TEXTS = Kind("a list of texts", _texts)
-FLAG = Kind("true or false", _flag)
-WHOLE = whole("a whole number")
-TIME = Kind('a time such as "500ms", "30s" or "10m"', _time)
-TIME_ABOVE_0 = Kind('a time above 0, such as "500ms", "30s" or "10m"', _time_above_0)
 PROFILE = choice(*PROFILES)
 MAC = Kind('an address such as "30:aa:aa:aa:aa:aa"', _mac)
-POSITION = Kind("two numbers, metres east and north, as in [10, 2.5]", _position)
-PROBABILITY = _between("a number from 0 to 1", 0, 1)
-METRES = _between("a number of metres, 0 or more", 0, math.inf)
-EXPONENT = _between("a number from 1 to 10", 1, 10)
-CHANNEL = whole("a whole number from 1 to 14", 1, 14)
 PROGRAM = Kind("the name of a file or folder", _program)
-FILE = Kind("the name of a file", _path)
-FOLDER = Kind("the name of a folder", _path)
 SSID = Kind("a text of 1 to 32 bytes", _ssid)
 KEY = Kind('a text of 8 to 64 bytes, or ""', _key, secret=True)
 PIN = Kind("the number of a pin", _pin)

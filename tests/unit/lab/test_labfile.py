@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from espnow.errors import UserError
 from espnow.lab import Lab, labfile
-from espnow.lab.labfile_kinds import Kind
-from espnow.lab.labfile_schema import LAB, Key, Table, check, tables
+from espnow.lab.labfile_schema import LAB, check
 from espnow.lab.stimuli import Series
+from espnow.tomlfile import Key, Kind, Table, tables
 
 PAGE = Path(__file__).parents[3] / "docs" / "labfile.md"
 
@@ -67,7 +67,7 @@ def documented_rows(section: str) -> list[list[str]]:
     return [row for row in rows if row[0] not in ("key", "one of")]
 
 
-@pytest.mark.parametrize("table", tables(), ids=lambda table: table.name or "the file")
+@pytest.mark.parametrize("table", tables(LAB), ids=lambda table: table.name or "the file")
 def test_the_documentation_is_the_schema(table: Table) -> None:
     sections = re.split(r"^## (.*)\n", PAGE.read_text(), flags=re.MULTILINE)
     section = dict(zip(sections[1::2], sections[2::2], strict=True))[table.name or "The file"]
@@ -90,7 +90,7 @@ def test_the_examples_of_the_documentation_are_lab_files(tmp_path):
 
 
 def test_every_key_is_an_argument_of_what_its_table_makes() -> None:
-    for table in tables():
+    for table in tables(LAB):
         for part in targets(table):
             if not dataclasses.is_dataclass(part.make):
                 continue
@@ -288,7 +288,7 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize("table", tables(), ids=lambda table: table.name or "the file")
+@pytest.mark.parametrize("table", tables(LAB), ids=lambda table: table.name or "the file")
 def test_whatever_a_key_holds_is_taken_or_refused_in_one_line(table, tmp_path):
     kinds = [key for part in targets(table) for key in part.keys if isinstance(key.value, Kind)]
 

@@ -20,7 +20,7 @@ cdef inline integer* enlarged(integer* old, Py_ssize_t count):
 
 cdef integer NEVER
 cdef word MASK, GOLDEN, MIX_1, MIX_2
-cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, CALL, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, GROUP_ADDRESS
+cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, CALL, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS
 
 cdef class Heap:
     cdef readonly integer size, made, first_us, at_us, kind, which, room
@@ -34,7 +34,7 @@ cdef void push(Heap heap, integer at_us, integer kind, integer which) noexcept
 cdef void pop(Heap heap) noexcept
 
 cdef class Kernel:
-    cdef readonly integer preamble_us, count, now_us, frames, receptions, answers, events, failed_receptions, losses_half_duplex, slot_us, sifs_us, difs_us, eifs_us, timeout_us, turnaround_us, cw_min, cw_max, streams, room
+    cdef readonly integer preamble_us, count, now_us, frames, receptions, answers, events, failed_receptions, losses_half_duplex, slot_us, sifs_us, difs_us, eifs_us, timeout_us, turnaround_us, cw_min, cw_max, streams, room, groups
     cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio
     cdef Heap heap
     cdef word* chance
@@ -94,6 +94,10 @@ cdef class Kernel:
     cdef integer* q_count
     cdef integer* sent_us
     cdef integer* got
+    cdef integer* busy_us
+    cdef integer* busy_since
+    cdef integer* s_group
+    cdef integer* latencies
     cdef double* gain
     cdef double* power_mw
     cdef double* level
@@ -117,6 +121,13 @@ cdef class Kernel:
     cpdef set_rate(self, Py_ssize_t rate, integer ack_rate, integer ack_us, integer header_us, double bits_us, double sure, double least_mw, integer header_curve, curve)
     cpdef set_stream(self, Py_ssize_t s, integer station, integer kind, double period, double jitter, integer to, integer rate, integer us)
     cpdef totals(self, Py_ssize_t s)
+    cpdef station_totals(self, Py_ssize_t i)
+    @cython.locals(found=integer, e=integer, j=integer)
+    cpdef integer hearers(self, Py_ssize_t i, Py_ssize_t rate) noexcept
+    cpdef count_latencies(self, integer groups)
+    cpdef set_group(self, Py_ssize_t s, integer group)
+    @cython.locals(step=integer)
+    cpdef latency_counts(self, integer group)
     @cython.locals(n=integer, at=integer)
     cpdef bint transmit(self, Py_ssize_t i, integer stream, integer made_us)
     cpdef start_stream(self, Py_ssize_t s, integer first_us)
@@ -144,7 +155,7 @@ cdef class Kernel:
     cdef void answer(self, Py_ssize_t k) noexcept
     @cython.locals(s=integer, cw=integer)
     cdef void unanswered(self, Py_ssize_t i) noexcept
-    @cython.locals(s=integer, at=integer)
+    @cython.locals(s=integer, at=integer, us=integer, step=integer)
     cdef void finish(self, Py_ssize_t i, bint answered) noexcept
     @cython.locals(at=integer)
     cdef void transmit_next(self, Py_ssize_t i, integer s) noexcept

@@ -66,6 +66,10 @@ CURVE_STEPS = 8
 CURVE_FROM_DB = -20
 CURVE_LENGTH = 60 * CURVE_STEPS
 
+#: Latencies are counted in so many steps of equal ratio for each tenfold, up to ten tenfolds of microseconds.
+LATENCY_STEPS = 64
+LATENCY_LENGTH = 10 * LATENCY_STEPS
+
 GROUP_ADDRESS = -1
 
 MASK = 0xFFFFFFFFFFFFFFFF
@@ -194,6 +198,12 @@ class Kernel:
         # Per station.
         self.sent_us = integers(count)
         self.got = integers(count)
+        self.busy_us = integers(count)
+        self.busy_since = integers(count)
+        # How long messages took, counted for groups of streams; for none unless `count_latencies` says so.
+        self.groups = 0
+        self.s_group = integers(streams)
+        self.latencies = integers(1)
         for i in range(count):
             self.lock[i] = -1
             self.due[i] = NEVER
@@ -270,6 +280,32 @@ class Kernel:
             self.delivered[s],
             self.latency[s],
         )
+
+    def station_totals(self, i):
+        """Return what a station did: microseconds of sending, of sensing others, and frames that it decoded."""
+        return self.sent_us[i], self.busy_us[i], self.got[i]
+
+    def hearers(self, i, rate):
+        """Return how many others receive a station at a rate when nobody else sends."""
+        found = 0
+        for e in range(self.first[i], self.first[i + 1]):
+            j = self.other[e]
+            if self.channel[j] == self.channel[i] and self.gain[e] * self.power_mw[i] >= self.least_mw[rate]:
+                found += 1
+        return found
+
+    def count_latencies(self, groups):
+        """Count how long messages take, for so many groups of streams."""
+        self.groups = groups
+        self.latencies = integers(groups * LATENCY_LENGTH)
+
+    def set_group(self, s, group):
+        """Say to which group of `count_latencies` a stream belongs."""
+        self.s_group[s] = group
+
+    def latency_counts(self, group):
+        """Return how many messages of a group took how long, in `LATENCY_STEPS` a tenfold of microseconds."""
+        return [self.latencies[group * LATENCY_LENGTH + step] for step in range(LATENCY_LENGTH)]
 
     # From above.
 
@@ -484,8 +520,10 @@ class Kernel:
             level[j] = before + mw
             if mw >= sense:
                 busy[j] += 1
-                if busy[j] == 1 and wants[j] != NO_TURN and due[j] > at + turnaround:
-                    self.freeze(j, at)
+                if busy[j] == 1:
+                    self.busy_since[j] = at
+                    if wants[j] != NO_TURN and due[j] > at + turnaround:
+                        self.freeze(j, at)
             if locked < 0:
                 if mw >= least and sending[j] == NOTHING and mw >= before * detect and self.listens[j]:
                     lock[j] = i
@@ -597,6 +635,7 @@ class Kernel:
                 busy[j] = left
                 if left == 0:
                     idle_since[j] = at
+                    self.busy_us[j] += at - self.busy_since[j]
                     if wants[j] != NO_TURN and due[j] == NEVER and self.sending[j] == NOTHING:
                         since = at
                         if nav[j] > since:
@@ -665,7 +704,13 @@ class Kernel:
         s = self.stream_of[i]
         if answered:
             self.acknowledged[s] += 1
-            self.latency[s] += self.now_us - self.created[i]
+            us = self.now_us - self.created[i]
+            self.latency[s] += us
+            if self.groups:
+                step = int(log10(us + 1.0) * LATENCY_STEPS)
+                if step >= LATENCY_LENGTH:
+                    step = LATENCY_LENGTH - 1
+                self.latencies[self.s_group[s] * LATENCY_LENGTH + step] += 1
         else:
             self.failed[s] += 1
         at = self.q_first[i] + 1

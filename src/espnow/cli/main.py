@@ -20,7 +20,7 @@ from espnow.frame.text import printable
 __all__ = ["entry", "main"]
 
 #: The commands, each a module of its name beside this one, in the order in which --help has them.
-_COMMANDS = ("run", "decode", "listen", "sniff", "send", "ping", "scan", "doctor")
+_COMMANDS = ("run", "plan", "decode", "listen", "sniff", "send", "ping", "scan", "doctor")
 
 #: Set for the process that `entry` starts, so that it cannot start another.
 _FIXED_HASHES = "ESPNOW_FIXED_HASHES"

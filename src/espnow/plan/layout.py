@@ -1,0 +1,209 @@
+"""From a plan and a seed to a scene of the air: where each station stands, and what it sends to whom."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from espnow.air import LogDistance, Position
+from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
+from espnow.errors import UserError
+from espnow.plan.parts import ALL, NEAREST, RANDOM, AirPart, PlanPart, TrafficPart
+
+__all__ = ["Layout", "lay_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a plan is on the air, with one seed.
+
+    Attributes:
+        scene: stations and their messages.
+        traffic_of: for each of the scene's traffic, which of the plan's it is of.
+    """
+
+    scene: Scene
+    traffic_of: tuple[int, ...]
+
+
+def lay_out(part: PlanPart, seed: int) -> Layout:
+    """Return the scene of a plan.
+
+    Raises:
+        UserError: a message has nobody that it could be for.
+    """
+    places: list[Place] = []
+    members: dict[str, range] = {}
+    for group in part.groups:
+        begin = len(places)
+        for site in group.action.sites(_chance(seed, "station", group.name)):
+            power_dbm = group.power_dbm if site.power_dbm is None else site.power_dbm
+            channel = group.channel if site.channel is None else site.channel
+            places.append(Place(site.at, power_dbm, channel, group.attempts))
+        members[group.name] = range(begin, len(places))
+    streams: list[Traffic] = []
+    traffic_of: list[int] = []
+    for number, traffic in enumerate(part.traffic):
+        chance = _chance(seed, "traffic", traffic.name or str(number))
+        begin = len(streams)
+        streams += _streams(traffic, number, places, members, chance)
+        traffic_of += [number] * (len(streams) - begin)
+    air = part.air
+    scene = Scene(
+        places,
+        streams,
+        _propagation(air),
+        Access(cw_min=air.cw_min, cw_max=air.cw_max),
+        Receiver(noise_dbm=air.noise_dbm, sense_dbm=air.sense_dbm, least_dbm=air.least_dbm, capture_db=air.capture_db),
+        seed,
+    )
+    return Layout(scene, tuple(traffic_of))
+
+
+def _chance(seed: int, *names: str) -> Random:
+    return Random("/".join((str(seed), *names)))
+
+
+def _propagation(air: AirPart) -> LogDistance:
+    exponent = 2.0 if air.model == "free-space" else air.path_loss_exponent
+    return LogDistance(exponent, air.range_m)
+
+
+def _streams(
+    traffic: TrafficPart, number: int, places: Sequence[Place], members: dict[str, range], chance: Random
+) -> Iterator[Traffic]:
+    timing = traffic.action
+    find = _Receivers(traffic, number, places, members, chance)
+    for station in members[traffic.sender]:
+        to = find.receiver(station)
+        if to is None:
+            continue
+        first_us = timing.first_us
+        if timing.kind is TrafficKind.SATURATED:
+            first_us = 0
+        elif timing.kind is TrafficKind.POISSON:
+            first_us = int(chance.expovariate(1.0) * timing.period_us)
+        elif first_us is None:
+            first_us = int(chance.random() * timing.period_us)
+        yield Traffic(
+            station,
+            to,
+            traffic.size,
+            timing.kind,
+            float(timing.period_us),
+            float(timing.jitter_us),
+            first_us,
+            traffic.rate,
+        )
+
+
+class _Receivers:
+    """Whom the messages of one traffic are for."""
+
+    def __init__(
+        self,
+        traffic: TrafficPart,
+        number: int,
+        places: Sequence[Place],
+        members: dict[str, range],
+        chance: Random,
+    ) -> None:
+        self._where = f"traffic[{number}].to"
+        self._to = traffic.to
+        self._places = places
+        self._chance = chance
+        member = re.fullmatch(r"(.*)\[(\d+)\]", traffic.to)
+        if traffic.to in (ALL, NEAREST, RANDOM):
+            candidates: Sequence[int] = range(len(places))
+        elif member is None:
+            candidates = members[traffic.to]
+        else:
+            group = members[member[1]]
+            if int(member[2]) >= len(group):
+                raise UserError(f"{self._where}: {traffic.to} is not there: {member[1]} has 0 to {len(group) - 1}")
+            candidates = [group[int(member[2])]]
+        #: By channel, since on another one nothing is heard.
+        self._candidates: dict[int, list[int]] = defaultdict(list)
+        for candidate in candidates:
+            self._candidates[places[candidate].channel].append(candidate)
+        self._members = {channel: frozenset(numbers) for channel, numbers in self._candidates.items()}
+        self._near: dict[int, _Near] = {}
+
+    def receiver(self, station: int) -> int | None:
+        """Return whom a station's messages are for; None: it sends none, being who they are for.
+
+        Raises:
+            UserError: there is nobody.
+        """
+        if self._to == ALL:
+            return BROADCAST
+        channel = self._places[station].channel
+        candidates = self._candidates.get(channel, [])
+        if candidates == [station] and self._to not in (NEAREST, RANDOM):
+            return None
+        if len(candidates) - (station in self._members.get(channel, ())) < 1:
+            raise UserError(
+                f"{self._where}: nobody of {self._to} is on channel {channel}, as station {station} is"
+            )
+        if self._to == RANDOM:
+            while (drawn := candidates[int(self._chance.random() * len(candidates))]) == station:
+                pass
+            return drawn
+        if channel not in self._near:
+            self._near[channel] = _Near([(self._places[one].position, one) for one in candidates])
+        return self._near[channel].nearest(self._places[station].position, station)
+
+
+#: Of so few the nearest is found by looking at each.
+_FEW = 16
+
+
+class _Near:
+    """The nearest of many places, by a grid of squares."""
+
+    def __init__(self, places: Sequence[tuple[Position, int]]) -> None:
+        self._places = places
+        east = [at[0] for at, _ in places]
+        north = [at[1] for at, _ in places]
+        self._corner = min(east), min(north)
+        extent = max(max(east) - min(east), max(north) - min(north), 1.0)
+        self._side = extent / max(1, math.isqrt(len(places)))
+        self._rings = int(extent / self._side) + 2
+        self._squares: dict[tuple[int, int], list[tuple[Position, int]]] = defaultdict(list)
+        for at, number in places:
+            self._squares[self._square(at)].append((at, number))
+
+    def _square(self, at: Position) -> tuple[int, int]:
+        return math.floor((at[0] - self._corner[0]) / self._side), math.floor((at[1] - self._corner[1]) / self._side)
+
+    def nearest(self, at: Position, but: int) -> int:
+        """Return the number of the nearest place; of equal ones, the lowest."""
+        column, row = self._square(at)
+        outside = max(-column, -row, column - self._rings, row - self._rings) > 1
+        if outside or len(self._places) < _FEW:  # rings would be long, or squares not worth it
+            return min((math.dist(at, there), number) for there, number in self._places if number != but)[1]
+        best = (math.inf, -1)
+        ring = 0
+        while best[1] < 0 or (ring - 1) * self._side <= best[0]:
+            for square in _ring(column, row, ring):
+                for there, number in self._squares.get(square, ()):
+                    if number != but:
+                        best = min(best, (math.dist(at, there), number))
+            ring += 1
+        return best[1]
+
+
+def _ring(column: int, row: int, ring: int) -> Iterator[tuple[int, int]]:
+    if ring == 0:
+        yield column, row
+        return
+    for across in range(-ring, ring + 1):
+        yield column + across, row - ring
+        yield column + across, row + ring
+    for along in range(1 - ring, ring):
+        yield column - ring, row + along
+        yield column + ring, row + along

@@ -1,0 +1,199 @@
+"""Plan files: reading one, and the points of its sweep.
+
+A mistake is a UserError of one line that names the file, the key and what is allowed, and is found before anything
+runs: each point of the sweep is checked as if the file said so.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from espnow import tomlfile
+from espnow.errors import UserError
+from espnow.frame.text import printable
+from espnow.plan.parts import ALL, NEAREST, RANDOM, PlanPart
+from espnow.plan.schema import PLAN
+from espnow.tomlfile import shown
+
+__all__ = ["Plan", "Point", "read"]
+
+#: Raised when the same plan has other results, so that no old ones are taken for new.
+_RESULTS_VERSION = 1
+
+_MEMBER = re.compile(r"([A-Za-z0-9_-]+)\[(\d{1,6})\]", re.ASCII)
+
+#: What a sweep cannot change: it is about the runs of each point.
+_OF_ALL_POINTS = ("seed", "seeds", "sweep")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a sweep.
+
+    Attributes:
+        values: what the swept keys are here, as the file has it.
+        part: the plan with these values.
+        key: the same for the same plan, another for another.
+    """
+
+    values: tuple[tuple[str, Any], ...]
+    part: PlanPart
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan file that was read.
+
+    Attributes:
+        path: where it is.
+        part: what it says.
+        points: of its sweep, in order; one without a sweep.
+    """
+
+    path: Path
+    part: PlanPart
+    points: tuple[Point, ...]
+
+
+def read(path: str | Path) -> Plan:
+    """Read and check a plan file.
+
+    Raises:
+        UserError: it cannot be read, is no TOML, or has a mistake; one line that says where and what is allowed.
+    """
+    path = Path(path)
+    document = tomlfile.load(path)
+    part: PlanPart = tomlfile.check(PLAN, document, path)
+    name = printable(str(path))
+    if not part.sweep:
+        _check_together(part, name)
+    points = []
+    for values in product(*(values for _, values in part.sweep)):
+        chosen = tuple(zip((key for key, _ in part.sweep), values, strict=True))
+        points.append(Point(chosen, *_at_point(document, part, chosen, path)))
+    return Plan(path, part, tuple(points))
+
+
+def _at_point(
+    document: Mapping[str, Any], part: PlanPart, chosen: Sequence[tuple[str, Any]], path: Path
+) -> tuple[PlanPart, str]:
+    """Return the plan with these values, and its key."""
+    if chosen:
+        changed = copy.deepcopy({name: value for name, value in document.items() if name != "sweep"})
+        name = printable(str(path))
+        for key, value in chosen:
+            try:
+                _set(changed, key, value)
+            except ValueError as error:
+                raise UserError(f"{name}: sweep.{printable(key)}: {error}") from None
+        try:
+            part = tomlfile.check(PLAN, changed, path)
+            _check_together(part, name)
+        except UserError as error:
+            told = " and ".join(f"{printable(key)} = {shown(value)}" for key, value in chosen)
+            raise UserError(f"{name}: sweep, with {told}: {str(error).removeprefix(f'{name}: ')}") from None
+    part = replace(part, seed=0, seeds=1, sweep=())
+    said = f"{_RESULTS_VERSION} {version('espnow')} {part!r}"
+    return part, hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _set(document: dict[str, Any], key: str, value: Any) -> None:
+    """Set a key by its path: ``air.noise``, ``station.sensor.count``, ``traffic.0.size``."""
+    *tables, last = key.split(".")
+    if (tables or [last])[0] in _OF_ALL_POINTS:
+        raise ValueError("each point has the same; a sweep changes what is planned")
+    here: Any = document
+    for number, name in enumerate(tables):
+        inside = ".".join(tables[:number])
+        if isinstance(here, list):
+            here = _named(here, name, inside)
+        elif isinstance(here, dict):
+            here = here.setdefault(name, {})
+        else:
+            raise ValueError(f"{inside} is not a table")
+    if not isinstance(here, dict):
+        raise ValueError(f"write {key.rpartition('.')[0]}.NAME.KEY, with one of {_names(here)}")
+    here[last] = value
+
+
+def _named(tables: list[Any], name: str, inside: str) -> Any:
+    for table in tables:
+        if isinstance(table, dict) and table.get("name") == name:
+            return table
+    if name.isascii() and name.isdigit() and int(name) < len(tables):
+        return tables[int(name)]
+    raise ValueError(f"there is no {inside} {printable(name)}; there is {_names(tables)}")
+
+
+def _names(tables: Any) -> str:
+    if not isinstance(tables, list):
+        return "its keys"
+    return ", ".join(
+        str(table.get("name", number)) if isinstance(table, dict) else str(number)
+        for number, table in enumerate(tables)
+    )
+
+
+# What one table alone cannot tell.
+
+
+def _check_together(part: PlanPart, name: str) -> None:
+    """Check what depends on several tables."""
+
+    def refuse(where: str, text: str) -> UserError:
+        return UserError(f"{name}: {where}: {text}")
+
+    groups = {group.name: group for group in part.groups}
+    if not groups:
+        raise refuse("station", "there is none; write [[station]] with a name and where it stands")
+    if not part.traffic:
+        raise refuse("traffic", "there is none, and nothing happens; write [[traffic]] with from and to")
+    for number, group in enumerate(part.groups):
+        if groups[group.name] is not group:
+            raise refuse(f"station[{number}].name", f"{shown(group.name)} is the name of another group, too")
+        _check_floor(part, number, refuse)
+    names = [traffic.name for traffic in part.traffic if traffic.name]
+    for number, traffic in enumerate(part.traffic):
+        where = f"traffic[{number}]"
+        if traffic.name and names.count(traffic.name) > 1:
+            raise refuse(f"{where}.name", f"{shown(traffic.name)} is the name of another traffic, too")
+        known = ", ".join(groups)
+        if traffic.sender not in groups:
+            raise refuse(f"{where}.from", f"there is no group {shown(traffic.sender)}; there is {known}")
+        if traffic.to in (ALL, NEAREST, RANDOM):
+            continue
+        member = _MEMBER.fullmatch(traffic.to)
+        to = groups.get(member[1] if member else traffic.to)
+        if to is None:
+            raise refuse(
+                f"{where}.to", f'{shown(traffic.to)} is not "all", "nearest", "random" or a group; there is {known}'
+            )
+        if member and int(member[2]) >= to.action.count:
+            raise refuse(f"{where}.to", f"{to.name} has the stations 0 to {to.action.count - 1}")
+        channels = {to.channel, *to.action.channels}
+        sender = groups[traffic.sender]
+        if not channels & {sender.channel, *sender.action.channels}:
+            raise refuse(f"{where}.to", f"{to.name} is on channel {to.channel}, and {sender.name} on {sender.channel}")
+    if part.air.cw_min > part.air.cw_max:
+        raise refuse("air.cw_min", f"{part.air.cw_min} is more than cw_max, {part.air.cw_max}")
+
+
+def _check_floor(part: PlanPart, number: int, refuse: Any) -> None:
+    if part.floor is None:
+        return
+    (width, height), group = part.floor.size, part.groups[number]
+    for east, north in group.action.corners():
+        if not (0 <= east <= width and 0 <= north <= height):
+            raise refuse(
+                f"station[{number}]",
+                f"[{east:g}, {north:g}] is outside the floor, which is [0, 0] to [{width:g}, {height:g}]",
+            )

@@ -1,0 +1,254 @@
+"""What came of a run, and what many runs say together: means, and how sure they are.
+
+Definitions:
+
+- Delivery: of messages to one station, how many were acknowledged, of those that were sent or found the queue full; of
+  messages to all, how many receptions there were of those that there would be if nobody else sent.
+- Latency: from a message's coming to its acknowledgement, or the end of a message to all; of those that were delivered.
+- Load: how much of the time the channel is busy where a station stands: it sends, or senses others.
+- Retries: transmissions of a message after the first.
+- Fairness: Jain's index of the messages that each sender got through; 1 when all have the same share.
+- An interval is Student's t, 95 percent, over the seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from espnow.air.kernel import LATENCY_STEPS, Kernel
+from espnow.air.scene import BROADCAST, StreamResult
+from espnow.plan.layout import Layout
+from espnow.plan.parts import PlanPart
+
+__all__ = ["METRICS", "Interval", "Metric", "Row", "interval", "jain", "observe", "percentile_us", "summarise"]
+
+#: A map shows so many stations at most.
+_MOST_ON_MAP = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure of a run's traffic.
+
+    Attributes:
+        name: in files.
+        title: in tables; in `unit`.
+        unit: in which tables show it.
+        scale: a figure times this is in `unit`.
+        digits: after the point, in tables.
+        meaning: for reports.
+    """
+
+    name: str
+    title: str
+    unit: str
+    scale: float
+    digits: int
+    meaning: str
+
+
+METRICS = (
+    Metric("delivery", "delivery", "%", 100, 1, "messages delivered, of those sent"),
+    Metric("latency_ms", "latency", "ms", 1, 2, "mean latency"),
+    Metric("latency_p50_ms", "p50", "ms", 1, 2, "latency that half of the messages keep"),
+    Metric("latency_p90_ms", "p90", "ms", 1, 2, "latency that 90 % keep"),
+    Metric("latency_p99_ms", "p99", "ms", 1, 2, "latency that 99 % keep"),
+    Metric("retries", "retries", "", 1, 3, "transmissions of a message after the first"),
+    Metric("load", "load", "%", 100, 1, "how much of the time the channel is busy, mean over the stations"),
+    Metric("load_most", "load max", "%", 100, 1, "the same where it is busiest"),
+    Metric("fairness", "fairness", "", 1, 3, "Jain's index over the senders"),
+    Metric("throughput_kbit_s", "kbit/s", "", 1, 1, "message bytes delivered, in kbit/s"),
+    Metric("dropped", "dropped", "%", 100, 1, "messages that found the queue full"),
+)
+
+
+def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
+    """Return what came of a run, as JSON has it; None where a figure has no meaning."""
+    streams = layout.scene.traffic
+    totals = [StreamResult(*kernel.totals(number)) for number in range(len(streams))]
+    wanted = [kernel.hearers(stream.station, stream.rate) if stream.to == BROADCAST else 1 for stream in streams]
+    loads = [_load(kernel, number, part.duration_us) for number in range(len(layout.scene.places))]
+    load = {"load": _rounded(sum(loads) / len(loads)), "load_most": _rounded(max(loads))}
+    of: dict[int, list[int]] = defaultdict(list)
+    for stream, number in enumerate(layout.traffic_of):
+        of[number].append(stream)
+    found = {}
+    for number, traffic in enumerate(part.traffic):
+        mine = [totals[stream] for stream in of[number]]
+        to_all = traffic.to == "all"
+        heard = [one.delivered if to_all else one.acknowledged for one in mine]
+        concluded = sum(one.acknowledged + one.failed for one in mine)
+        made = sum(one.made for one in mine)
+        counts = kernel.latency_counts(number)
+        latencies = {f"latency_p{share}_ms": _ms(percentile_us(counts, share / 100)) for share in (50, 90, 99)}
+        acknowledged = sum(one.acknowledged for one in mine)
+        found[traffic.name or str(number)] = {
+            "messages": made,
+            "delivery": _delivery([(totals[stream], wanted[stream], to_all) for stream in of[number]]),
+            "latency_ms": _ms(sum(one.latency_us for one in mine) / acknowledged) if acknowledged else None,
+            **latencies,
+            "retries": None
+            if to_all or not concluded
+            else _rounded(max(0.0, sum(one.attempts for one in mine) / concluded - 1)),
+            **load,
+            "fairness": _rounded(jain(heard)),
+            "throughput_kbit_s": _rounded(sum(heard) * traffic.size * 8e3 / part.duration_us),
+            "dropped": _rounded(sum(one.dropped for one in mine) / made) if made else None,
+        }
+    return {"traffic": found, "map": _map(layout, totals, wanted)}
+
+
+def _load(kernel: Kernel, station: int, duration_us: int) -> float:
+    sent_us, busy_us, _ = kernel.station_totals(station)
+    return min(1.0, (sent_us + busy_us) / duration_us)
+
+
+def _delivery(of: Iterable[tuple[StreamResult, int, bool]]) -> float | None:
+    """Return the delivery of streams: of each what came, how many it is for, and whether it is for all."""
+    delivered = tried = 0
+    for one, wanted, to_all in of:
+        delivered += one.delivered if to_all else one.acknowledged
+        tried += (one.sent if to_all else one.acknowledged + one.failed) * wanted + one.dropped * wanted
+    return _rounded(delivered / tried) if tried else None
+
+
+def _map(layout: Layout, totals: Sequence[StreamResult], wanted: Sequence[int]) -> list[list[float | None]]:
+    """Return where each station stands, and the delivery of what it sends; nothing if there are too many."""
+    places, streams = layout.scene.places, layout.scene.traffic
+    if len(places) > _MOST_ON_MAP:
+        return []
+    of: dict[int, list[tuple[StreamResult, int, bool]]] = defaultdict(list)
+    for stream, one, count in zip(streams, totals, wanted, strict=True):
+        of[stream.station].append((one, count, stream.to == BROADCAST))
+    return [
+        [round(place.position[0], 2), round(place.position[1], 2), _delivery(of[number])]
+        for number, place in enumerate(places)
+    ]
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 6)
+
+
+def _ms(us: float | None) -> float | None:
+    return None if us is None else round(us / 1000, 4)
+
+
+def percentile_us(counts: Sequence[int], share: float) -> float | None:
+    """Return the latency that a share of the messages keeps; None without any.
+
+    Args:
+        counts: as `Kernel.latency_counts` gives them; within a step the latencies are taken as evenly spread.
+        share: 0 to 1.
+    """
+    rest = sum(counts) * share
+    if not rest:
+        return None
+    for step, count in enumerate(counts):
+        if count and rest <= count:
+            return float(10 ** ((step + rest / count) / LATENCY_STEPS) - 1)
+        rest -= count
+    return None
+
+
+def jain(shares: Sequence[float]) -> float | None:
+    """Return Jain's index of fairness: from 1 / n, one has all, to 1, all have the same; None if nobody has any."""
+    squares = sum(share * share for share in shares)
+    return sum(shares) ** 2 / (len(shares) * squares) if squares else None
+
+
+# Over several seeds.
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean, and how sure it is.
+
+    Attributes:
+        mean: of the runs.
+        half: the true mean is within so much of it, with 95 percent confidence; None: one run alone cannot tell.
+        runs: how many runs have the figure.
+    """
+
+    mean: float
+    half: float | None
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the runs of a point say of one traffic.
+
+    Attributes:
+        values: what the swept keys are.
+        traffic: its name.
+        runs: how many there are.
+        figures: by the names of `METRICS`; None where a figure has no meaning.
+    """
+
+    values: tuple[tuple[str, Any], ...]
+    traffic: str
+    runs: int
+    figures: Mapping[str, Interval | None]
+
+
+#: Student's t, 97.5 percent, for 1 to 30 degrees of freedom.
+_T = (
+    *(12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281),
+    *(2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860),
+    *(2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423),
+)
+_NORMAL = 1.959964
+
+
+def student(freedom: int) -> float:
+    """Return Student's t for a confidence of 95 percent on both sides."""
+    if freedom <= len(_T):
+        return _T[freedom - 1]
+    # Cornish and Fisher's expansion; its error is below 0.0001 from here on.
+    z = _NORMAL
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def interval(figures: Sequence[float]) -> Interval | None:
+    """Return the mean of some figures and its confidence; None of none."""
+    count = len(figures)
+    if not count:
+        return None
+    mean = math.fsum(figures) / count
+    if count == 1:
+        return Interval(mean, None, 1)
+    variance = math.fsum((figure - mean) ** 2 for figure in figures) / (count - 1)
+    return Interval(mean, student(count - 1) * math.sqrt(variance / count), count)
+
+
+def summarise(records: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Return a row for each point and traffic, in the order in which they come.
+
+    Args:
+        records: what `espnow.plan.run.run_once` returned.
+    """
+    runs: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for record in records:
+        runs[record["run"].rpartition("-")[0]].append(record)
+    rows = []
+    for of_point in runs.values():
+        values = tuple(of_point[0]["point"].items())
+        for name in of_point[0]["traffic"]:
+            figures = [record["traffic"][name] for record in of_point]
+            rows.append(
+                Row(
+                    values,
+                    name,
+                    len(of_point),
+                    {
+                        metric.name: interval([one[metric.name] for one in figures if one[metric.name] is not None])
+                        for metric in METRICS
+                    },
+                )
+            )
+    return rows

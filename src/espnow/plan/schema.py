@@ -1,0 +1,332 @@
+"""The keys of a plan file, as one table each, and what their values may be."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from espnow import tomlfile
+from espnow.air.scene import TrafficKind
+from espnow.frame import RATE_NAMES
+from espnow.plan.parts import (
+    AirPart,
+    CsvPlacement,
+    FloorPart,
+    GridPlacement,
+    GroupPart,
+    PlanPart,
+    RandomPlacement,
+    Site,
+    SpotPlacement,
+    Timing,
+    TrafficPart,
+)
+from espnow.tomlfile import Key, Kind, Table, between, read_number, read_path, read_text, read_whole, shown, whole
+
+__all__ = ["PLAN"]
+
+#: More points than this are a mistake in a step.
+_MOST_POINTS = 10_000
+_MOST_STATIONS = 200_000
+
+_COLUMNS = ("x", "y", "power", "channel", "group")
+
+_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+)", re.ASCII)
+
+_COUNT = whole(f"a whole number from 1 to {_MOST_STATIONS}", 1, _MOST_STATIONS)
+_POWER = between("a number of dBm from -20 to 36", -20, 36)
+_DBM = between("a number of dBm from -150 to 0", -150, 0)
+_SLOTS = whole("a whole number of slots from 0 to 65535", 0, 65535)
+
+
+def _group_name(value: object, folder: Path) -> str:
+    name = read_text(value, folder)
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in ("all", "nearest", "random"):
+        raise ValueError
+    return name
+
+
+def _rate(value: object, folder: Path) -> int:
+    name = read_text(value, folder).upper().removesuffix("_L").removesuffix("_LGI")
+    if name not in RATE_NAMES:
+        raise ValueError
+    return RATE_NAMES[name]
+
+
+def _area(value: object, _folder: Path) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError
+    return read_number(value[0], 0, 1e7), read_number(value[1], 0, 1e7)
+
+
+def _true(value: object, _folder: Path) -> bool:
+    if value is not True:
+        raise ValueError
+    return True
+
+
+def _sites(value: object, folder: Path) -> tuple[Site, ...]:
+    """Read a CSV file of stations; the columns are named in its first line, or are in the usual order."""
+    path = read_path(value, folder)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(line, row) for line, row in enumerate(csv.reader(file), 1) if any(cell.strip() for cell in row)]
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(getattr(error, "strerror", None) or "it is no CSV file") from None
+    names: list[str] = list(_COLUMNS)
+    if rows and not re.match(r"\s*[-+.\d]", rows[0][1][0]):
+        names = [cell.strip().lower() for cell in rows.pop(0)[1]]
+        unknown = [name for name in names if name not in _COLUMNS]
+        if unknown or not {"x", "y"} <= set(names):
+            raise ValueError(f"its columns are {shown(', '.join(names))}: write x,y[,power,channel,group]")
+    if not rows:
+        raise ValueError("it has no station")
+    return tuple(_site(line, dict(zip(names, (cell.strip() for cell in row), strict=False))) for line, row in rows)
+
+
+def _site(line: int, cells: Mapping[str, str]) -> Site:
+    try:
+        power, channel = cells.get("power"), cells.get("channel")
+        return Site(
+            (read_number(float(cells["x"])), read_number(float(cells["y"]))),
+            _POWER.read(float(power), Path()) if power else None,
+            read_whole(int(channel), 1, 14) if channel else None,
+            cells.get("group") or None,
+        )
+    except (ValueError, KeyError):
+        told = shown(",".join(cells.values()))
+        raise ValueError(
+            f"line {line} is {told}: x and y are numbers, power is {_POWER.allowed}, channel {tomlfile.CHANNEL.allowed}"
+        ) from None
+
+
+def _sweep(value: object, _folder: Path) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    if not isinstance(value, dict):
+        raise ValueError
+    found = tuple(_swept("", value))
+    points = 1
+    for _, values in found:
+        points *= len(values)
+    if points > _MOST_POINTS:
+        raise ValueError(f"these are {points:,} points, more than {_MOST_POINTS:,}")
+    return found
+
+
+def _swept(path: str, table: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Return the keys of nested tables with their values: TOML makes tables of a key with dots."""
+    for name, value in table.items():
+        inside = f"{path}.{name}" if path else name
+        if isinstance(value, dict) and not _is_range(value):
+            yield from _swept(inside, value)
+        elif isinstance(value, dict):
+            yield inside, _range(inside, value)
+        elif isinstance(value, list) and value:
+            yield inside, tuple(value)
+        else:
+            raise ValueError(f"{inside} is {shown(value)}: write a list, or {{from = 1, to = 9, step = 2}}")
+
+
+def _is_range(table: Mapping[str, Any]) -> bool:
+    simple = all(isinstance(value, (int, float, str)) for value in table.values())
+    return bool(table) and simple and set(table) <= {"from", "to", "step"}
+
+
+def _range(path: str, table: Mapping[str, Any]) -> tuple[Any, ...]:
+    try:
+        first, last, step = (table[name] for name in ("from", "to", "step"))
+        unit = ""
+        if isinstance(first, str):
+            parts = [_QUANTITY.fullmatch(str(value).strip()) for value in (first, last, step)]
+            units = {part[2] for part in parts if part}
+            if None in parts or len(units) != 1:
+                raise ValueError
+            first, last, step = (_plain(float(part[1])) for part in parts if part)
+            (unit,) = units
+        first, last, step = (_plain(read_number(value)) for value in (first, last, step))
+        if step == 0 or (last - first) / step < 0:
+            raise ValueError
+        steps = int((last - first) / step + 1e-9)
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"{path} is {shown(dict(table))}: from, to and step are numbers, or times of one unit, and lead from one "
+            "to the other"
+        ) from None
+    if steps >= _MOST_POINTS:
+        raise ValueError(f"{path} has {steps + 1:,} values, more than {_MOST_POINTS:,}")
+    values = [_plain(round(first + number * step, 9)) for number in range(steps + 1)]
+    return tuple(f"{value}{unit}" if unit else value for value in values)
+
+
+def _plain(number: float) -> int | float:
+    return int(number) if number == int(number) else number
+
+
+def _group(*, where: str, name: str, action: Any, **more: Any) -> GroupPart:
+    if isinstance(action, CsvPlacement) and any(site.group for site in action.rows):
+        names = dict.fromkeys(site.group for site in action.rows if site.group)
+        action = CsvPlacement(rows=tuple(site for site in action.rows if site.group == name))
+        if not action.rows:
+            raise ValueError(f"no station of the CSV file is of the group {name}; it has {shown(', '.join(names))}")
+    return GroupPart(where=where, name=name, action=action, **more)
+
+
+def _periodic(**of: Any) -> Timing:
+    return Timing(kind=TrafficKind.PERIODIC, **of)
+
+
+def _poisson(**of: Any) -> Timing:
+    return Timing(kind=TrafficKind.POISSON, **of)
+
+
+def _saturated(**_of: Any) -> Timing:
+    return Timing(kind=TrafficKind.SATURATED)
+
+
+_NAME = Kind("a name of letters, digits, _ and -, and not all, nearest or random", _group_name)
+_SIZE_OF_AREA = Kind("two numbers of metres, 0 or more, as in [300, 200]", _area)
+_COUNTED = Key("count", _COUNT, "how many stations", required=True)
+_ORIGIN = Key("origin", tomlfile.POSITION, "the corner in the south-west; without it, [0, 0]")
+
+_STATION = Table(
+    "station",
+    _group,
+    (
+        Key("name", _NAME, "what traffic and sweeps call the group", required=True),
+        Key("power", _POWER, "transmit power with the antenna's gain, in dBm; 20 without it", "power_dbm"),
+        Key("channel", tomlfile.CHANNEL, "1 without it"),
+        Key("attempts", whole("a whole number from 1 to 32", 1, 32), "tries of a unicast frame in all; 7 without it"),
+    ),
+    one_of={
+        "at": Table(
+            "at",
+            SpotPlacement,
+            (
+                Key("at", tomlfile.POSITION, "here, all of them", required=True),
+                Key("count", _COUNT, "how many stations; 1 without it"),
+            ),
+        ),
+        "grid": Table(
+            "grid",
+            GridPlacement,
+            (
+                Key("grid", between("a number of metres above 0", 1e-3, 1e6), "so far apart, in a grid", "step_m"),
+                _COUNTED,
+                Key("columns", _COUNT, "stations in a row; without it, the grid is a square"),
+                _ORIGIN,
+            ),
+        ),
+        "random": Table(
+            "random",
+            RandomPlacement,
+            (Key("random", _SIZE_OF_AREA, "anywhere in a rectangle of this size", "area"), _COUNTED, _ORIGIN),
+        ),
+        "csv": Table(
+            "csv",
+            CsvPlacement,
+            (
+                Key(
+                    "csv",
+                    Kind("the name of a CSV file of stations, x,y[,power,channel,group]", _sites),
+                    "one station a line; with a column `group`, those of this group alone",
+                    "rows",
+                ),
+            ),
+        ),
+    },
+    without="nothing says where the stations stand",
+)
+
+_FIRST = Key(
+    "first", tomlfile.TIME, "when the first comes; without it, each station begins anywhere in its period", "first_us"
+)
+
+_TRAFFIC = Table(
+    "traffic",
+    TrafficPart,
+    (
+        Key("name", _NAME, "what results and sweeps call it; without it, numbered from 0"),
+        Key("from", tomlfile.TEXT, "the group that sends, each of its stations", "sender", required=True),
+        Key(
+            "to",
+            Kind('"all", "nearest", "random", the name of a group, or one of its stations as in "relay[2]"', read_text),
+            "who it is for: everybody in reach; the nearest station; any other, drawn once; the nearest of a group",
+            required=True,
+        ),
+        Key("size", whole("a whole number of bytes from 1 to 1470", 1, 1470), "bytes of a message; 200 without it"),
+        Key(
+            "rate",
+            Kind(f"a rate: {', '.join(RATE_NAMES)}", _rate, choices=tuple(RATE_NAMES)),
+            "at which it is sent; 1M without it",
+        ),
+    ),
+    one_of={
+        "every": Table(
+            "every",
+            _periodic,
+            (
+                Key("every", tomlfile.TIME_ABOVE_0, "a message comes so often", "period_us"),
+                Key("jitter", tomlfile.TIME, "and later by up to so much", "jitter_us"),
+                _FIRST,
+            ),
+        ),
+        "poisson": Table(
+            "poisson",
+            _poisson,
+            (Key("poisson", tomlfile.TIME_ABOVE_0, "messages come at random, so far apart in the mean", "period_us"),),
+        ),
+        "saturated": Table(
+            "saturated",
+            _saturated,
+            (Key("saturated", Kind("true", _true), "the next message is always there"),),
+        ),
+    },
+    without="nothing says when messages come",
+)
+
+_AIR = Table(
+    "air",
+    AirPart,
+    (
+        Key("model", tomlfile.choice("log-distance", "free-space"), 'how signals fade; "log-distance" without it'),
+        Key("path_loss_exponent", tomlfile.EXPONENT, "how fast, for log-distance; 3 without it"),
+        Key("range", tomlfile.METRES, "nothing is heard farther away; without it, the signal decides", "range_m"),
+        Key("noise", _DBM, "noise of a receiver; -94 without it", "noise_dbm"),
+        Key("sense", _DBM, "from this on a signal makes the channel busy; -96 without it", "sense_dbm"),
+        Key("sensitivity", _DBM, "no weaker signal is received; without it, by the rate", "least_dbm"),
+        Key(
+            "capture",
+            between("a number of dB from 0 to 60", 0, 60),
+            "a later frame that is stronger by so much is received in place of the earlier one; without it, never",
+            "capture_db",
+        ),
+        Key("cw_min", _SLOTS, "the first contention window; 31 without it"),
+        Key("cw_max", _SLOTS, "the largest contention window; 1023 without it"),
+    ),
+)
+
+_FLOOR = Table("floor", FloorPart, (Key("size", _SIZE_OF_AREA, "its size, from [0, 0] on", required=True),))
+
+PLAN = Table(
+    "",
+    PlanPart,
+    (
+        Key("duration", tomlfile.TIME_ABOVE_0, "virtual time of each run", "duration_us", required=True),
+        Key("seeds", whole("a whole number from 1 to 10000", 1, 10_000), "how many runs of each point; 3 without it"),
+        Key("seed", whole("a whole number, 0 or more", 0), "of the first of them; 1 without it"),
+        Key("air", _AIR, "how signals travel, and stations take turns"),
+        Key("floor", _FLOOR, "where stations may stand"),
+        Key("station", _STATION, "groups of stations", "groups", many=True),
+        Key("traffic", _TRAFFIC, "what they send", many=True),
+        Key(
+            "sweep",
+            Kind(
+                "a table of keys with their values, as in station.sensor.count = [10, 100]",
+                _sweep,
+            ),
+            "the plan is run with each of these values, and all combinations",
+        ),
+    ),
+)

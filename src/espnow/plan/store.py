@@ -1,0 +1,169 @@
+"""Files of results: a line of JSON for each run as soon as it is done, so that an interrupt loses none; and tables.
+
+Rules:
+
+- While a plan runs, its results are in a file of the name `PART`, in the order in which they came. A last line that was
+  cut off is taken as not written.
+- When all are there, they are in `WHOLE`, in the plan's order: the same bytes however they came about.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnow.errors import UserError
+from espnow.frame.text import printable
+from espnow.plan.results import METRICS, Row
+
+__all__ = ["PART", "WHOLE", "Store", "write_csv", "write_parquet"]
+
+PART = "runs.part.jsonl"
+WHOLE = "runs.jsonl"
+
+
+class Store:
+    """The runs of a plan in a folder.
+
+    Attributes:
+        records: what is there, by the keys of the runs.
+        part: the file that grows.
+        whole: the file that is there in the end.
+    """
+
+    def __init__(self, folder: Path, *, resume: bool) -> None:
+        """Take the folder.
+
+        Args:
+            folder: it is made if it is not there.
+            resume: keep what an earlier time left.
+
+        Raises:
+            UserError: it cannot be written to; or an earlier time was interrupted, and that is not to be resumed.
+        """
+        self.part, self.whole = folder / PART, folder / WHOLE
+        self.records: dict[str, dict[str, Any]] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if resume:
+                for path in (self.whole, self.part):
+                    self.records |= _read(path)
+            elif count := len(_read(self.part)):
+                raise UserError(
+                    f"{printable(str(self.part))}: {count} runs are there, of an earlier time that was interrupted; "
+                    "go on with --resume, or take another --out, or delete it"
+                )
+            # Anew, so that no half a line is in it.
+            with self.part.open("w", encoding="utf-8") as file:
+                file.writelines(_line(record) for record in self.records.values())
+            self._file = self.part.open("a", encoding="utf-8")
+        except OSError as error:
+            raise _cannot(folder, error) from None
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Write what came of a run; it is in the file when this returns.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        self.records[record["run"]] = record
+        try:
+            self._file.write(_line(record))
+            self._file.flush()
+        except OSError as error:
+            raise _cannot(self.part, error) from None
+
+    def close(self) -> None:
+        """Write no more."""
+        try:
+            self._file.close()
+        except OSError:  # what `add` could not write either
+            pass
+
+    def finish(self, keys: Iterable[str]) -> None:
+        """Put the runs with these keys into the whole file, in this order.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        self.close()
+        try:
+            with self.part.open("w", encoding="utf-8") as file:
+                file.writelines(_line(self.records[key]) for key in keys)
+            self.part.replace(self.whole)
+        except OSError as error:
+            raise _cannot(self.whole, error) from None
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    if not path.exists():
+        return found
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+            found[record["run"]] = record
+        except (ValueError, KeyError, TypeError):  # it was cut off
+            continue
+    return found
+
+
+def _cannot(path: Path, error: OSError) -> UserError:
+    return UserError(f"{printable(str(path))}: {error.strerror}")
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """Write a summary, a line for each point and traffic: the mean of each figure, and half its interval.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    keys = [key for key, _ in rows[0].values] if rows else []
+    head = [*keys, "traffic", "runs", *(f"{metric.name}{end}" for metric in METRICS for end in ("", "_half"))]
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(head)
+            for row in rows:
+                cells: list[Any] = [*(value for _, value in row.values), row.traffic, row.runs]
+                for metric in METRICS:
+                    found = row.figures[metric.name]
+                    cells += ["", ""] if found is None else [_cell(found.mean), _cell(found.half)]
+                writer.writerow(cells)
+    except OSError as error:
+        raise _cannot(path, error) from None
+
+
+def _cell(number: float | None) -> str:
+    return "" if number is None else f"{number:.6g}"
+
+
+def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write a line for each run and traffic.
+
+    Raises:
+        UserError: pyarrow is missing, or it cannot be written.
+    """
+    try:
+        import pyarrow  # type: ignore[import-not-found,unused-ignore]
+        from pyarrow import parquet
+    except ImportError:
+        raise UserError("--parquet needs pyarrow: pip install 'espnow[plan]'") from None
+    rows = []
+    for record in records:
+        point = {
+            key: value if isinstance(value, (int, float)) else str(value) for key, value in record["point"].items()
+        }
+        for name, figures in record["traffic"].items():
+            rows.append({**point, "seed": record["seed"], "traffic": name, **figures})
+    try:
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    except OSError as error:
+        raise _cannot(path, error) from None

@@ -7,7 +7,7 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithExamples(build_py):
-    """Copies each folder of ``examples/`` that has a lab file to ``espnow/examples/``."""
+    """Copies each folder of ``examples/`` that has a lab file, and the plans, to ``espnow/examples/``."""
 
     def run(self) -> None:
         """Build, and copy."""
@@ -25,6 +25,7 @@ class BuildWithExamples(build_py):
     def _examples(self) -> list[tuple[str, str]]:
         folders = sorted(path.parent for path in Path("examples").glob("*/lab.toml"))
         files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+        files += sorted(Path("examples/plans").iterdir())
         hidden = (".", "__")
         shown = [path for path in files if not any(part.startswith(hidden) for part in path.parts)]
         return [(str(path), str(Path(self.build_lib) / "espnow" / path)) for path in shown]

@@ -146,9 +146,7 @@ class _Receivers:
         if candidates == [station] and self._to not in (NEAREST, RANDOM):
             return None
         if len(candidates) - (station in self._members.get(channel, ())) < 1:
-            raise UserError(
-                f"{self._where}: nobody of {self._to} is on channel {channel}, as station {station} is"
-            )
+            raise UserError(f"{self._where}: nobody of {self._to} is on channel {channel}, as station {station} is")
         if self._to == RANDOM:
             while (drawn := candidates[int(self._chance.random() * len(candidates))]) == station:
                 pass

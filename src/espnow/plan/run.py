@@ -141,9 +141,7 @@ def execute(
             for future in done_now:
                 yield future.result()
     except BrokenProcessPool:
-        raise UserError(
-            "a process was ended from outside, as where memory is short; try fewer --workers"
-        ) from None
+        raise UserError("a process was ended from outside, as where memory is short; try fewer --workers") from None
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)

@@ -196,7 +196,7 @@ def options(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z])(?![\w-])", text))
 
 
-@pytest.mark.parametrize(("command", "name"), [("run", "lab.md"), ("decode", "decode.md")])
+@pytest.mark.parametrize(("command", "name"), [("run", "lab.md"), ("decode", "decode.md"), ("plan", "plan.md")])
 def test_the_options_are_those_of_the_command(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])

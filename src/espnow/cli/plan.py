@@ -80,6 +80,8 @@ def _run(arguments: argparse.Namespace) -> int:
     seeds = None if arguments.seeds is None else whole_number("--seeds", arguments.seeds, 1, 10_000)
     workers = _processors() if arguments.workers is None else whole_number("--workers", arguments.workers, 1, 1024)
     work = run.work_of(plan, seeds)
+    if arguments.parquet:
+        store.parquet_modules()  # what is missing is told before anything is computed
     folder = Path(arguments.out or f"{plan.path.stem}-results")
     kept = store.Store(folder, resume=arguments.resume)
     todo = [each for each in work if each.key not in kept.records]

@@ -195,7 +195,7 @@ _STATION = Table(
     _group,
     (
         Key("name", _NAME, "what traffic and sweeps call the group", required=True),
-        Key("power", _POWER, "transmit power with the antenna's gain, in dBm; 20 without it", "power_dbm"),
+        Key("power", _POWER, "transmit power with the antenna; 20 dBm without it", "power_dbm"),
         Key("channel", tomlfile.CHANNEL, "1 without it"),
         Key("attempts", whole("a whole number from 1 to 32", 1, 32), "tries of a unicast frame in all; 7 without it"),
     ),
@@ -315,7 +315,7 @@ PLAN = Table(
     (
         Key("duration", tomlfile.TIME_ABOVE_0, "virtual time of each run", "duration_us", required=True),
         Key("seeds", whole("a whole number from 1 to 10000", 1, 10_000), "how many runs of each point; 3 without it"),
-        Key("seed", whole("a whole number, 0 or more", 0), "of the first of them; 1 without it"),
+        Key("seed", whole("a whole number from 0 to 2^53", 0, 2**53), "of the first of them; 1 without it"),
         Key("air", _AIR, "how signals travel, and stations take turns"),
         Key("floor", _FLOOR, "where stations may stand"),
         Key("station", _STATION, "groups of stations", "groups", many=True),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.plan.results import METRICS, Row
 
-__all__ = ["PART", "WHOLE", "Store", "write_csv", "write_parquet"]
+__all__ = ["PART", "WHOLE", "Store", "parquet_modules", "write_csv", "write_parquet"]
 
 PART = "runs.part.jsonl"
 WHOLE = "runs.jsonl"
@@ -145,17 +146,25 @@ def _cell(number: float | None) -> str:
     return "" if number is None else f"{number:.6g}"
 
 
+def parquet_modules() -> tuple[Any, Any]:
+    """Return pyarrow and what it has for Parquet.
+
+    Raises:
+        UserError: it is missing; the text says how to get it.
+    """
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError:
+        raise UserError("--parquet needs pyarrow: pip install 'espnow[plan]'") from None
+
+
 def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write a line for each run and traffic.
 
     Raises:
         UserError: pyarrow is missing, or it cannot be written.
     """
-    try:
-        import pyarrow  # type: ignore[import-not-found,unused-ignore]
-        from pyarrow import parquet
-    except ImportError:
-        raise UserError("--parquet needs pyarrow: pip install 'espnow[plan]'") from None
+    pyarrow, parquet = parquet_modules()
     rows = []
     for record in records:
         point = {

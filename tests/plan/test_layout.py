@@ -1,0 +1,130 @@
+"""Where stations stand, and whom their messages are for."""
+
+import math
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from espnow.air.scene import BROADCAST
+from espnow.errors import UserError
+from espnow.plan import planfile
+from espnow.plan.layout import _Near, lay_out
+
+GROUPS = """\
+duration = "1s"
+[[station]]
+name = "hub"
+grid = 100
+count = 3
+columns = 3
+[[station]]
+name = "leaf"
+random = [200, 50]
+origin = [0, 10]
+count = 40
+power = 5
+"""
+
+
+@pytest.fixture
+def layout(write):
+    """Return a function that lays out a plan of these groups with a traffic to somebody."""
+
+    def layout(to, seed=1, groups=GROUPS, **changes):
+        traffic = f'[[traffic]]\nfrom = "leaf"\nto = "{to}"\nevery = "100ms"\n'
+        (point,) = planfile.read(write(groups + traffic)).points
+        return lay_out(replace(point.part, **changes), seed)
+
+    return layout
+
+
+def test_a_grid_is_filled_row_after_row(layout):
+    groups = GROUPS.replace("columns = 3", "columns = 2\norigin = [5, 6]")
+    places = layout("all", groups=groups).scene.places
+    assert [place.position for place in places[:3]] == [(5, 6), (105, 6), (5, 106)]
+    assert [place.position for place in layout("all", groups=GROUPS.replace("columns = 3\n", "")).scene.places[:3]] == [
+        (0, 0),
+        (100, 0),
+        (0, 100),
+    ]
+
+
+def test_a_random_group_is_in_its_area_and_follows_the_seed(layout):
+    def leaves(*arguments, **options):
+        return [place.position for place in layout("all", *arguments, **options).scene.places[3:]]
+
+    one = leaves(1)
+    assert all(0 <= x <= 200 and 10 <= y <= 60 for x, y in one)
+    assert len(set(one)) == 40
+    assert leaves(1) == one
+    assert leaves(2) != one
+    # More stations, or another group of another size, move none of them.
+    assert leaves(1, groups=GROUPS.replace("count = 40", "count = 50"))[:40] == one
+    assert leaves(1, groups=GROUPS.replace("grid = 100", "grid = 50")) == one
+
+
+def test_a_csv_says_what_it_says_and_the_group_the_rest(write, layout):
+    write("x,y,power,channel,group\n1,2,,,leaf\n3,4,7,,leaf\n5,6,,11,hub\n7,8,,6,leaf\n", "all.csv")
+    groups = 'duration = "1s"\n' + "".join(
+        f'[[station]]\nname = "{name}"\ncsv = "all.csv"\npower = 15\n' for name in ("leaf", "hub")
+    )
+    places = layout("all", groups=groups).scene.places
+    assert [(place.position, place.power_dbm, place.channel) for place in places] == [
+        ((1, 2), 15, 1),
+        ((3, 4), 7, 1),
+        ((7, 8), 15, 6),
+        ((5, 6), 15, 11),
+    ]
+
+
+def test_messages_to_all_and_to_a_station(layout):
+    assert {stream.to for stream in layout("all").scene.traffic} == {BROADCAST}
+    assert {stream.to for stream in layout("hub[2]").scene.traffic} == {2}
+    assert [stream.station for stream in layout("hub[2]").scene.traffic] == list(range(3, 43))
+
+
+@pytest.mark.parametrize(("to", "candidates"), [("hub", range(3)), ("nearest", range(43))])
+def test_messages_to_the_nearest(layout, to, candidates):
+    scene = layout(to).scene
+    places = [place.position for place in scene.places]
+    for stream in scene.traffic:
+        here = places[stream.station]
+        others = [number for number in candidates if number != stream.station]
+        assert stream.to == min(others, key=lambda number: (math.dist(places[number], here), number))
+
+
+def test_messages_to_any_other(layout):
+    scene = layout("random").scene
+    assert all(stream.to != stream.station for stream in scene.traffic)
+    assert len({stream.to for stream in scene.traffic}) > 10
+    assert layout("random").scene.traffic == scene.traffic
+
+
+def test_a_station_sends_nothing_to_itself(layout):
+    groups = GROUPS.replace("count = 40", "count = 1")
+    assert layout("leaf", groups=groups).scene.traffic == []
+
+
+def test_nobody_to_send_to_is_a_mistake(layout):
+    groups = 'duration = "1s"\n[[station]]\nname = "leaf"\nat = [0, 0]\n'
+    with pytest.raises(UserError, match=r"traffic\[0\]\.to: nobody of nearest is on channel 1, as station 0 is"):
+        layout("nearest", groups=groups)
+
+
+def test_each_station_begins_anywhere_in_its_period(layout):
+    first = [stream.first_us for stream in layout("all").scene.traffic]
+    assert all(0 <= us < 100_000 for us in first)
+    assert len(set(first)) > 30
+
+
+@pytest.mark.parametrize("count", [2, 20, 500])
+def test_the_nearest_by_squares_is_the_nearest(count):
+    chance = Random(count)
+    places = [((chance.uniform(0, 300), chance.uniform(0, 20)), number) for number in range(count)]
+    near = _Near(places)
+    for _ in range(50):
+        at = (chance.uniform(-100, 400), chance.uniform(-100, 100))
+        but = chance.randrange(count)
+        expected = min((math.dist(at, there), number) for there, number in places if number != but)[1]
+        assert near.nearest(at, but) == expected

@@ -83,13 +83,11 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.parquet:
         store.parquet_modules()  # what is missing is told before anything is computed
     folder = Path(arguments.out or f"{plan.path.stem}-results")
-    kept = store.Store(folder, resume=arguments.resume)
-    todo = [each for each in work if each.key not in kept.records]
-    interrupted = not _execute(todo, workers, kept, arguments.plan)
+    with closing(store.Store(folder, resume=arguments.resume)) as kept:
+        todo = [each for each in work if each.key not in kept.records]
+        interrupted = not _execute(todo, workers, kept, printable(arguments.plan))
     keys = [each.key for each in work if each.key in kept.records]
-    if interrupted:
-        kept.close()
-    else:
+    if not interrupted:
         kept.finish(keys)
     records = [kept.records[key] for key in keys]
     rows = results.summarise(records)

@@ -158,7 +158,7 @@ def _check_together(part: PlanPart, name: str) -> None:
     if not part.traffic:
         raise refuse("traffic", "there is none, and nothing happens; write [[traffic]] with from and to")
     for number, group in enumerate(part.groups):
-        if groups[group.name] is not group:
+        if group.name in [other.name for other in part.groups[:number]]:
             raise refuse(f"station[{number}].name", f"{shown(group.name)} is the name of another group, too")
         _check_floor(part, number, refuse)
     names = [traffic.name for traffic in part.traffic if traffic.name]

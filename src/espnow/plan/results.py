@@ -27,7 +27,7 @@ from espnow.plan.parts import PlanPart
 __all__ = ["METRICS", "Interval", "Metric", "Row", "interval", "jain", "observe", "percentile_us", "summarise"]
 
 #: A map shows so many stations at most.
-_MOST_ON_MAP = 2_000
+_MOST_ON_MAP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,10 @@ def student(freedom: int) -> float:
         return _T[freedom - 1]
     # Cornish and Fisher's expansion; its error is below 0.0001 from here on.
     z = _NORMAL
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3
 
 
 def interval(figures: Sequence[float]) -> Interval | None:

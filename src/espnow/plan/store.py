@@ -57,9 +57,7 @@ class Store:
                     f"{printable(str(self.part))}: {count} runs are there, of an earlier time that was interrupted; "
                     "go on with --resume, or take another --out, or delete it"
                 )
-            # Anew, so that no half a line is in it.
-            with self.part.open("w", encoding="utf-8") as file:
-                file.writelines(_line(record) for record in self.records.values())
+            _replace(self.part, self.records.values())  # so that no half a line is in it
             self._file = self.part.open("a", encoding="utf-8")
         except OSError as error:
             raise _cannot(folder, error) from None
@@ -92,11 +90,18 @@ class Store:
         """
         self.close()
         try:
-            with self.part.open("w", encoding="utf-8") as file:
-                file.writelines(_line(self.records[key]) for key in keys)
-            self.part.replace(self.whole)
+            _replace(self.whole, (self.records[key] for key in keys))
+            self.part.unlink()
         except OSError as error:
             raise _cannot(self.whole, error) from None
+
+
+def _replace(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write records into a file; until all are written, what was there before stays."""
+    begun = path.with_suffix(".new")
+    with begun.open("w", encoding="utf-8") as file:
+        file.writelines(map(_line, records))
+    begun.replace(path)
 
 
 def _line(record: Mapping[str, Any]) -> str:

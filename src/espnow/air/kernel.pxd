@@ -1,32 +1,46 @@
 # Types of kernel.py where it is compiled.
 cimport cython
 from libc.math cimport exp, log10
-from libc.stdlib cimport calloc, realloc
+from cpython.bytearray cimport PyByteArray_AS_STRING
 
 ctypedef long long integer
 ctypedef unsigned long long word
 
-cdef inline integer* integers(Py_ssize_t count):
-    return <integer*> calloc(max(count, 1), sizeof(integer))
+# Memory is a bytearray's, and goes with the list that keeps it.
+cdef inline char* zeros(list owned, Py_ssize_t size) except NULL:
+    memory = bytearray(size if size > 0 else 8)
+    owned.append(memory)
+    return PyByteArray_AS_STRING(memory)
 
-cdef inline double* doubles(Py_ssize_t count):
-    return <double*> calloc(max(count, 1), sizeof(double))
+cdef inline integer* integers(list owned, Py_ssize_t count) except NULL:
+    return <integer*> zeros(owned, count * sizeof(integer))
 
-cdef inline word* words(Py_ssize_t count):
-    return <word*> calloc(max(count, 1), sizeof(word))
+cdef inline double* doubles(list owned, Py_ssize_t count) except NULL:
+    return <double*> zeros(owned, count * sizeof(double))
 
-cdef inline integer* enlarged(integer* old, Py_ssize_t count):
-    return <integer*> realloc(old, count * sizeof(integer))
+cdef inline word* words(list owned, Py_ssize_t count) except NULL:
+    return <word*> zeros(owned, count * sizeof(word))
 
 cdef integer NEVER
-cdef word MASK, GOLDEN, MIX_1, MIX_2
+cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
 cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, CALL, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS
 
 cdef class Heap:
     cdef readonly integer size, made, first_us, at_us, kind, which, room
+    cdef list owned
     cdef integer* times
     cdef integer* orders
     cdef integer* codes
+
+cdef inline void enlarge(Heap heap) noexcept:
+    cdef Py_ssize_t i
+    for i in range(3):
+        memory = heap.owned[i]
+        memory.extend(bytes(heap.room * sizeof(integer)))
+    heap.room = 2 * heap.room
+    heap.times = <integer*> PyByteArray_AS_STRING(heap.owned[0])
+    heap.orders = <integer*> PyByteArray_AS_STRING(heap.owned[1])
+    heap.codes = <integer*> PyByteArray_AS_STRING(heap.owned[2])
 
 @cython.locals(times=cython.p_longlong, orders=cython.p_longlong, codes=cython.p_longlong, at=integer, above=integer)
 cdef void push(Heap heap, integer at_us, integer kind, integer which) noexcept
@@ -36,6 +50,8 @@ cdef void pop(Heap heap) noexcept
 cdef class Kernel:
     cdef readonly integer preamble_us, count, now_us, frames, receptions, answers, events, failed_receptions, losses_half_duplex, slot_us, sifs_us, difs_us, eifs_us, timeout_us, turnaround_us, cw_min, cw_max, streams, room, groups
     cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio
+    cdef readonly word trace
+    cdef list owned
     cdef Heap heap
     cdef word* chance
     cdef integer* first
@@ -58,12 +74,14 @@ cdef class Kernel:
     cdef integer* answer_to
     cdef integer* wants
     cdef integer* slots
+    cdef integer* at_once
     cdef integer* counts_from
     cdef integer* due
     cdef integer* group
     cdef integer* group_at
     cdef integer* cw
     cdef integer* attempt
+    cdef integer* arrived
     cdef integer* most
     cdef integer* to
     cdef integer* rate
@@ -114,6 +132,8 @@ cdef class Kernel:
     @cython.locals(z=word)
     cdef double draw(self, Py_ssize_t i) noexcept
     cdef integer draw_slots(self, Py_ssize_t i) noexcept
+    @cython.locals(trace=word)
+    cdef void note(self, word at, word what) noexcept
     @cython.locals(at=integer, j=integer, us=integer, ratio=double)
     cpdef set_row(self, Py_ssize_t i, others, gains, delays)
     cpdef set_station(self, Py_ssize_t i, integer channel, double power_mw, integer most)
@@ -149,11 +169,11 @@ cdef class Kernel:
     cdef void start(self, Py_ssize_t i, integer kind) noexcept
     @cython.locals(begin=integer, mw=double, other=double, ratio=double, i=integer, rate=integer, step=integer, body=integer, us=integer, header=integer, slow=integer)
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
-    @cython.locals(now=integer, kind=integer, rate=integer, power=double, channel=integer, target=integer, stream=integer, nav_us=integer, sense=double, slot=integer, difs=integer, eifs=integer, e=integer, j=integer, mw=double, at=integer, left=integer, log=double, answered=bint, following=integer, decoded=integer, since=integer, turn=integer, first=cython.p_longlong, other=cython.p_longlong, gain=cython.p_double, delay=cython.p_longlong, channels=cython.p_longlong, signals=cython.p_longlong, level=cython.p_double, busy=cython.p_longlong, lock=cython.p_longlong, wants=cython.p_longlong, due=cython.p_longlong, group=cython.p_longlong, nav=cython.p_longlong, spoilt=cython.p_longlong, idle_since=cython.p_longlong)
+    @cython.locals(now=integer, kind=integer, rate=integer, power=double, channel=integer, target=integer, stream=integer, nav_us=integer, sense=double, slot=integer, difs=integer, error_us=integer, least=double, e=integer, j=integer, mw=double, at=integer, left=integer, log=double, answered=bint, following=integer, decoded=integer, since=integer, turn=integer, first=cython.p_longlong, other=cython.p_longlong, gain=cython.p_double, delay=cython.p_longlong, channels=cython.p_longlong, signals=cython.p_longlong, level=cython.p_double, busy=cython.p_longlong, lock=cython.p_longlong, wants=cython.p_longlong, due=cython.p_longlong, group=cython.p_longlong, nav=cython.p_longlong, spoilt=cython.p_longlong, idle_since=cython.p_longlong)
     cdef void end(self, Py_ssize_t i) noexcept
     @cython.locals(i=integer, rate=integer)
     cdef void answer(self, Py_ssize_t k) noexcept
-    @cython.locals(s=integer, cw=integer)
+    @cython.locals(cw=integer)
     cdef void unanswered(self, Py_ssize_t i) noexcept
     @cython.locals(s=integer, at=integer, us=integer, step=integer)
     cdef void finish(self, Py_ssize_t i, bint answered) noexcept

@@ -76,19 +76,20 @@ MASK = 0xFFFFFFFFFFFFFFFF
 GOLDEN = 0x9E3779B97F4A7C15
 MIX_1 = 0xBF58476D1CE4E5B9
 MIX_2 = 0x94D049BB133111EB
+PRIME = 0x00000100000001B3
 
 if not cython.compiled:
 
-    def integers(count: int) -> list[int]:
-        """Return zeros."""
+    def integers(owned: list[object], count: int) -> list[int]:  # noqa: ARG001
+        """Return zeros; compiled, `owned` keeps their memory."""
         return [0] * count
 
-    def doubles(count: int) -> list[float]:
-        """Return zeros."""
+    def doubles(owned: list[object], count: int) -> list[float]:  # noqa: ARG001
+        """Return zeros; compiled, `owned` keeps their memory."""
         return [0.0] * count
 
-    def words(count: int) -> list[int]:
-        """Return zeros."""
+    def words(owned: list[object], count: int) -> list[int]:  # noqa: ARG001
+        """Return zeros; compiled, `owned` keeps their memory."""
         return [0] * count
 
 
@@ -102,13 +103,18 @@ class Kernel:
         receptions: frames that a receiver decoded, whoever they were for.
         answers: acknowledgements that began.
         events: that were dealt with.
+        failed_receptions: frames and answers that a receiver began to receive, and lost to noise or others.
+        losses_half_duplex: of which a receiver heard the begin, and then sent itself.
+        trace: a checksum of every transmission, when it began and ended, and how many decoded it.
     """
 
     def __init__(self, count, edges, streams, seed, timing, noise_mw, sense_mw, detect_ratio, capture_ratio):
+        self.owned = owned = []
         self.count = count
         self.now_us = 0
         self.frames = self.receptions = self.answers = self.events = 0
         self.failed_receptions = self.losses_half_duplex = 0
+        self.trace = 0
         self.slot_us, self.sifs_us, self.difs_us, self.eifs_us, self.timeout_us, self.turnaround_us = timing[:6]
         self.cw_min, self.cw_max, self.preamble_us = timing[6:9]
         self.noise_mw = noise_mw
@@ -116,94 +122,96 @@ class Kernel:
         self.detect_ratio = detect_ratio
         self.capture_ratio = capture_ratio
         # Who hears whom.
-        self.first = integers(count + 1)
-        self.other = integers(edges)
-        self.gain = doubles(edges)
-        self.delay = integers(edges)
+        self.first = integers(owned, count + 1)
+        self.other = integers(owned, edges)
+        self.gain = doubles(owned, edges)
+        self.delay = integers(owned, edges)
         # Radios.
-        self.channel = integers(count)
-        self.listens = integers(count)
-        self.power_mw = doubles(count)
-        self.chance = words(count)
+        self.channel = integers(owned, count)
+        self.listens = integers(owned, count)
+        self.power_mw = doubles(owned, count)
+        self.chance = words(owned, count)
         # What a station senses.
-        self.signals = integers(count)
-        self.level = doubles(count)
-        self.busy = integers(count)
-        self.idle_since = integers(count)
-        self.nav = integers(count)
-        self.spoilt = integers(count)
+        self.signals = integers(owned, count)
+        self.level = doubles(owned, count)
+        self.busy = integers(owned, count)
+        self.idle_since = integers(owned, count)
+        self.nav = integers(owned, count)
+        self.spoilt = integers(owned, count)
         # What it receives.
-        self.lock = integers(count)
-        self.lock_mw = doubles(count)
-        self.lock_log = doubles(count)
-        self.lock_at = integers(count)
-        self.lock_begin = integers(count)
+        self.lock = integers(owned, count)
+        self.lock_mw = doubles(owned, count)
+        self.lock_log = doubles(owned, count)
+        self.lock_at = integers(owned, count)
+        self.lock_begin = integers(owned, count)
         # What it sends.
-        self.sending = integers(count)
-        self.air_us = integers(count)
-        self.air_rate = integers(count)
-        self.air_begin = integers(count)
-        self.answer_to = integers(count)
+        self.sending = integers(owned, count)
+        self.air_us = integers(owned, count)
+        self.air_rate = integers(owned, count)
+        self.air_begin = integers(owned, count)
+        self.answer_to = integers(owned, count)
         # Its turn.
-        self.wants = integers(count)
-        self.slots = integers(count)
-        self.counts_from = integers(count)
-        self.due = integers(count)
-        self.group = integers(count)
-        self.group_at = integers(count)
-        self.cw = integers(count)
-        self.attempt = integers(count)
-        self.most = integers(count)
+        self.wants = integers(owned, count)
+        self.slots = integers(owned, count)
+        self.at_once = integers(owned, count)
+        self.counts_from = integers(owned, count)
+        self.due = integers(owned, count)
+        self.group = integers(owned, count)
+        self.group_at = integers(owned, count)
+        self.cw = integers(owned, count)
+        self.attempt = integers(owned, count)
+        self.arrived = integers(owned, count)
+        self.most = integers(owned, count)
         # The frame at the head of its queue.
-        self.to = integers(count)
-        self.rate = integers(count)
-        self.frame_us = integers(count)
-        self.stream_of = integers(count)
-        self.created = integers(count)
+        self.to = integers(owned, count)
+        self.rate = integers(owned, count)
+        self.frame_us = integers(owned, count)
+        self.stream_of = integers(owned, count)
+        self.created = integers(owned, count)
         # Rates.
-        self.ack_us = integers(64)
-        self.ack_rate = integers(64)
-        self.header_us = integers(64)
-        self.bits_us = doubles(64)
-        self.sure = doubles(64)
-        self.least_mw = doubles(64)
-        self.curve = doubles(64 * CURVE_LENGTH)
-        self.header_curve = integers(64)
+        self.ack_us = integers(owned, 64)
+        self.ack_rate = integers(owned, 64)
+        self.header_us = integers(owned, 64)
+        self.bits_us = doubles(owned, 64)
+        self.sure = doubles(owned, 64)
+        self.least_mw = doubles(owned, 64)
+        self.curve = doubles(owned, 64 * CURVE_LENGTH)
+        self.header_curve = integers(owned, 64)
         # Traffic.
         self.streams = streams
-        self.s_station = integers(streams)
-        self.s_kind = integers(streams)
-        self.s_period = doubles(streams)
-        self.s_jitter = doubles(streams)
-        self.s_to = integers(streams)
-        self.s_rate = integers(streams)
-        self.s_us = integers(streams)
-        self.s_base = integers(streams)
+        self.s_station = integers(owned, streams)
+        self.s_kind = integers(owned, streams)
+        self.s_period = doubles(owned, streams)
+        self.s_jitter = doubles(owned, streams)
+        self.s_to = integers(owned, streams)
+        self.s_rate = integers(owned, streams)
+        self.s_us = integers(owned, streams)
+        self.s_base = integers(owned, streams)
         # What came of it, a stream each.
-        self.made = integers(streams)
-        self.dropped = integers(streams)
-        self.sent = integers(streams)
-        self.acknowledged = integers(streams)
-        self.failed = integers(streams)
-        self.attempts = integers(streams)
-        self.heard = integers(streams)
-        self.delivered = integers(streams)
-        self.latency = doubles(streams)
+        self.made = integers(owned, streams)
+        self.dropped = integers(owned, streams)
+        self.sent = integers(owned, streams)
+        self.acknowledged = integers(owned, streams)
+        self.failed = integers(owned, streams)
+        self.attempts = integers(owned, streams)
+        self.heard = integers(owned, streams)
+        self.delivered = integers(owned, streams)
+        self.latency = doubles(owned, streams)
         # A station's queue, a ring of streams and times.
         self.room = 32
-        self.q_stream = integers(count * 32)
-        self.q_made = integers(count * 32)
-        self.q_first = integers(count)
-        self.q_count = integers(count)
+        self.q_stream = integers(owned, count * 32)
+        self.q_made = integers(owned, count * 32)
+        self.q_first = integers(owned, count)
+        self.q_count = integers(owned, count)
         # Per station.
-        self.sent_us = integers(count)
-        self.got = integers(count)
-        self.busy_us = integers(count)
-        self.busy_since = integers(count)
+        self.sent_us = integers(owned, count)
+        self.got = integers(owned, count)
+        self.busy_us = integers(owned, count)
+        self.busy_since = integers(owned, count)
         # How long messages took, counted for groups of streams; for none unless `count_latencies` says so.
         self.groups = 0
-        self.s_group = integers(streams)
-        self.latencies = integers(1)
+        self.s_group = integers(owned, streams)
+        self.latencies = integers(owned, 1)
         for i in range(count):
             self.lock[i] = -1
             self.due[i] = NEVER
@@ -226,14 +234,20 @@ class Kernel:
         return (z >> 11) * (1.0 / 9007199254740992.0)
 
     def draw_slots(self, i):
+        """Return a number of slots from a station's window."""
         return int(self.draw(i) * (self.cw[i] + 1))
+
+    def note(self, at, what):
+        """Take something that happened into the checksum (FNV, 64 bits)."""
+        trace = ((self.trace ^ at) * PRIME) & MASK
+        self.trace = ((trace ^ what) * PRIME) & MASK
 
     # What there is.
 
     def set_row(self, i, others, gains, delays):
         """Say who gets the signal of a station; one row after the other."""
         at = self.first[i]
-        for j, ratio, us in zip(others, gains, delays):
+        for j, ratio, us in zip(others, gains, delays, strict=True):
             self.other[at] = j
             self.gain[at] = ratio
             self.delay[at] = us
@@ -241,11 +255,13 @@ class Kernel:
         self.first[i + 1] = at
 
     def set_station(self, i, channel, power_mw, most):
+        """Say how a station sends, and how often at most in all."""
         self.channel[i] = channel
         self.power_mw[i] = power_mw
         self.most[i] = most
 
     def set_rate(self, rate, ack_rate, ack_us, header_us, bits_us, sure, least_mw, header_curve, curve):
+        """Describe a rate: its answers, and how likely its bits are lost; a ratio of `sure` loses none."""
         self.ack_rate[rate] = ack_rate
         self.ack_us[rate] = ack_us
         self.header_us[rate] = header_us
@@ -259,6 +275,7 @@ class Kernel:
             at += 1
 
     def set_stream(self, s, station, kind, period, jitter, to, rate, us):
+        """Describe the messages of a stream; each is `us` on the air."""
         self.s_station[s] = station
         self.s_kind[s] = kind
         self.s_period[s] = period
@@ -297,7 +314,7 @@ class Kernel:
     def count_latencies(self, groups):
         """Count how long messages take, for so many groups of streams."""
         self.groups = groups
-        self.latencies = integers(groups * LATENCY_LENGTH)
+        self.latencies = integers(self.owned, groups * LATENCY_LENGTH)
 
     def set_group(self, s, group):
         """Say to which group of `count_latencies` a stream belongs."""
@@ -390,15 +407,14 @@ class Kernel:
         self.frame_us[i] = self.s_us[s]
         self.attempt[i] = 1
         now = self.now_us
-        if self.wants[i] == NO_TURN:  # the last backoff is long over
+        self.arrived[i] = 0
+        if self.wants[i] == NO_TURN or self.due[i] <= now:  # the backoff after the last frame is over
             self.slots[i] = 0
             self.wants[i] = TURN
             if self.busy[i] or self.sending[i] or self.nav[i] > now:
                 self.slots[i] = self.draw_slots(i)
-            self.go_on(i)
-        elif self.due[i] <= now:  # the backoff after the last frame ended while nobody waited
-            self.slots[i] = 0
-            self.wants[i] = TURN
+            else:
+                self.at_once[i] = 1
             self.go_on(i)
         else:  # it still counts
             self.wants[i] = TURN
@@ -415,7 +431,9 @@ class Kernel:
         since = self.idle_since[i]
         if self.nav[i] > since:
             since = self.nav[i]
-        since += self.eifs_us if self.spoilt[i] else self.difs_us
+        if self.spoilt[i] > since:
+            since = self.spoilt[i]
+        since += self.difs_us
         if since < now:
             since = now
         self.counts_from[i] = since
@@ -426,6 +444,11 @@ class Kernel:
 
     def freeze(self, i, at):
         """The medium is busy at a station from an instant on: its countdown stands still."""
+        self.due[i] = NEVER
+        if self.at_once[i]:  # it never counted: the medium was idle, but not for long enough
+            self.at_once[i] = 0
+            self.slots[i] = self.draw_slots(i)
+            return
         passed = at - self.counts_from[i]
         if passed > 0:
             passed = passed // self.slot_us
@@ -436,7 +459,6 @@ class Kernel:
                     self.wants[i] = NO_TURN
             else:
                 self.slots[i] = left
-        self.due[i] = NEVER
 
     def turns(self, i):
         """Let those of a row whose turn it is send, and look when the next one's is."""
@@ -466,6 +488,7 @@ class Kernel:
         """Put the frame of a station on the air; its turn has come."""
         self.wants[i] = NO_TURN
         self.due[i] = NEVER
+        self.at_once[i] = 0
         self.frames += 1
         s = self.stream_of[i]
         self.attempts[s] += 1
@@ -485,8 +508,10 @@ class Kernel:
         self.sending[i] = kind
         self.air_begin[i] = now
         self.sent_us[i] += self.air_us[i]
-        sense = self.sense_mw
+        self.note(now, 4 * i + kind)
         least = self.least_mw[rate]
+        # Whoever can receive a frame senses it too.
+        sense = self.sense_mw if self.sense_mw < least else least
         turnaround = self.turnaround_us
         detect = self.detect_ratio
         preamble = self.preamble_us
@@ -522,7 +547,7 @@ class Kernel:
                 busy[j] += 1
                 if busy[j] == 1:
                     self.busy_since[j] = at
-                    if wants[j] != NO_TURN and due[j] > at + turnaround:
+                    if wants[j] != NO_TURN and at + turnaround < due[j] < NEVER:
                         self.freeze(j, at)
             if locked < 0:
                 if mw >= least and sending[j] == NOTHING and mw >= before * detect and self.listens[j]:
@@ -581,10 +606,12 @@ class Kernel:
         nav_us = 0
         if kind == FRAME and target != GROUP_ADDRESS:
             nav_us = self.sifs_us + self.ack_us[rate]
-        sense = self.sense_mw
+        least = self.least_mw[rate]
+        sense = self.sense_mw if self.sense_mw < least else least
         slot = self.slot_us
         difs = self.difs_us
-        eifs = self.eifs_us
+        # After a frame with an error nobody counts before EIFS is over; the last DIFS of it comes with every count.
+        error_us = self.eifs_us - difs
         first = self.first
         other = self.other
         gain = self.gain
@@ -618,11 +645,15 @@ class Kernel:
                     spoilt[j] = 0
                     if j == target:
                         answered = True
+                        if kind == FRAME and not self.arrived[i]:
+                            # Repetitions come because the answer was lost: the receiver drops them.
+                            self.arrived[i] = 1
+                            self.delivered[stream] += 1
                     elif nav_us and at + nav_us > nav[j]:
                         nav[j] = at + nav_us
                     self.got[j] += 1
                 else:
-                    spoilt[j] = 1
+                    spoilt[j] = at + error_us
                     self.failed_receptions += 1
             left = signals[j] - 1
             signals[j] = left
@@ -640,7 +671,9 @@ class Kernel:
                         since = at
                         if nav[j] > since:
                             since = nav[j]
-                        since += eifs if spoilt[j] else difs
+                        if spoilt[j] > since:
+                            since = spoilt[j]
+                        since += difs
                         self.counts_from[j] = since
                         turn = since + self.slots[j] * slot
                         due[j] = turn
@@ -651,6 +684,7 @@ class Kernel:
             self.group_at[i] = following
             push(self.heap, following, GROUP, i)
         self.receptions += decoded
+        self.note(now, decoded)
         if kind == FRAME:
             self.sent[stream] += 1
             self.heard[stream] += decoded
@@ -683,12 +717,10 @@ class Kernel:
         self.answers += 1
         self.air_rate[k] = self.ack_rate[rate]
         self.air_us[k] = self.ack_us[rate]
-        self.delivered[self.stream_of[i]] += 1
         self.start(k, ACK)
 
     def unanswered(self, i):
         """No acknowledgement came: try again, or give up."""
-        s = self.stream_of[i]
         if self.attempt[i] >= self.most[i]:
             self.finish(i, False)
             return
@@ -730,12 +762,14 @@ class Kernel:
             self.rate[i] = self.s_rate[s]
             self.frame_us[i] = self.s_us[s]
             self.attempt[i] = 1
+            self.arrived[i] = 0
             self.wants[i] = TURN
         else:
             self.wants[i] = BACKOFF
         self.go_on(i)
 
     def transmit_next(self, i, s):
+        """Queue the next message of a stream that always has one; there is room, since one has just gone."""
         at = self.q_first[i] + self.q_count[i]
         if at >= self.room:
             at -= self.room
@@ -761,9 +795,10 @@ class Heap:
         self.at_us = self.kind = self.which = 0
         self.room = room
         if cython.compiled:
-            self.times = integers(room)
-            self.orders = integers(room)
-            self.codes = integers(room)
+            self.owned = []
+            self.times = integers(self.owned, room)
+            self.orders = integers(self.owned, room)
+            self.codes = integers(self.owned, room)
         else:
             self.entries = []
 
@@ -773,10 +808,7 @@ if cython.compiled:
     def push(heap, at_us, kind, which):
         """Add an event."""
         if heap.size == heap.room:
-            heap.room = 2 * heap.room
-            heap.times = enlarged(heap.times, heap.room)
-            heap.orders = enlarged(heap.orders, heap.room)
-            heap.codes = enlarged(heap.codes, heap.room)
+            enlarge(heap)  # noqa: F821  (kernel.pxd)
         times = heap.times
         orders = heap.orders
         codes = heap.codes

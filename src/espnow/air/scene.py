@@ -16,10 +16,20 @@ from dataclasses import dataclass, field
 from espnow.air.errorrate import sure_ratio, survival_curve
 from espnow.air.kernel import Kernel
 from espnow.air.neighbours import neighbour_rows
-from espnow.air.propagation import LogDistance, Position, sensitivity_dbm
+from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, sensitivity_dbm
 from espnow.frame import ACK_LENGTH, RATES, SIFS_US, airtime_us, response_rate
 
-__all__ = ["BROADCAST", "Access", "Place", "Receiver", "Scene", "StreamResult", "Traffic", "TrafficKind", "frame_length"]
+__all__ = [
+    "BROADCAST",
+    "Access",
+    "Place",
+    "Receiver",
+    "Scene",
+    "StreamResult",
+    "Traffic",
+    "TrafficKind",
+    "frame_length",
+]
 
 #: `Traffic.to` of a message to all.
 BROADCAST = -1
@@ -41,15 +51,19 @@ class Place:
 
     Attributes:
         position: metres, east and north.
-        power_dbm: transmit power, with its antenna.
+        power_dbm: transmit power, without the antenna.
         channel: 1 to 14.
         attempts: tries of a unicast frame in all.
+        height_m: of the antenna, above the ground; for models that ask for it.
+        antenna_dbi: gain of the antenna, in each direction alike, for what is sent and for what is received.
     """
 
     position: Position
     power_dbm: float = 20.0
     channel: int = 1
     attempts: int = 7
+    height_m: float = HEIGHT_M
+    antenna_dbi: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +121,7 @@ class Receiver:
 
     Attributes:
         noise_dbm: thermal noise in 20 MHz and 7 dB of the receiver's own (assumed).
-        sense_dbm: a signal as strong as this makes the medium busy.
+        sense_dbm: a signal as strong as this makes the medium busy, and so does a weaker one that can be received.
         least_dbm: no signal that is weaker is received, whatever the rate; None: the rate's sensitivity.
         detect_db: by so much a frame must be stronger than others on the air, to be told from them at its begin.
         preamble_us: for so long others can spoil its begin.
@@ -134,7 +148,7 @@ class StreamResult:
         failed: messages that were not, after all attempts.
         attempts: transmissions that began.
         heard: decoded by anybody, whoever they were for.
-        delivered: decoded by whom they were for.
+        delivered: messages decoded by whom they were for, each once; one to all counts for each who decoded it.
         latency_us: from coming to being answered, added up.
     """
 
@@ -155,7 +169,7 @@ class Scene:
 
     places: Sequence[Place]
     traffic: Sequence[Traffic]
-    propagation: LogDistance = field(default_factory=LogDistance)
+    propagation: Propagation = field(default_factory=LogDistance)
     access: Access = field(default_factory=Access)
     receiver: Receiver = field(default_factory=Receiver)
     seed: int = 1
@@ -163,13 +177,21 @@ class Scene:
     def kernel(self) -> Kernel:
         """Return a kernel with all of it, at time 0."""
         receiver, access = self.receiver, self.access
-        # Signals that are weaker than this by themselves change nothing that is looked at.
-        floor_dbm = min(receiver.sense_dbm, receiver.noise_dbm)
+        used = {one.rate for one in self.traffic}
+        used |= {response_rate(rate) for rate in used}
+        rates = sorted(used | {_header_rate(rate) for rate in used})
+        least_dbm = {
+            rate: sensitivity_dbm(rate) if receiver.least_dbm is None else receiver.least_dbm for rate in rates
+        }
+        # Weaker signals are neither received nor sensed, and one of them adds less to the noise than there is of it.
+        floor_dbm = min(receiver.sense_dbm, receiver.noise_dbm, *(least_dbm[rate] for rate in used))
         rows = neighbour_rows(
             [place.position for place in self.places],
             [place.power_dbm for place in self.places],
             self.propagation,
             floor_dbm,
+            heights_m=[place.height_m for place in self.places],
+            antennas_dbi=[place.antenna_dbi for place in self.places],
         )
         kernel = Kernel(
             len(self.places),
@@ -195,10 +217,8 @@ class Scene:
         for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
             kernel.set_station(number, place.channel, _mw(place.power_dbm), place.attempts)
-        used = {one.rate for one in self.traffic} | {0}
-        for rate in sorted(used | {response_rate(rate) for rate in used}):
+        for rate in rates:
             answer = response_rate(rate)
-            least_dbm = receiver.least_dbm if receiver.least_dbm is not None else sensitivity_dbm(rate)
             kernel.set_rate(
                 rate,
                 answer,
@@ -206,7 +226,7 @@ class Scene:
                 airtime_us(0, rate),
                 RATES[rate].kbit_s / 1000,
                 sure_ratio(rate),
-                _mw(least_dbm),
+                _mw(least_dbm[rate]),
                 _header_rate(rate),
                 survival_curve(rate),
             )

@@ -1,0 +1,214 @@
+"""What stations do, step by step, on small airs."""
+
+import pytest
+
+from espnow.air.propagation import LinkTable
+from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
+from espnow.frame import SIFS_US, airtime_us
+
+ONCE_US = 1e12  # a period that no run reaches
+ACK_US = 304
+
+
+def scene(links, traffic, *, stations=None, attempts=7, receiver=None, access=None, seed=1):
+    """Return a scene of stations of which each pair hears the other with -40 dBm, or with what `links` says of it."""
+    count = stations or 1 + max(max(pair) for pair in links)
+    table = {pair: 20.0 - dbm for pair, dbm in links.items()}
+    return Scene(
+        [Place((0.0, 0.0), attempts=attempts)] * count,
+        traffic,
+        LinkTable(table),
+        access or Access(),
+        receiver or Receiver(),
+        seed,
+    )
+
+
+def once(station, to, at_us, size=100, rate=0):
+    return Traffic(station, to, size, period_us=ONCE_US, first_us=at_us, rate=rate)
+
+
+def frame_us(size, rate=0):
+    return airtime_us(frame_length(size), rate)
+
+
+def steps(kernel, until_us):
+    """Return the instants at which a number of frames, answers or receptions changed, with all three."""
+    found, last = [], (0, 0, 0)
+    for at in range(until_us + 1):
+        kernel.run(at)
+        now = (kernel.frames, kernel.answers, kernel.receptions)
+        if now != last:
+            found.append((at, *now))
+            last = now
+    return found
+
+
+def test_a_message_on_an_idle_air():
+    """It goes out at once, is acknowledged after SIFS, and the time of the sender is its latency."""
+    one = scene({(0, 1): -40.0}, [once(0, 1, 1000)])
+    end = 1000 + frame_us(100)
+    assert steps(one.kernel(), 5000) == [
+        (1000, 1, 0, 0),
+        (end, 1, 0, 1),
+        (end + SIFS_US, 1, 1, 1),
+        (end + SIFS_US + ACK_US, 1, 1, 2),
+    ]
+    (result,) = one.run(5000)
+    assert (result.made, result.acknowledged, result.delivered, result.attempts) == (1, 1, 1, 1)
+    assert result.latency_us == frame_us(100) + SIFS_US + ACK_US
+
+
+def test_before_difs_has_passed():
+    """A message that comes while the medium is idle, but not yet for DIFS, waits for the rest of it."""
+    one = scene({(0, 1): -40.0}, [once(0, BROADCAST, 1000), once(1, BROADCAST, 1000 + frame_us(100) + 20)])
+    assert steps(one.kernel(), 5000)[2][0] == 1000 + frame_us(100) + 50
+
+
+def test_during_a_frame_a_backoff_is_drawn():
+    """Also by a station whose last backoff ended long ago, while it had nothing to send."""
+    begins = set()
+    for seed in range(30):
+        traffic = [once(1, BROADCAST, 100), once(0, BROADCAST, 20_000), once(1, BROADCAST, 20_300)]
+        found = steps_of_begins(scene({(0, 1): -40.0}, traffic, seed=seed), 40_000)
+        begins.add(found[-1] - (20_000 + frame_us(100) + 50))
+    assert len(begins) > 12
+    assert all(begin % 20 == 0 and 0 <= begin <= 31 * 20 for begin in begins)
+
+
+def steps_of_begins(one, until_us):
+    """Return when frames began, by letting time pass microsecond by microsecond."""
+    kernel = one.kernel()
+    begins, frames, at = [], 0, 0
+    while at < until_us:
+        at += 1
+        kernel.run(at)
+        begins += [at] * (kernel.frames - frames)
+        frames = kernel.frames
+    return begins
+
+
+def test_what_is_due_in_the_same_instant_collides():
+    """Three stations whose messages come at once; nobody can have heard the others' begin."""
+    links = {(0, 1): -40.0, (0, 2): -40.0, (0, 3): -40.0, (1, 2): -40.0, (1, 3): -40.0, (2, 3): -40.0}
+    one = scene(links, [once(i, BROADCAST, 1000) for i in range(3)])
+    kernel = one.kernel()
+    kernel.run(1000)
+    assert kernel.frames == 3
+    kernel.run(9000)
+    assert kernel.receptions == 0
+    # And one that comes a moment later, before the turn-round of the first is over, waits: the medium is busy.
+    kernel = scene(links, [once(0, BROADCAST, 1000), once(1, BROADCAST, 1001)]).kernel()
+    kernel.run(1100)
+    assert kernel.frames == 1
+    kernel.run(9000)
+    assert kernel.receptions == 6
+
+
+def test_a_repetition_is_delivered_once():
+    """The sender never hears the answers: the receiver decodes seven frames of one message."""
+    one = scene({(0, 1): -40.0, (1, 0): -120.0}, [once(0, 1, 0)])
+    kernel = one.kernel()
+    kernel.run(200_000)
+    (result,) = one.run(200_000)
+    assert (kernel.frames, kernel.answers) == (7, 7)
+    assert (result.delivered, result.heard, result.acknowledged, result.failed) == (1, 7, 0, 1)
+
+
+def test_its_own_answer_while_it_waits_for_one():
+    """A station gets a short frame while it waits for an answer that does not come, and repeats its own afterwards."""
+    # 1 never hears 0; 2 does not either, and sends 0 a short frame before 0's ACKTimeout is over.
+    links = {(0, 1): -120.0, (2, 0): -40.0, (0, 2): -120.0}
+    end = 1000 + frame_us(100)
+    traffic = [once(0, 1, 1000), once(2, 0, end + 20, 1, 12)]
+    access = Access(timeout_us=120)
+    kernel = scene(links, traffic, attempts=2, access=access).kernel()
+    assert 20 + frame_us(1, 12) + SIFS_US < 120
+    kernel.run(end + 20 + frame_us(1, 12) + SIFS_US)
+    assert (kernel.frames, kernel.answers) == (2, 1)
+    kernel.run(100_000)
+    # 2 never hears the answers: both send twice, and 0 answers each time that it does not send itself.
+    assert kernel.frames == 4
+    assert kernel.answers + kernel.losses_half_duplex in (1, 2)
+    assert [result.failed for result in scene(links, traffic, attempts=2, access=access).run(100_000)] == [1, 1]
+
+
+def test_after_an_error_eifs():
+    """A frame that was lost keeps a station quiet for EIFS from its end, or until one is received."""
+    # 1 hears 0 too weakly for its rate: it begins to receive, and fails.
+    weak = Receiver(least_dbm=-99.0)
+    links = {(0, 1): -94.0, (2, 1): -40.0, (0, 2): -120.0}
+    end = 1000 + frame_us(200, 3)
+    first = once(0, BROADCAST, 1000, 200, 3)
+    begins = steps_of_begins(scene(links, [first, once(1, BROADCAST, end + 10)], receiver=weak), 20_000)
+    assert begins[1] == end + 364
+    # 2's frame is received in between: it makes an end of EIFS.
+    traffic = [first, once(2, BROADCAST, end + 100, 1, 12), once(1, BROADCAST, end + 110)]
+    begins = steps_of_begins(scene(links, traffic, receiver=weak), 20_000)
+    slots = (begins[2] - (end + 100 + frame_us(1, 12)) - 50) / 20
+    assert slots in range(32)
+
+
+def test_others_keep_quiet_for_the_answer():
+    """1 hears 0's frame and not 2's answer; its message, come during it, waits until the answer is over."""
+    links = {(0, 1): -40.0, (0, 2): -40.0, (1, 2): -120.0}
+    for seed in range(5):
+        begins = steps_of_begins(scene(links, [once(0, 2, 0), once(1, BROADCAST, 700)], seed=seed), 20_000)
+        assert begins[1] >= frame_us(100) + SIFS_US + ACK_US + 50
+
+
+def test_whoever_can_receive_a_frame_senses_it():
+    """A signal below the sensing threshold, above what the rate needs."""
+    one = scene({(0, 1): -96.5}, [once(0, BROADCAST, 0), once(1, BROADCAST, 300)], receiver=Receiver(sense_dbm=-80.0))
+    assert steps_of_begins(one, 20_000)[1] > frame_us(100)
+
+
+def test_a_hidden_station_spoils_a_frame():
+    links = {(0, 1): -60.0, (2, 1): -55.0, (0, 2): -120.0}
+    frames = [once(0, BROADCAST, 0, rate=11), once(2, BROADCAST, 100, rate=11)]
+    assert [one.delivered for one in scene(links, frames).run(9000)] == [0, 0]
+    # With capture the later and stronger one is received.
+    capture = Receiver(capture_db=5.0)
+    assert [one.delivered for one in scene(links, frames, receiver=capture).run(9000)] == [0, 1]
+    # At 1 Mb/s spreading bears as much as this.
+    slow = [once(0, BROADCAST, 0), once(2, BROADCAST, 100)]
+    assert [one.delivered for one in scene({**links, (2, 1): -60.0}, slow).run(9000)] == [1, 0]
+
+
+def test_channels_are_apart():
+    places = [Place((0.0, 0.0)), Place((1.0, 0.0)), Place((2.0, 0.0), channel=6)]
+    results = Scene(places, [once(0, BROADCAST, 0), once(2, BROADCAST, 0)]).run(9000)
+    assert [one.delivered for one in results] == [1, 0]
+
+
+def test_a_header_at_its_own_rate():
+    """At a rate whose header is sent at another one, that one is there too."""
+    for rate in (2, 3, 9, 12, 23):
+        (result,) = scene({(0, 1): -40.0}, [once(0, BROADCAST, 0, rate=rate)]).run(9000)
+        assert result.delivered == 1
+        (result,) = scene({(0, 1): -91.0}, [once(0, BROADCAST, 0, rate=12)], receiver=Receiver(least_dbm=-99.0)).run(
+            9000
+        )
+        assert result.delivered == 0
+
+
+def test_traffic():
+    """A period is kept, a jitter stays in it, Poisson has its mean, a full queue drops."""
+    wide = Traffic(0, BROADCAST, 10, TrafficKind.PERIODIC, 10_000.0)
+    late = Traffic(0, BROADCAST, 10, TrafficKind.PERIODIC, 10_000.0, 5_000.0)
+    random = Traffic(0, BROADCAST, 10, TrafficKind.POISSON, 10_000.0)
+    flood = Traffic(0, BROADCAST, 250, TrafficKind.PERIODIC, 100.0)
+    made = [scene({(0, 1): -40.0}, [one]).run(9_995_000)[0] for one in (wide, late, random, flood)]
+    assert [one.made for one in made[:2]] == [1000, 1000]
+    assert made[2].made == pytest.approx(1000, abs=110)  # 3.5 standard errors
+    assert made[3].dropped > 0
+    assert made[3].made - made[3].dropped - made[3].acknowledged in range(33)
+
+
+def test_the_same_seed_gives_the_same_trace():
+    def trace(seed):
+        kernel = scene({(0, 1): -40.0}, [Traffic(0, 1, 50, TrafficKind.SATURATED), once(1, 0, 5)], seed=seed).kernel()
+        kernel.run(100_000)
+        return kernel.trace
+
+    assert trace(1) == trace(1) != trace(2)

@@ -1,0 +1,120 @@
+"""The kernel interpreted and compiled: the same numbers, and the same instant for every frame."""
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from espnow.air import scene as scene_module
+from espnow.air.propagation import LogDistance, Shadowing
+from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
+from espnow.frame import ALL_RATES
+
+HERE = Path(scene_module.__file__).parent
+
+
+def missing(what):
+    if os.environ.get("ESPNOW_REQUIRE_COMPILED"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """Compile the kernel and return its module."""
+    cython = shutil.which("cython")
+    compiler = shlex.split(sysconfig.get_config_var("CC") or "")
+    include = sysconfig.get_path("include")
+    if cython is None:
+        missing("no cython on the PATH")
+    if not compiler or shutil.which(compiler[0]) is None:
+        missing("no C compiler")
+    if not (Path(include) / "Python.h").exists():
+        missing(f"no Python.h in {include}")
+    folder = tmp_path_factory.mktemp("kernel")
+    for name in ("kernel.py", "kernel.pxd"):
+        shutil.copy(HERE / name, folder)
+    directives = ("-X", "boundscheck=False", "-X", "cdivision=True", "-X", "wraparound=False")
+    subprocess.run([cython, "-3", *directives, "kernel.py"], cwd=folder, check=True, capture_output=True)
+    path = folder / f"kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
+    # No fused multiplication and addition: it rounds once where Python rounds twice.
+    options = ("-O2", "-ffp-contract=off", "-fPIC", "-shared", f"-I{include}")
+    subprocess.run([*compiler, *options, "kernel.c", "-o", path, "-lm"], cwd=folder, check=True, capture_output=True)
+    spec = importlib.util.spec_from_file_location("kernel", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def random_scene(seed):
+    """Return a scene in which as much as possible happens."""
+    draw = Random(seed)
+    count = draw.choice([2, 5, 12, 40])
+    side = draw.choice([1.0, 150.0, 600.0])
+    rates = sorted(ALL_RATES)
+    places = [
+        Place(
+            (draw.uniform(0, side), draw.uniform(0, side)),
+            draw.choice([5.0, 20.0]),
+            draw.choice([1, 1, 1, 6]),
+            draw.choice([1, 3, 7]),
+        )
+        for _ in range(count)
+    ]
+    traffic = [
+        Traffic(
+            station,
+            draw.choice([BROADCAST, (station + 1) % count]),
+            draw.randrange(1, 600),
+            draw.choice(list(TrafficKind)),
+            draw.uniform(2_000, 60_000),
+            draw.choice([0.0, 5_000.0]),
+            draw.randrange(20_000),
+            draw.choice([0, 0, draw.choice(rates)]),
+        )
+        for station in 2 * list(range(count))
+    ]
+    return Scene(
+        places,
+        traffic,
+        draw.choice([LogDistance(3.0), Shadowing(LogDistance(3.4), 5.0, seed)]),
+        draw.choice([Access(), Access(slot_us=9, difs_us=28, cw_min=15)]),
+        draw.choice([Receiver(), Receiver(capture_db=6.0), Receiver(preamble_us=0, least_dbm=-95.0)]),
+        seed,
+    )
+
+
+def outcome(one, us):
+    kernel = one.kernel()
+    counts = []
+    for part in (us // 3, us):
+        kernel.run(part)
+        counts.append(
+            (
+                kernel.trace,
+                kernel.frames,
+                kernel.receptions,
+                kernel.answers,
+                kernel.events,
+                kernel.failed_receptions,
+                kernel.losses_half_duplex,
+                [kernel.totals(number) for number in range(len(one.traffic))],
+            )
+        )
+    return counts
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_both_give_the_same(monkeypatch, compiled, seed):
+    one = random_scene(seed)
+    us = 60_000
+    interpreted = outcome(one, us)
+    assert interpreted[-1][1] > 0
+    monkeypatch.setattr(scene_module, "Kernel", compiled.Kernel)
+    assert outcome(one, us) == interpreted

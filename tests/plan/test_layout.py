@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 
+from espnow.air import LogDistance
+from espnow.air.propagation import FreeSpace, Shadowing, Site, TwoRayGround, Wall, Walls
 from espnow.air.scene import BROADCAST
 from espnow.errors import UserError
 from espnow.plan import planfile
@@ -128,3 +130,41 @@ def test_the_nearest_by_squares_is_the_nearest(count):
         but = chance.randrange(count)
         expected = min((math.dist(at, there), number) for there, number in places if number != but)[1]
         assert near.nearest(at, but) == expected
+
+
+# How signals travel.
+
+
+@pytest.mark.parametrize(
+    ("air", "model"),
+    [
+        ("", LogDistance(3.0)),
+        ("[air]\npath_loss_exponent = 2.5\nrange = 70", LogDistance(2.5, 70)),
+        ('[air]\nmodel = "free-space"', FreeSpace()),
+        ('[air]\nmodel = "two-ray"\nshadowing = 4', Shadowing(TwoRayGround(), 4, 9)),
+        (
+            "[floor]\n[[floor.wall]]\nfrom = [1, 2]\nto = [3, 4]\nloss = 5",
+            Walls((Wall((1, 2), (3, 4), 5),), LogDistance(3.0)),
+        ),
+    ],
+)
+def test_the_air_is_as_the_plan_says(layout, air, model):
+    assert layout("all", 9, groups=f"{GROUPS}{air}\n").scene.propagation == model
+
+
+def test_links_are_between_stations_by_name(write, layout):
+    groups = GROUPS + '[air]\nmodel = "links"\nlinks = "links.csv"\n'
+    write("loss_db,from,to\n50,hub[1],leaf[2]\n", "links.csv")
+    propagation = layout("all", groups=groups).scene.propagation
+    sites = [Site(number, (0.0, 0.0)) for number in range(6)]
+    assert propagation.between_db(sites[1], sites[5]) == propagation.between_db(sites[5], sites[1]) == 50
+    assert propagation.between_db(sites[0], sites[5]) == math.inf
+    for name, told in (("hub", r"hub is no station: write hub\[0\] to \[2\]"), ("hut", "there is no station hut")):
+        write(f"from,to,loss_db\n{name},leaf[2],50\n", "links.csv")
+        with pytest.raises(UserError, match=f"air.links: {told}"):
+            layout("all", groups=groups)
+
+
+def test_a_group_has_its_antenna(layout):
+    place = layout("all", groups=GROUPS.replace("power = 5", "power = 5\nantenna = 3\nheight = 9")).scene.places[-1]
+    assert (place.power_dbm, place.antenna_dbi, place.height_m) == (5, 3, 9)

@@ -35,6 +35,16 @@ MISTAKES = [
     (GOOD + "[air]\nexponent = 3", "air.exponent: there is no such key; did you mean path_loss_exponent? Allowed: "),
     (GOOD + "[air]\nnoise = 5", "air.noise: 5 is not a number of dBm from -150 to 0"),
     (GOOD + '[air]\nmodel = "log"', 'air.model: "log" is not '),
+    (GOOD + '[air]\nmodel = "two-ray"\nrange = 9', "air.range: it goes with log-distance, not with two-ray"),
+    (GOOD + '[air]\nmodel = "links"', "air.links: it is missing, and the model is links"),
+    (
+        GOOD + '[air]\nlinks = "none.csv"',
+        'air.links: "none.csv" is not the name of a CSV file of links, from,to,loss_db',
+    ),
+    (
+        GOOD + "[floor]\n[[floor.wall]]\nfrom = [0, 0]\nto = [1, 1]",
+        "floor.wall[0].loss: it is missing; it is a number ",
+    ),
     (GOOD + "[air]\ncw_min = 63\ncw_max = 31", "air.cw_min: 63 is more than cw_max, 31"),
     # stations
     (
@@ -140,6 +150,24 @@ def test_a_wrong_csv_is_told_with_its_line(write, text, told):
     with pytest.raises(UserError) as error:
         planfile.read(path)
     assert "station[1]" in str(error.value)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", 'its columns are "": write from,to,loss_db'),
+        ("from,to\n", 'its columns are "from, to": write from,to,loss_db'),
+        ("from,to,loss_db\nhub,leaf[0],x\n", 'line 2 is "hub,leaf[0],x": write two stations, once in this direction'),
+        ("from,to,loss_db\nhub,hub,3\n", 'line 2 is "hub,hub,3"'),
+        ("from,to,loss_db\nhub,leaf[0],3\nhub,leaf[0],4\n", 'line 3 is "hub,leaf[0],4"'),
+    ],
+)
+def test_a_wrong_table_of_links_is_told_with_its_line(write, text, told):
+    write(text, "links.csv")
+    with pytest.raises(UserError) as error:
+        planfile.read(write(GOOD + '[air]\nlinks = "links.csv"'))
+    assert "air.links: " in str(error.value)
     assert told in str(error.value)
 
 

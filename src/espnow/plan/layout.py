@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from random import Random
 
 from espnow.air import LogDistance, Position
+from espnow.air.propagation import FreeSpace, LinkTable, Propagation, Shadowing, TwoRayGround, Walls
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
 from espnow.errors import UserError
-from espnow.plan.parts import ALL, NEAREST, RANDOM, AirPart, PlanPart, TrafficPart
+from espnow.frame.text import printable
+from espnow.plan.parts import ALL, NEAREST, RANDOM, PlanPart, TrafficPart
 
 __all__ = ["Layout", "lay_out"]
 
@@ -43,7 +45,7 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
         for site in group.action.sites(_chance(seed, "station", group.name)):
             power_dbm = group.power_dbm if site.power_dbm is None else site.power_dbm
             channel = group.channel if site.channel is None else site.channel
-            places.append(Place(site.at, power_dbm, channel, group.attempts))
+            places.append(Place(site.at, power_dbm, channel, group.attempts, group.height_m, group.antenna_dbi))
         members[group.name] = range(begin, len(places))
     streams: list[Traffic] = []
     traffic_of: list[int] = []
@@ -56,7 +58,7 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
     scene = Scene(
         places,
         streams,
-        _propagation(air),
+        _propagation(part, members, seed),
         Access(cw_min=air.cw_min, cw_max=air.cw_max),
         Receiver(noise_dbm=air.noise_dbm, sense_dbm=air.sense_dbm, least_dbm=air.least_dbm, capture_db=air.capture_db),
         seed,
@@ -68,9 +70,37 @@ def _chance(seed: int, *names: str) -> Random:
     return Random("/".join((str(seed), *names)))
 
 
-def _propagation(air: AirPart) -> LogDistance:
-    exponent = 2.0 if air.model == "free-space" else air.path_loss_exponent
-    return LogDistance(exponent, air.range_m)
+def _propagation(part: PlanPart, members: dict[str, range], seed: int) -> Propagation:
+    air = part.air
+    model: Propagation | None
+    if air.model == "free-space":
+        model = FreeSpace()
+    elif air.model == "two-ray":
+        model = TwoRayGround()
+    elif air.model == "links":
+        model = None
+    else:
+        model = LogDistance(3.0 if air.path_loss_exponent is None else air.path_loss_exponent, air.range_m)
+    if model is not None and air.shadowing_db:
+        model = Shadowing(model, air.shadowing_db, seed)
+    if model is not None and part.floor is not None and part.floor.walls:
+        model = Walls(part.floor.walls, model)
+    if air.links or model is None:  # what was measured has shadows and walls in it
+        losses_db = {(_number(one, members), _number(other, members)): loss_db for one, other, loss_db in air.links}
+        model = LinkTable(losses_db, model)
+    return model
+
+
+def _number(name: str, members: dict[str, range]) -> int:
+    """Return the number of a station by its name, ``hub`` where there is one of its group, or ``leaf[3]``."""
+    match = re.fullmatch(r"(.*?)(?:\[(\d{1,6})\])?", name, re.ASCII)
+    group = members.get(match[1]) if match else None
+    if match is None or group is None:
+        raise UserError(f"air.links: there is no station {printable(name)}; there is {', '.join(members)}")
+    index = int(match[2] or 0)
+    if index >= len(group) or (match[2] is None and len(group) > 1):
+        raise UserError(f"air.links: {printable(name)} is no station: write {match[1]}[0] to [{len(group) - 1}]")
+    return group[index]
 
 
 def _streams(

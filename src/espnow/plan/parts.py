@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Protocol
 
 from espnow.air import Position
+from espnow.air.propagation import HEIGHT_M, Wall
 from espnow.air.scene import TrafficKind
 
 __all__ = [
@@ -165,8 +166,10 @@ class GroupPart:
 
     where: str = field(repr=False)
     name: str
-    action: Any
+    action: Placement
     power_dbm: float = 20.0
+    antenna_dbi: float = 0.0
+    height_m: float = HEIGHT_M
     channel: int = 1
     attempts: int = 7
 
@@ -203,12 +206,29 @@ class TrafficPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AirPart:
-    """The air (``[air]``)."""
+    """The air (``[air]``).
+
+    Attributes:
+        where: its place in the file.
+        model: of propagation.
+        path_loss_exponent: of log-distance; None: its default.
+        range_m: of log-distance.
+        shadowing_db: standard deviation; 0: none.
+        links: names of two stations, and the loss between them.
+        noise_dbm: as in `espnow.air.scene.Receiver`, and so the next three.
+        sense_dbm: see there.
+        least_dbm: see there.
+        capture_db: see there.
+        cw_min: as in `espnow.air.scene.Access`.
+        cw_max: see there.
+    """
 
     where: str = field(default="air", repr=False)
     model: str = "log-distance"
-    path_loss_exponent: float = 3.0
+    path_loss_exponent: float | None = None
     range_m: float | None = None
+    shadowing_db: float = 0.0
+    links: tuple[tuple[str, str, float], ...] = ()
     noise_dbm: float = -94.0
     sense_dbm: float = -96.0
     least_dbm: float | None = None
@@ -219,10 +239,11 @@ class AirPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloorPart:
-    """The ground that the stations stand on (``[floor]``), from [0, 0] on."""
+    """The ground that the stations stand on (``[floor]``), from [0, 0] on, and what is in the way of signals."""
 
     where: str = field(default="floor", repr=False)
-    size: tuple[float, float]
+    size: tuple[float, float] | None = None
+    walls: tuple[Wall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,12 +183,17 @@ def _check_together(part: PlanPart, name: str) -> None:
         sender = groups[traffic.sender]
         if not channels & {sender.channel, *sender.action.channels}:
             raise refuse(f"{where}.to", f"{to.name} is on channel {to.channel}, and {sender.name} on {sender.channel}")
+    for key, given in (("path_loss_exponent", part.air.path_loss_exponent), ("range", part.air.range_m)):
+        if given is not None and part.air.model != "log-distance":
+            raise refuse(f"air.{key}", f"it goes with log-distance, not with {part.air.model}")
+    if part.air.model == "links" and not part.air.links:
+        raise refuse("air.links", "it is missing, and the model is links; it is the name of a CSV file of links")
     if part.air.cw_min > part.air.cw_max:
         raise refuse("air.cw_min", f"{part.air.cw_min} is more than cw_max, {part.air.cw_max}")
 
 
 def _check_floor(part: PlanPart, number: int, refuse: Any) -> None:
-    if part.floor is None:
+    if part.floor is None or part.floor.size is None:
         return
     (width, height), group = part.floor.size, part.groups[number]
     for east, north in group.action.corners():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ def run_once(work: Work, step: Callable[[float], None] = lambda _: None) -> dict
 
 def execute(
     work: Sequence[Work], workers: int, progress: Callable[[float], None] = lambda _: None
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """Run all of it, and return what came of each as soon as it is there.
 
     Closing the iterator stops what runs.

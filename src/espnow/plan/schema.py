@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from espnow import tomlfile
+from espnow.air.propagation import Wall
 from espnow.air.scene import TrafficKind
 from espnow.frame import RATE_NAMES
+from espnow.frame.text import printable
 from espnow.plan.parts import (
     AirPart,
     CsvPlacement,
@@ -70,12 +72,7 @@ def _true(value: object, _folder: Path) -> bool:
 
 def _sites(value: object, folder: Path) -> tuple[Site, ...]:
     """Read a CSV file of stations; the columns are named in its first line, or are in the usual order."""
-    path = read_path(value, folder)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(line, row) for line, row in enumerate(csv.reader(file), 1) if any(cell.strip() for cell in row)]
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(getattr(error, "strerror", None) or "it is no CSV file") from None
+    rows = _read_csv(read_path(value, folder))
     names: list[str] = list(_COLUMNS)
     if rows and not re.match(r"\s*[-+.\d]", rows[0][1][0]):
         names = [cell.strip().lower() for cell in rows.pop(0)[1]]
@@ -103,6 +100,42 @@ def _site(line: int, cells: Mapping[str, str]) -> Site:
         ) from None
 
 
+def _links(value: object, folder: Path) -> tuple[tuple[str, str, float], ...]:
+    """Read a CSV file of losses."""
+    names, *rows = _read_csv(read_path(value, folder)) or [(1, [])]
+    columns = [cell.strip().lower() for cell in names[1]]
+    wanted = ("from", "to", "loss_db")
+    if not set(wanted) <= set(columns):
+        raise ValueError(f"its columns are {shown(', '.join(columns))}: write from,to,loss_db")
+    found: dict[tuple[str, str], float] = {}
+    for line, row in rows:
+        try:
+            one, other, loss = (row[columns.index(name)].strip() for name in wanted)
+            if one == other or (one, other) in found:
+                raise ValueError
+            found[one, other] = read_number(float(loss), 0, 300)
+        except (ValueError, IndexError):
+            told = shown(",".join(row))
+            raise ValueError(
+                f"line {line} is {told}: write two stations, once in this direction, and dB from 0 to 300"
+            ) from None
+    return tuple((one, other, loss_db) for (one, other), loss_db in found.items())
+
+
+def _read_csv(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the lines of a CSV file that are not empty, with their numbers."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return [(line, row) for line, row in enumerate(csv.reader(file), 1) if any(cell.strip() for cell in row)]
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(getattr(error, "strerror", None) or "it is no CSV file") from None
+
+
+def _wall(**of: Any) -> Wall:
+    del of["where"]
+    return Wall(**of)
+
+
 def _sweep(value: object, _folder: Path) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     if not isinstance(value, dict):
         raise ValueError
@@ -126,7 +159,7 @@ def _swept(path: str, table: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any
         elif isinstance(value, list) and value:
             yield inside, tuple(value)
         else:
-            raise ValueError(f"{inside} is {shown(value)}: write a list, or {{from = 1, to = 9, step = 2}}")
+            raise ValueError(f"{printable(inside)} is {shown(value)}: write a list, or {{from = 1, to = 9, step = 2}}")
 
 
 def _is_range(table: Mapping[str, Any]) -> bool:
@@ -151,11 +184,11 @@ def _range(path: str, table: Mapping[str, Any]) -> tuple[Any, ...]:
         steps = int((last - first) / step + 1e-9)
     except (KeyError, ValueError):
         raise ValueError(
-            f"{path} is {shown(dict(table))}: from, to and step are numbers, or times of one unit, and lead from one "
+            f"{printable(path)} is {shown(dict(table))}: from, to and step are numbers, or times of one unit, and lead from one "
             "to the other"
         ) from None
     if steps >= _MOST_POINTS:
-        raise ValueError(f"{path} has {steps + 1:,} values, more than {_MOST_POINTS:,}")
+        raise ValueError(f"{printable(path)} has {steps + 1:,} values, more than {_MOST_POINTS:,}")
     values = [_plain(round(first + number * step, 9)) for number in range(steps + 1)]
     return tuple(f"{value}{unit}" if unit else value for value in values)
 
@@ -195,7 +228,19 @@ _STATION = Table(
     _group,
     (
         Key("name", _NAME, "what traffic and sweeps call the group", required=True),
-        Key("power", _POWER, "transmit power with the antenna; 20 dBm without it", "power_dbm"),
+        Key("power", _POWER, "transmit power; 20 without it", "power_dbm"),
+        Key(
+            "antenna",
+            between("a number of dBi from -30 to 40", -30, 40),
+            "the antenna's gain; 0 without it",
+            "antenna_dbi",
+        ),
+        Key(
+            "height",
+            between("a number of metres from 0.1 to 10000", 0.1, 1e4),
+            "of the antenna; 1.5 without it",
+            "height_m",
+        ),
         Key("channel", tomlfile.CHANNEL, "1 without it"),
         Key("attempts", whole("a whole number from 1 to 32", 1, 32), "tries of a unicast frame in all; 7 without it"),
     ),
@@ -290,9 +335,30 @@ _AIR = Table(
     "air",
     AirPart,
     (
-        Key("model", tomlfile.choice("log-distance", "free-space"), 'how signals fade; "log-distance" without it'),
+        Key(
+            "model",
+            tomlfile.choice("log-distance", "free-space", "two-ray", "links"),
+            'how signals fade; "links": as `links` says, and all others hear nothing of each other; "log-distance" '
+            "without it",
+        ),
         Key("path_loss_exponent", tomlfile.EXPONENT, "how fast, for log-distance; 3 without it"),
-        Key("range", tomlfile.METRES, "nothing is heard farther away; without it, the signal decides", "range_m"),
+        Key(
+            "range",
+            tomlfile.METRES,
+            "for log-distance: nothing is heard farther away; without it, the signal decides",
+            "range_m",
+        ),
+        Key(
+            "shadowing",
+            between("a number of dB from 0 to 20", 0, 20),
+            "standard deviation of what obstacles take or give, drawn for each pair of stations; 0 without it",
+            "shadowing_db",
+        ),
+        Key(
+            "links",
+            Kind("the name of a CSV file of links, from,to,loss_db", _links),
+            "losses between stations, as measured; they win over the model",
+        ),
         Key("noise", _DBM, "noise of a receiver; -94 without it", "noise_dbm"),
         Key("sense", _DBM, "from this on a signal makes the channel busy; -96 without it", "sense_dbm"),
         Key("sensitivity", _DBM, "no weaker signal is received; without it, by the rate", "least_dbm"),
@@ -307,7 +373,30 @@ _AIR = Table(
     ),
 )
 
-_FLOOR = Table("floor", FloorPart, (Key("size", _SIZE_OF_AREA, "its size, from [0, 0] on", required=True),))
+_WALL = Table(
+    "floor.wall",
+    _wall,
+    (
+        Key("from", tomlfile.POSITION, "one end", "begin", required=True),
+        Key("to", tomlfile.POSITION, "the other", "end", required=True),
+        Key(
+            "loss",
+            between("a number of dB from 0 to 300", 0, 300),
+            "what it takes of a signal",
+            "loss_db",
+            required=True,
+        ),
+    ),
+)
+
+_FLOOR = Table(
+    "floor",
+    FloorPart,
+    (
+        Key("size", _SIZE_OF_AREA, "from [0, 0] on; without it, stations may stand anywhere"),
+        Key("wall", _WALL, "straight walls, as seen from above", "walls", many=True),
+    ),
+)
 
 PLAN = Table(
     "",

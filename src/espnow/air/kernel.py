@@ -69,6 +69,8 @@ CURVE_LENGTH = 60 * CURVE_STEPS
 #: Latencies are counted in so many steps of equal ratio for each tenfold, up to ten tenfolds of microseconds.
 LATENCY_STEPS = 64
 LATENCY_LENGTH = 10 * LATENCY_STEPS
+#: Both, for others: what kernel.pxd gives a type cannot be imported where this is compiled.
+LATENCIES = (LATENCY_STEPS, LATENCY_LENGTH)
 
 GROUP_ADDRESS = -1
 

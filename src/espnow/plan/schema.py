@@ -183,9 +183,9 @@ def _range(path: str, table: Mapping[str, Any]) -> tuple[Any, ...]:
             raise ValueError
         steps = int((last - first) / step + 1e-9)
     except (KeyError, ValueError):
+        told = f"{printable(path)} is {shown(dict(table))}"
         raise ValueError(
-            f"{printable(path)} is {shown(dict(table))}: from, to and step are numbers, or times of one unit, and lead from one "
-            "to the other"
+            f"{told}: from, to and step are numbers, or times of one unit, and lead from one to the other"
         ) from None
     if steps >= _MOST_POINTS:
         raise ValueError(f"{printable(path)} has {steps + 1:,} values, more than {_MOST_POINTS:,}")

@@ -1,8 +1,14 @@
-"""Puts the examples into the package, from the one place where they are: what pyproject.toml cannot say."""
+"""What pyproject.toml cannot say: the examples' place in the package, and the compiled kernel of the air.
 
+The kernel is compiled where there is a C compiler; without one the installation succeeds all the same, and the same
+source runs interpreted. ``ESPNOW_COMPILE=0`` leaves it out.
+"""
+
+import os
 from pathlib import Path
 
-from setuptools import setup
+from Cython.Build import cythonize
+from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 
@@ -31,4 +37,16 @@ class BuildWithExamples(build_py):
         return [(str(path), str(Path(self.build_lib) / "espnow" / path)) for path in shown]
 
 
-setup(cmdclass={"build_py": BuildWithExamples})
+def kernel() -> list[Extension]:
+    """Return what is to be compiled."""
+    if os.environ.get("ESPNOW_COMPILE") == "0":
+        return []
+    # With -ffp-contract=off a compiler rounds as Python does, whatever the processor has.
+    flags = [] if os.name == "nt" else ["-O3", "-ffp-contract=off"]
+    found = Extension("espnow.air.kernel", ["src/espnow/air/kernel.py"], extra_compile_args=flags, optional=True)
+    directives = {"boundscheck": False, "wraparound": False, "cdivision": True, "language_level": 3}
+    compiled: list[Extension] = cythonize([found], build_dir="build/cython", compiler_directives=directives, quiet=True)
+    return compiled
+
+
+setup(cmdclass={"build_py": BuildWithExamples}, ext_modules=kernel())

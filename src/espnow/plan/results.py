@@ -3,7 +3,7 @@
 Definitions:
 
 - Delivery: of messages to one station, how many were acknowledged, of those that were sent or found the queue full; of
-  messages to all, how many receptions there were of those that there would be if nobody else sent.
+  messages to all, how many receptions there were, of those by all whom the signal reaches with its rate's sensitivity.
 - Latency: from a message's coming to its acknowledgement, or the end of a message to all; of those that were delivered.
 - Load: how much of the time the channel is busy where a station stands: it sends, or senses others.
 - Retries: transmissions of a message after the first.

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from espnow.air.kernel import LATENCIES, Kernel
+from espnow.air.kernel import LATENCY_STEPS, Kernel
 from espnow.air.scene import BROADCAST, StreamResult
 from espnow.plan.layout import Layout
 from espnow.plan.parts import PlanPart
@@ -28,8 +28,6 @@ __all__ = ["METRICS", "Interval", "Metric", "Row", "interval", "jain", "observe"
 
 #: A map shows so many stations at most.
 _MOST_ON_MAP = 1_000
-
-_LATENCY_STEPS, _ = LATENCIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +150,7 @@ def percentile_us(counts: Sequence[int], share: float) -> float | None:
         return None
     for step, count in enumerate(counts):
         if count and rest <= count:
-            return float(10 ** ((step + rest / count) / _LATENCY_STEPS) - 1)
+            return float(10 ** ((step + rest / count) / LATENCY_STEPS) - 1)
         rest -= count
     return None
 

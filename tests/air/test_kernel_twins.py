@@ -1,12 +1,5 @@
 """The kernel interpreted and compiled: the same numbers, and the same instant for every frame."""
 
-import importlib.util
-import os
-import shlex
-import shutil
-import subprocess
-import sysconfig
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,41 +8,6 @@ from espnow.air import scene as scene_module
 from espnow.air.propagation import LogDistance, Shadowing
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
 from espnow.frame import ALL_RATES
-
-HERE = Path(scene_module.__file__).parent
-
-
-def missing(what):
-    if os.environ.get("ESPNOW_REQUIRE_COMPILED"):
-        pytest.fail(what)
-    pytest.skip(what)
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
-    """Compile the kernel and return its module."""
-    cython = shutil.which("cython")
-    compiler = shlex.split(sysconfig.get_config_var("CC") or "")
-    include = sysconfig.get_path("include")
-    if cython is None:
-        missing("no cython on the PATH")
-    if not compiler or shutil.which(compiler[0]) is None:
-        missing("no C compiler")
-    if not (Path(include) / "Python.h").exists():
-        missing(f"no Python.h in {include}")
-    folder = tmp_path_factory.mktemp("kernel")
-    for name in ("kernel.py", "kernel.pxd"):
-        shutil.copy(HERE / name, folder)
-    directives = ("-X", "boundscheck=False", "-X", "cdivision=True", "-X", "wraparound=False")
-    subprocess.run([cython, "-3", *directives, "kernel.py"], cwd=folder, check=True, capture_output=True)
-    path = folder / f"kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
-    # No fused multiplication and addition: it rounds once where Python rounds twice.
-    options = ("-O2", "-ffp-contract=off", "-fPIC", "-shared", f"-I{include}")
-    subprocess.run([*compiler, *options, "kernel.c", "-o", path, "-lm"], cwd=folder, check=True, capture_output=True)
-    spec = importlib.util.spec_from_file_location("kernel", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def random_scene(seed):

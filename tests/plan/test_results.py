@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from espnow.air.kernel import LATENCIES
+from espnow.air.kernel import LATENCY_LENGTH, LATENCY_STEPS
 from espnow.plan import planfile, report
 from espnow.plan.charts import Line, colour, lines
 from espnow.plan.results import METRICS, Row, interval, jain, percentile_us, student, summarise
 from espnow.plan.store import write_csv
-
-LATENCY_STEPS, LATENCY_LENGTH = LATENCIES
 
 
 @pytest.mark.parametrize(

@@ -69,10 +69,18 @@ CURVE_LENGTH = 60 * CURVE_STEPS
 #: Latencies are counted in so many steps of equal ratio for each tenfold, up to ten tenfolds of microseconds.
 LATENCY_STEPS = 64
 LATENCY_LENGTH = 10 * LATENCY_STEPS
-#: Both, for others: what kernel.pxd gives a type cannot be imported where this is compiled.
-LATENCIES = (LATENCY_STEPS, LATENCY_LENGTH)
 
 GROUP_ADDRESS = -1
+
+# Compiled, what kernel.pxd gives a type is no attribute of the module, and could not be imported.
+globals().update(
+    CURVE_STEPS=CURVE_STEPS,
+    CURVE_FROM_DB=CURVE_FROM_DB,
+    CURVE_LENGTH=CURVE_LENGTH,
+    LATENCY_STEPS=LATENCY_STEPS,
+    LATENCY_LENGTH=LATENCY_LENGTH,
+    GROUP_ADDRESS=GROUP_ADDRESS,
+)
 
 MASK = 0xFFFFFFFFFFFFFFFF
 GOLDEN = 0x9E3779B97F4A7C15

@@ -4,7 +4,8 @@ from typing import Final
 CURVE_STEPS: Final = 8
 CURVE_FROM_DB: Final = -20
 CURVE_LENGTH: Final = 480
-LATENCIES: Final = (64, 640)
+LATENCY_STEPS: Final = 64
+LATENCY_LENGTH: Final = 640
 GROUP_ADDRESS: Final = -1
 
 class Kernel:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from espnow.air.propagation import HEIGHT_M, FreeSpace, LogDistance, Position, Propagation, Site
@@ -56,84 +55,75 @@ def neighbour_rows(
     rows: list[Row] = [(array("i"), array("d"), array("i")) for _ in range(count)]
     if not count:
         return rows
-    budget_db = max(map(sum, zip(powers_dbm, antennas_dbi, strict=True))) + max(antennas_dbi) - floor_dbm
-    reach_m = propagation.reach_m(budget_db, max(heights_m))
-    loss = _losses(positions, heights_m, propagation)
-    cell_m = max(1.0, reach_m / _CELLS_A_REACH)
-    cells: dict[tuple[int, int], list[int]] = {}
-    where = [(math.floor(x / cell_m), math.floor(y / cell_m)) for x, y in positions]
-    for number, cell in enumerate(where):
-        cells.setdefault(cell, []).append(number)
-    around = _around(reach_m / cell_m)
+    # What a signal may lose on its way from each station, without the antennas.
+    spare_db = [power_dbm - floor_dbm for power_dbm in powers_dbm]
+    budget_db = max(map(sum, zip(spare_db, antennas_dbi, strict=True))) + max(antennas_dbi)
     # A hair more than the reach, which has been rounded: the signal itself decides.
-    square_m = reach_m * reach_m * (1 + 1e-9)
-    for i, (x, y) in enumerate(positions):
-        column, line = where[i]
-        found = []
-        if reach_m > 0:
-            # Those with a higher number; the others have found this one already.
-            for east, north in around:
-                for j in cells.get((column + east, line + north), ()):
-                    if j > i:
-                        there = positions[j]
-                        if (there[0] - x) ** 2 + (there[1] - y) ** 2 <= square_m:
-                            found.append(j)
+    reach_m = propagation.reach_m(budget_db, max(heights_m)) * (1 + 1e-9)
+    pairs = _pairs(positions, reach_m, propagation)
+    loss_db = _by_distance(propagation, heights_m)
+    sites = [] if loss_db else [Site(i, *rest) for i, rest in enumerate(zip(positions, heights_m, strict=True))]
+    for i, found in enumerate(pairs):
+        own_other, own_gain, own_us = (one.append for one in rows[i])
+        antenna_dbi, own_spare_db = antennas_dbi[i], spare_db[i]
         partners = propagation.partners(i)
-        if partners:
-            found = list({*found, *(j for j in partners if i < j < count)})
-        found.sort()
-        own = rows[i]
-        antenna_dbi = antennas_dbi[i]
-        least_db = floor_dbm - powers_dbm[i]
-        for j, (there_db, back_db) in zip(found, loss(i, found), strict=True):
-            gains_db = antenna_dbi + antennas_dbi[j]
-            us = -1
-            if gains_db - there_db >= least_db:
-                us = round(math.dist((x, y), positions[j]) / METRES_A_MICROSECOND)
-                gain = 10 ** ((gains_db - there_db) / 10)
-                own[0].append(j)
-                own[1].append(gain)
-                own[2].append(us)
-            if gains_db - back_db >= floor_dbm - powers_dbm[j]:
-                if us < 0 or back_db != there_db:
-                    us = round(math.dist((x, y), positions[j]) / METRES_A_MICROSECOND)
-                    gain = 10 ** ((gains_db - back_db) / 10)
-                other = rows[j]
-                other[0].append(i)
-                other[1].append(gain)
-                other[2].append(us)
+        for j, distance_m in found:
+            there_db = loss_db(distance_m) if loss_db else propagation.between_db(sites[i], sites[j])
+            gain_db = antenna_dbi + antennas_dbi[j] - there_db
+            gain = 10 ** (gain_db / 10)
+            us = round(distance_m / METRES_A_MICROSECOND)
+            if own_spare_db + gain_db >= 0:
+                own_other(j)
+                own_gain(gain)
+                own_us(us)
+            if j in partners:
+                back_db = propagation.between_db(sites[j], sites[i])
+                gain_db = antenna_dbi + antennas_dbi[j] - back_db
+                gain = 10 ** (gain_db / 10)
+            if spare_db[j] + gain_db >= 0:
+                others, gains, delays = rows[j]
+                others.append(i)
+                gains.append(gain)
+                delays.append(us)
     return rows
 
 
-_Losses: TypeAlias = Callable[[int, Sequence[int]], Sequence[tuple[float, float]]]
+def _by_distance(propagation: Propagation, heights_m: Sequence[float]) -> Callable[[float], float] | None:
+    """Return the loss by distance where nothing else matters: no place is made for each station then."""
+    if isinstance(propagation, LogDistance):
+        return propagation.loss_db if propagation.range_m is None else None
+    if isinstance(propagation, FreeSpace) and min(heights_m) == max(heights_m):
+        return propagation.loss_db
+    return None
 
 
-def _losses(positions: Sequence[Position], heights_m: Sequence[float], propagation: Propagation) -> _Losses:
-    """Return a function that returns the losses from a station to others and back."""
-    level = min(heights_m) == max(heights_m)
-    if (isinstance(propagation, LogDistance) and propagation.range_m is None) or (
-        isinstance(propagation, FreeSpace) and level
-    ):  # by distance alone, and so without a place for each station
-        loss_db = propagation.loss_db
-
-        def by_distance(i: int, others: Sequence[int]) -> list[tuple[float, float]]:
-            found = map(loss_db, map(math.dist, repeat(positions[i]), map(positions.__getitem__, others)))
-            return [(one, one) for one in found]
-
-        return by_distance
-    sites = [Site(number, *rest) for number, rest in enumerate(zip(positions, heights_m, strict=True))]
-    between_db = propagation.between_db
-
-    def by_site(i: int, others: Sequence[int]) -> list[tuple[float, float]]:
-        here = sites[i]
-        twoways = set(propagation.partners(i))
-        losses = []
-        for j in others:
-            there_db = between_db(here, sites[j])
-            losses.append((there_db, between_db(sites[j], here) if j in twoways else there_db))
-        return losses
-
-    return by_site
+def _pairs(
+    positions: Sequence[Position], reach_m: float, propagation: Propagation
+) -> Iterator[list[tuple[int, float]]]:
+    """Yield for each station those with a higher number within reach, and partners, with their distances."""
+    cell_m = max(1.0, reach_m / _CELLS_A_REACH)
+    where = [(math.floor(x / cell_m), math.floor(y / cell_m)) for x, y in positions]
+    cells: dict[tuple[int, int], list[int]] = {}
+    for number in reversed(range(len(positions))):
+        cells.setdefault(where[number], []).append(number)
+    around = _around(reach_m / cell_m)
+    dist = math.dist
+    for i, here in enumerate(positions):
+        column, line = where[i]
+        # Stations leave as their turn comes, so that only those with a higher number are left.
+        cells[column, line].pop()
+        found = [
+            (j, distance_m)
+            for east, north in around
+            for j in cells.get((column + east, line + north), ())
+            if (distance_m := dist(here, positions[j])) <= reach_m
+        ]
+        partners = propagation.partners(i)
+        if partners:
+            known = {j for j, _ in found}
+            found += [(j, dist(here, positions[j])) for j in partners if i < j < len(positions) and j not in known]
+        found.sort()
+        yield found
 
 
 def _around(cells: float) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 Definitions:
 
 - Delivery: of messages to one station, how many were acknowledged, of those that were sent or found the queue full; of
-  messages to all, how many receptions there were of those that there would be if nobody else sent.
+  messages to all, how many receptions there were, of those by all whom the signal reaches with its rate's sensitivity.
 - Latency: from a message's coming to its acknowledgement, or the end of a message to all; of those that were delivered.
 - Load: how much of the time the channel is busy where a station stands: it sends, or senses others.
 - Retries: transmissions of a message after the first.
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from espnow.air.kernel import LATENCIES, Kernel
+from espnow.air.kernel import LATENCY_STEPS, Kernel
 from espnow.air.scene import BROADCAST, StreamResult
 from espnow.plan.layout import Layout
 from espnow.plan.parts import PlanPart
@@ -28,8 +28,6 @@ __all__ = ["METRICS", "Interval", "Metric", "Row", "interval", "jain", "observe"
 
 #: A map shows so many stations at most.
 _MOST_ON_MAP = 1_000
-
-_LATENCY_STEPS, _ = LATENCIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +150,7 @@ def percentile_us(counts: Sequence[int], share: float) -> float | None:
         return None
     for step, count in enumerate(counts):
         if count and rest <= count:
-            return float(10 ** ((step + rest / count) / _LATENCY_STEPS) - 1)
+            return float(10 ** ((step + rest / count) / LATENCY_STEPS) - 1)
         rest -= count
     return None
 

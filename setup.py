@@ -43,9 +43,11 @@ def kernel() -> list[Extension]:
         return []
     # With -ffp-contract=off a compiler rounds as Python does, whatever the processor has.
     flags = [] if os.name == "nt" else ["-O3", "-ffp-contract=off"]
-    found = Extension("espnow.air.kernel", ["src/espnow/air/kernel.py"], extra_compile_args=flags, optional=True)
+    found = Extension("espnow.air.kernel", ["src/espnow/air/kernel.py"], extra_compile_args=flags)
     directives = {"boundscheck": False, "wraparound": False, "cdivision": True, "language_level": 3}
     compiled: list[Extension] = cythonize([found], build_dir="build/cython", compiler_directives=directives, quiet=True)
+    for extension in compiled:
+        extension.optional = True
     return compiled
 
 

@@ -15,7 +15,7 @@ import pytest
 from espnow.air.kernel import Kernel
 from espnow.cli import _plan_example
 from espnow.plan import planfile, run
-from espnow.plan.store import PART, WHOLE
+from espnow.plan.store import PART, WHOLE, write_parquet
 
 
 def lines_of(folder, name=WHOLE):
@@ -198,6 +198,14 @@ def test_parquet_is_a_line_for_each_run(command, plan, tmp_path):
     rows = parquet.read_table(tmp_path / "plan-results" / "runs.parquet").to_pylist()
     assert [(row["station.leaf.count"], row["seed"]) for row in rows] == [(1, 1), (1, 2), (3, 1), (3, 2)]
     assert all(row["traffic"] == "report" and row["messages"] for row in rows)
+
+
+def test_a_column_of_parquet_is_of_text_where_a_value_is(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    records = [{"point": {"a": a, "b": b}, "seed": 1, "traffic": {"t": {"x": 1}}} for a, b in [(1, 1), ("1s", 2.5)]]
+    write_parquet(tmp_path / "runs.parquet", records)
+    rows = parquet.read_table(tmp_path / "runs.parquet").to_pylist()
+    assert [(row["a"], row["b"]) for row in rows] == [("1", 1.0), ("1s", 2.5)]
 
 
 # What the kernel counts for plans.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnow.air.propagation import LinkTable
+from espnow.air.propagation import FreeSpace, LinkTable
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
 from espnow.frame import SIFS_US, airtime_us
 
@@ -57,6 +57,19 @@ def test_a_message_on_an_idle_air():
     (result,) = one.run(5000)
     assert (result.made, result.acknowledged, result.delivered, result.attempts) == (1, 1, 1, 1)
     assert result.latency_us == frame_us(100) + SIFS_US + ACK_US
+
+
+def test_far_away_everything_comes_later():
+    """3 km are 10 microseconds: the answer begins so much later, and ends so much later at the sender."""
+    far = Scene([Place((0.0, 0.0)), Place((3000.0, 0.0))], [once(0, 1, 1000)], FreeSpace())
+    end = 1000 + frame_us(100)
+    answered = end + 10 + SIFS_US
+    kernel = far.kernel()
+    assert steps(kernel, 5000)[2:] == [(answered, 1, 1, 1), (answered + ACK_US, 1, 1, 2)]
+    # The sender's next message comes while it hears the end of the answer, DIFS after which it may send.
+    busy = Scene(far.places, [once(0, 1, 1000), once(0, BROADCAST, 1200)], FreeSpace())
+    slots = (steps_of_begins(busy, 5000)[1] - answered - ACK_US - 10 - 50) / 20
+    assert slots in range(32)
 
 
 def test_before_difs_has_passed():

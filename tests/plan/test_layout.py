@@ -11,7 +11,7 @@ from espnow.air.propagation import FreeSpace, Shadowing, Site, TwoRayGround, Wal
 from espnow.air.scene import BROADCAST
 from espnow.errors import UserError
 from espnow.plan import planfile
-from espnow.plan.layout import _Near, lay_out
+from espnow.plan.layout import _Near, hearing, lay_out
 
 GROUPS = """\
 duration = "1s"
@@ -168,3 +168,14 @@ def test_links_are_between_stations_by_name(write, layout):
 def test_a_group_has_its_antenna(layout):
     place = layout("all", groups=GROUPS.replace("power = 5", "power = 5\nantenna = 3\nheight = 9")).scene.places[-1]
     assert (place.power_dbm, place.antenna_dbi, place.height_m) == (5, 3, 9)
+
+
+def test_who_hears_whom_is_who_is_in_reach_of_either(layout):
+    groups = GROUPS.replace("count = 40", "count = 2\nchannel = 6").replace("power = 5", "power = 20")
+    wall = "[floor]\n[[floor.wall]]\nfrom = [50, -9]\nto = [50, 9]\nloss = 300\n"
+    # The hubs are at 0, 100 and 200 m; the leaves are on another channel.
+    assert hearing(layout("all", groups=groups).scene) == [(0, 1), (0, 2), (1, 2), (3, 4)]
+    assert hearing(layout("all", groups=groups + wall).scene) == [(1, 2), (3, 4)]
+    assert hearing(layout("all", groups=groups + "[air]\nrange = 150\n").scene)[:2] == [(0, 1), (1, 2)]
+    weak = groups.replace("columns = 3", "columns = 3\npower = -20")
+    assert hearing(layout("all", groups=weak).scene) == [(3, 4)]

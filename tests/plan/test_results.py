@@ -9,7 +9,7 @@ import pytest
 
 from espnow.air.kernel import LATENCY_LENGTH, LATENCY_STEPS
 from espnow.plan import planfile, report
-from espnow.plan.charts import Line, colour, lines
+from espnow.plan.charts import Line, colour, lines, station_map
 from espnow.plan.results import METRICS, Row, interval, jain, percentile_us, student, summarise
 from espnow.plan.store import write_csv
 
@@ -63,11 +63,17 @@ def record(count, seed, delivery, **more):
         "point": {"station.leaf.count": count},
         "seed": seed,
         "traffic": {"report": figures | {"messages": 10, "delivery": delivery} | more},
-        "map": [[0.0, 0.0, None], [3.0, 4.0, delivery]],
+        "map": [[0.0, 0.0, None], *([[3.0, 4.0, delivery]] * count)],
     }
 
 
 RECORDS = [record(1, 1, 1.0), record(1, 2, 0.5), record(3, 1, 0.25, load=0.5), record(3, 2, 0.25)]
+
+
+def records_of(plan):
+    """The same, as of the points of a plan."""
+    keys = {point.values[0][1]: point.key for point in plan.points}
+    return [record | {"run": f"{keys[record['point']['station.leaf.count']]}-{record['seed']}"} for record in RECORDS]
 
 
 def test_a_summary_has_a_row_for_each_point_and_traffic():
@@ -113,13 +119,15 @@ class Page(html.parser.HTMLParser):
 
 def test_the_report_is_one_file_with_tables_plots_and_maps(plan):
     read = planfile.read(plan)
-    text = report.render(read, RECORDS, summarise(RECORDS))
+    text = report.render(read, records_of(read), summarise(RECORDS))
     page = Page(text)
     assert page.open == []
     assert page.outside == []
     assert "script" not in page.count
     assert page.count["svg"] == 2 + 2  # delivery and load; two maps
     assert page.count["tr"] == 3
+    assert "(seed 1, 1 pairs hear each other)" in text
+    assert "(seed 1, 6 pairs hear each other)" in text
     assert "12.7" not in text  # an interval is half a width, not t
     assert "75.0 ± 317.7" in text
 
@@ -130,7 +138,7 @@ def test_the_report_shows_what_a_plan_says_as_text(write):
         + Path(__file__).with_name("conftest.py").read_text().partition('PLAN = """\\\n')[2].partition('"""')[0]
     )
     read = planfile.read(path)
-    text = report.render(read, RECORDS, summarise(RECORDS))
+    text = report.render(read, records_of(read), summarise(RECORDS))
     assert "<b>" not in text
     assert "&lt;b&gt;&amp;" in text
 
@@ -145,7 +153,8 @@ def test_a_plot_of_names_of_times_and_of_nothing(plan):
         for every in ("100ms", "1s")
         for rate in ("1M", "11M")
     ]
-    text = report.render(planfile.read(plan), RECORDS, rows)
+    read = planfile.read(plan)
+    text = report.render(read, records_of(read), rows)
     assert "traffic.a.every, s" in text
     assert "rate 11M" in text
 
@@ -154,3 +163,12 @@ def test_colours_go_from_dark_to_bright():
     assert colour(0) == "#440154"
     assert colour(1) == colour(2) == "#fde725"
     assert colour(0.5) == "#21918c"
+
+
+def test_a_map_has_stations_lines_and_walls():
+    drawn = station_map([[0, 0, None], [10, 0, 1.0], [10, 5, 0.0]], [(0, 1)], [((5, -1), (5, 6))])
+    assert drawn.count("<circle") == 3
+    assert 'class="silent" cx="0.00" cy="5.00"' in drawn
+    assert 'fill="#fde725" cx="10.00" cy="5.00"' in drawn
+    assert '<line class="link" x1="0.00" y1="5.00" x2="10.00" y2="5.00"/>' in drawn
+    assert '<line class="wall" x1="5.00" y1="6.00" x2="5.00" y2="-1.00"/>' in drawn

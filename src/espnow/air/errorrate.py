@@ -31,11 +31,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from espnow.air.kernel import CURVE_FROM_DB, CURVE_LENGTH, CURVE_STEPS
 from espnow.frame import RATES
-from espnow.frame._shared import shared
 
 __all__ = ["bit_error", "sure_ratio", "survival_curve"]
 
@@ -193,7 +193,7 @@ def bit_error(rate: int, ratio: float) -> float:
     return min(_MOST, _dqpsk(spread) if phy.kbit_s == 2000 else _dbpsk(spread))
 
 
-@shared(maxsize=64)
+@lru_cache(maxsize=64)
 def survival_curve(rate: int) -> tuple[float, ...]:
     """Return the logarithm of the probability that a bit survives, for each step of the kernel's curves.
 
@@ -211,7 +211,7 @@ def survival_curve(rate: int) -> tuple[float, ...]:
     return tuple(values)
 
 
-@shared(maxsize=64)
+@lru_cache(maxsize=64)
 def sure_ratio(rate: int) -> float:
     """Return the linear ratio from which on 20 000 bits are lost with less than one in 10**9.
 

@@ -638,6 +638,7 @@ class Kernel:
         spoilt = self.spoilt
         idle_since = self.idle_since
         answered = False
+        there = now
         following = NEVER
         decoded = 0
         for e in range(first[i], first[i + 1]):
@@ -655,6 +656,7 @@ class Kernel:
                     spoilt[j] = 0
                     if j == target:
                         answered = True
+                        there = at
                         if kind == FRAME and not self.arrived[i]:
                             # Repetitions come because the answer was lost: the receiver drops them.
                             self.arrived[i] = 1
@@ -703,7 +705,7 @@ class Kernel:
                 self.finish(i, True)
             elif answered:
                 self.answer_to[target] = i
-                push(self.heap, now + self.sifs_us, ANSWER, target)
+                push(self.heap, there + self.sifs_us, ANSWER, target)
             else:
                 push(self.heap, now + self.timeout_us, TIMEOUT, i)
         else:

@@ -64,7 +64,7 @@ def neighbour_rows(
     loss_db = _by_distance(propagation, heights_m)
     sites = [] if loss_db else [Site(i, *rest) for i, rest in enumerate(zip(positions, heights_m, strict=True))]
     for i, found in enumerate(pairs):
-        own_other, own_gain, own_us = (one.append for one in rows[i])
+        own_others, own_gains, own_delays = rows[i]
         antenna_dbi, own_spare_db = antennas_dbi[i], spare_db[i]
         partners = propagation.partners(i)
         for j, distance_m in found:
@@ -73,9 +73,9 @@ def neighbour_rows(
             gain = 10 ** (gain_db / 10)
             us = round(distance_m / METRES_A_MICROSECOND)
             if own_spare_db + gain_db >= 0:
-                own_other(j)
-                own_gain(gain)
-                own_us(us)
+                own_others.append(j)
+                own_gains.append(gain)
+                own_delays.append(us)
             if j in partners:
                 back_db = propagation.between_db(sites[j], sites[i])
                 gain_db = antenna_dbi + antennas_dbi[j] - back_db

@@ -114,11 +114,17 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
-def station_map(stations: Sequence[Sequence[float | None]]) -> str:
+def station_map(
+    stations: Sequence[Sequence[float | None]],
+    links: Sequence[tuple[int, int]] = (),
+    walls: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
+) -> str:
     """Return a map of stations, coloured by the delivery of what they send.
 
     Args:
         stations: metres east and north, and the delivery or None.
+        links: numbers of stations between which a line is drawn.
+        walls: both ends of each.
     """
     east = [float(station[0] or 0) for station in stations]
     north = [float(station[1] or 0) for station in stations]
@@ -128,14 +134,20 @@ def station_map(stations: Sequence[Sequence[float | None]]) -> str:
     edge = unit / 20
     box = f"{-edge:.2f} {-edge:.2f} {width + 2 * edge:.2f} {height + 2 * edge:.2f}"
     parts = [f'<svg class="map" viewBox="{box}" role="img" aria-label="map">']
+
+    def place(x: float, y: float) -> tuple[str, str]:
+        return f"{x - min(east):.2f}", f"{height - (y - min(north)):.2f}"
+
+    drawn = [("link", (east[one], north[one]), (east[other], north[other])) for one, other in links]
+    for style, begin, end in [*drawn, *(("wall", *wall) for wall in walls)]:
+        (x1, y1), (x2, y2) = place(*begin), place(*end)
+        parts.append(f'<line class="{style}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>')
     for number, (x, y, station) in enumerate(zip(east, north, stations, strict=True)):
         delivery = station[2]
         told = f"station {number} at [{x:g}, {y:g}]" + ("" if delivery is None else f": {delivery:.1%} delivered")
         look = 'class="silent"' if delivery is None else f'fill="{colour(delivery)}"'
-        parts.append(
-            f'<circle {look} cx="{x - min(east):.2f}" cy="{height - (y - min(north)):.2f}" r="{radius:.2f}">'
-            f"<title>{told}</title></circle>"
-        )
+        cx, cy = place(x, y)
+        parts.append(f'<circle {look} cx="{cx}" cy="{cy}" r="{radius:.2f}"><title>{told}</title></circle>')
     parts.append("</svg>")
     return "".join(parts)
 

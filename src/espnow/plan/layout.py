@@ -7,16 +7,27 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from random import Random
 
 from espnow.air import LogDistance, Position
-from espnow.air.propagation import FreeSpace, LinkTable, Propagation, Shadowing, TwoRayGround, Walls
+from espnow.air.propagation import (
+    FreeSpace,
+    LinkTable,
+    Propagation,
+    Shadowing,
+    Site,
+    TwoRayGround,
+    Walls,
+    sensitivity_dbm,
+)
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
 from espnow.errors import UserError
+from espnow.frame import RATES
 from espnow.frame.text import printable
 from espnow.plan.parts import ALL, NEAREST, RANDOM, PlanPart, TrafficPart
 
-__all__ = ["Layout", "lay_out"]
+__all__ = ["Layout", "hearing", "lay_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,29 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
         seed,
     )
     return Layout(scene, tuple(traffic_of))
+
+
+def hearing(scene: Scene) -> list[tuple[int, int]]:
+    """Return the pairs of stations of which at least one hears the other at the slowest rate of the traffic.
+
+    The cost grows with the square of the stations: it is for pictures.
+    """
+    rate = min((stream.rate for stream in scene.traffic), key=lambda rate: RATES[rate].kbit_s, default=0)
+    least_dbm = scene.receiver.least_dbm
+    if least_dbm is None:
+        least_dbm = sensitivity_dbm(rate)
+    sites = [Site(number, place.position, place.height_m) for number, place in enumerate(scene.places)]
+    found = []
+    for one, other in combinations(sites, 2):
+        a, b = scene.places[one.number], scene.places[other.number]
+        if a.channel != b.channel:
+            continue
+        gain_dbi = a.antenna_dbi + b.antenna_dbi
+        there_dbm = a.power_dbm + gain_dbi - scene.propagation.between_db(one, other)
+        back_dbm = b.power_dbm + gain_dbi - scene.propagation.between_db(other, one)
+        if max(there_dbm, back_dbm) >= least_dbm:
+            found.append((one.number, other.number))
+    return found
 
 
 def _chance(seed: int, *names: str) -> Random:

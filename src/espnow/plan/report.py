@@ -11,6 +11,7 @@ from typing import Any
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.plan.charts import Line, colour, lines, station_map
+from espnow.plan.layout import Layout, hearing, lay_out
 from espnow.plan.planfile import Plan
 from espnow.plan.results import METRICS, Metric, Row
 from espnow.times import parse_time_us
@@ -20,6 +21,9 @@ __all__ = ["render", "write"]
 _PLOTTED = ("delivery", "latency_ms", "latency_p50_ms", "latency_p99_ms", "load", "retries", "fairness")
 #: A report has so many maps at most; each may have thousands of stations.
 _MOST_MAPS = 12
+#: Who hears whom is drawn for so many stations and pairs at most; more are one blot.
+_MOST_LINKED = 300
+_MOST_LINKS = 1500
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #222; --faint: #ddd; --paper: #fff }
@@ -33,6 +37,9 @@ th { border-bottom: 1px solid var(--ink) } td { border-bottom: 1px solid var(--f
 figure { margin: 0 } figcaption { font-weight: 600; margin-bottom: .3rem } svg { width: 100%; height: auto }
 svg text { font-size: 11px; fill: var(--ink) } svg .x { text-anchor: middle } svg .y { text-anchor: end }
 svg .grid { stroke: var(--faint) } svg polyline { fill: none; stroke-width: 1.8 } svg .key { stroke: none }
+svg line { vector-effect: non-scaling-stroke }
+svg .link { stroke: var(--ink); opacity: .25 }
+svg .wall { stroke: var(--ink); stroke-width: 3 }
 svg.map { max-height: 28rem; border: 1px solid var(--faint) } svg .silent { fill: #999 }
 pre { background: color-mix(in srgb, var(--faint) 40%, transparent); padding: .8rem; overflow-x: auto }
 .bar { display: inline-block; width: 1.2rem; height: .8rem } .dim { opacity: .75 }
@@ -76,7 +83,7 @@ def render(plan: Plan, records: Sequence[Mapping[str, Any]], rows: Sequence[Row]
             "<h2>Results</h2>",
             _table(rows),
             *_plots(rows),
-            *_maps(records),
+            *_maps(plan, records),
             "<h2>What the figures mean</h2><ul>",
             *(f"<li>{_text(metric.title)}: {_text(metric.meaning)}</li>" for metric in METRICS),
             "</ul><h2>The plan</h2>",
@@ -163,7 +170,16 @@ def _number(value: object) -> float | None:
         return None
 
 
-def _maps(records: Sequence[Mapping[str, Any]]) -> list[str]:
+def _who_hears_whom(layout: Layout) -> tuple[list[tuple[int, int]], str]:
+    """Return the lines of a map, and what its caption says of them."""
+    if len(layout.scene.places) > _MOST_LINKED:
+        return [], ""
+    found = hearing(layout.scene)
+    told = f", {len(found)} pairs hear each other"
+    return (found, told) if len(found) <= _MOST_LINKS else ([], f"{told}, too many to draw")
+
+
+def _maps(plan: Plan, records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a map of the first run of each point."""
     first: dict[str, Mapping[str, Any]] = {}
     for record in records:
@@ -171,13 +187,19 @@ def _maps(records: Sequence[Mapping[str, Any]]) -> list[str]:
             first.setdefault(record["run"].rpartition("-")[0], record)
     if not first:
         return []
+    parts = {point.key: point.part for point in plan.points}
     steps = "".join(f'<span class="bar" style="background:{colour(share / 10)}"></span>' for share in range(11))
-    told = f"Each station by the delivery of what it sends, with the first seed: 0 % {steps} 100 %"
-    found = [f'<h2>Maps</h2><p>{told}; grey: it sends nothing. Point at one for its figures.</p><div class="plots">']
+    colours = f"Each station by the delivery of what it sends, with the first seed: 0 % {steps} 100 %"
+    lines_told = "A line: at least one of the two hears the other. Point at a station for its figures"
+    found = [f'<h2>Maps</h2><p>{colours}; grey: it sends nothing. {lines_told}.</p><div class="plots">']
     for record in list(first.values())[:_MOST_MAPS]:
         told = ", ".join(f"{key} = {value}" for key, value in record["point"].items())
-        caption = f"{told or 'all stations'} (seed {record['seed']})"
-        found.append(f"<figure><figcaption>{_text(caption)}</figcaption>{station_map(record['map'])}</figure>")
+        part = parts[record["run"].rpartition("-")[0]]
+        links, of_links = _who_hears_whom(lay_out(part, record["seed"]))
+        walls = [(wall.begin, wall.end) for wall in part.floor.walls] if part.floor else []
+        caption = f"{told or 'all stations'} (seed {record['seed']}{of_links})"
+        drawn = station_map(record["map"], links, walls)
+        found.append(f"<figure><figcaption>{_text(caption)}</figcaption>{drawn}</figure>")
     found.append("</div>")
     if len(first) > _MOST_MAPS:
         found.append(f"<p>The maps of {len(first) - _MOST_MAPS} more points are left out; runs.jsonl has them.</p>")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -133,7 +134,8 @@ def execute(
         running: set[Future[dict[str, Any]]] = set()
         while True:
             # Few at once: an interrupt need not take back thousands, and each carries its plan.
-            running |= {pool.submit(_run_in_worker, each) for each in islice(waiting, 2 * workers - len(running))}
+            with _deaf_to_ctrl_c():
+                running |= {pool.submit(_run_in_worker, each) for each in islice(waiting, 2 * workers - len(running))}
             if not running:
                 return
             done_now, running = wait(running, _LOOK_S, FIRST_COMPLETED)
@@ -145,6 +147,19 @@ def execute(
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Let processes that begin meanwhile not get Ctrl-C, even before they can say so; here it comes afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # In a process of the pool.

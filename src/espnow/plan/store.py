@@ -170,11 +170,16 @@ def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
         UserError: pyarrow is missing, or it cannot be written.
     """
     pyarrow, parquet = parquet_modules()
+    records = list(records)
+    # A column has one type: that of numbers where all are some.
+    numbers = {
+        key
+        for key in (records[0]["point"] if records else {})
+        if all(isinstance(record["point"][key], (int, float)) for record in records)
+    }
     rows = []
     for record in records:
-        point = {
-            key: value if isinstance(value, (int, float)) else str(value) for key, value in record["point"].items()
-        }
+        point = {key: float(value) if key in numbers else str(value) for key, value in record["point"].items()}
         for name, figures in record["traffic"].items():
             rows.append({**point, "seed": record["seed"], "traffic": name, **figures})
     try:

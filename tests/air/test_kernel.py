@@ -131,15 +131,18 @@ def test_a_repetition_is_delivered_once():
     assert (result.delivered, result.heard, result.acknowledged, result.failed) == (1, 7, 0, 1)
 
 
-def test_its_own_answer_while_it_waits_for_one():
+@pytest.mark.parametrize("timeout_us", [120, 75])
+def test_its_own_answer_while_it_waits_for_one(timeout_us):
     """A station gets a short frame while it waits for an answer that does not come, and repeats its own afterwards."""
     # 1 never hears 0; 2 does not either, and sends 0 a short frame before 0's ACKTimeout is over.
     links = {(0, 1): -120.0, (2, 0): -40.0, (0, 2): -120.0}
     end = 1000 + frame_us(100)
     traffic = [once(0, 1, 1000), once(2, 0, end + 20, 1, 12)]
-    access = Access(timeout_us=120)
+    access = Access(timeout_us=timeout_us)
     kernel = scene(links, traffic, attempts=2, access=access).kernel()
-    assert 20 + frame_us(1, 12) + SIFS_US < 120
+    # Its answer is over before that, or going on.
+    begin_us = 20 + frame_us(1, 12) + SIFS_US
+    assert begin_us < timeout_us < begin_us + airtime_us(14, 9) or timeout_us == 120
     kernel.run(end + 20 + frame_us(1, 12) + SIFS_US)
     assert (kernel.frames, kernel.answers) == (2, 1)
     kernel.run(100_000)

@@ -198,7 +198,8 @@ class TwoRayGround:
     @staticmethod
     def crossover_m(one_m: float, other_m: float) -> float:
         """Return from where on the ground counts, for two antennas' heights."""
-        return 4 * math.pi * one_m * other_m / WAVELENGTH_M
+        # The product first, so that rounding is the same in both directions.
+        return 4 * math.pi * (one_m * other_m) / WAVELENGTH_M
 
     def between_db(self, a: Site, b: Site) -> float:
         """Return the loss from one station to another; the distance is that along the ground."""

@@ -2,9 +2,12 @@
 
 import pytest
 
+from espnow.air.kernel import Kernel
 from espnow.air.propagation import FreeSpace, LinkTable
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
 from espnow.frame import SIFS_US, airtime_us
+
+interpreted = pytest.mark.skipif("start" not in vars(Kernel), reason="the kernel is compiled")
 
 ONCE_US = 1e12  # a period that no run reaches
 ACK_US = 304
@@ -128,15 +131,18 @@ def test_a_repetition_is_delivered_once():
     assert (result.delivered, result.heard, result.acknowledged, result.failed) == (1, 7, 0, 1)
 
 
-def test_its_own_answer_while_it_waits_for_one():
+@pytest.mark.parametrize("timeout_us", [120, 75])
+def test_its_own_answer_while_it_waits_for_one(timeout_us):
     """A station gets a short frame while it waits for an answer that does not come, and repeats its own afterwards."""
     # 1 never hears 0; 2 does not either, and sends 0 a short frame before 0's ACKTimeout is over.
     links = {(0, 1): -120.0, (2, 0): -40.0, (0, 2): -120.0}
     end = 1000 + frame_us(100)
     traffic = [once(0, 1, 1000), once(2, 0, end + 20, 1, 12)]
-    access = Access(timeout_us=120)
+    access = Access(timeout_us=timeout_us)
     kernel = scene(links, traffic, attempts=2, access=access).kernel()
-    assert 20 + frame_us(1, 12) + SIFS_US < 120
+    # Its answer is over before that, or going on.
+    begin_us = 20 + frame_us(1, 12) + SIFS_US
+    assert begin_us < timeout_us < begin_us + airtime_us(14, 9) or timeout_us == 120
     kernel.run(end + 20 + frame_us(1, 12) + SIFS_US)
     assert (kernel.frames, kernel.answers) == (2, 1)
     kernel.run(100_000)
@@ -160,6 +166,70 @@ def test_after_an_error_eifs():
     begins = steps_of_begins(scene(links, traffic, receiver=weak), 20_000)
     slots = (begins[2] - (end + 100 + frame_us(1, 12)) - 50) / 20
     assert slots in range(32)
+
+
+def test_an_error_is_over_when_a_frame_is_received():
+    weak = Receiver(least_dbm=-99.0)
+    links = {(0, 1): -94.0, (2, 1): -40.0, (0, 2): -120.0}
+    end = 1000 + frame_us(200, 3)
+    traffic = [once(0, BROADCAST, 1000, 200, 3), once(2, BROADCAST, end + 100, 1, 12), once(1, BROADCAST, end + 110)]
+    begins = [steps_of_begins(scene(links, traffic, receiver=weak, seed=seed), 4000)[2] for seed in range(8)]
+    assert min(begins) < end + 364
+
+
+def test_busy_before_difs_has_passed_means_a_backoff():
+    """1's message finds the medium idle, 30 microseconds too early; then 2, who hears nobody, begins."""
+    links = {(0, 1): -40.0, (2, 1): -40.0, (0, 2): -120.0}
+    end = 1000 + frame_us(100)
+    traffic = [once(0, BROADCAST, 1000), once(1, BROADCAST, end + 20), once(2, BROADCAST, end + 30)]
+    later = [
+        steps_of_begins(scene(links, traffic, seed=seed), 6000)[2] - (end + 30 + frame_us(100) + 50)
+        for seed in range(8)
+    ]
+    assert len(set(later)) > 3
+    assert all(us in range(0, 32 * 20, 20) for us in later)
+
+
+@interpreted
+@pytest.mark.parametrize(("idle_us", "passed"), [(9, 0), (49, 0), (69, 0), (70, 1), (103, 2), (110, 3)])
+def test_whole_slots_that_passed_count(idle_us, passed):
+    """1 draws during 0's frame, and counts from DIFS after it until 2 begins, who hears nobody."""
+    links = {(0, 1): -40.0, (2, 1): -40.0, (0, 2): -120.0}
+    end = 1000 + frame_us(100)
+    traffic = [once(0, BROADCAST, 1000), once(1, BROADCAST, 1500), once(2, BROADCAST, end + idle_us)]
+    for seed in range(4):
+        kernel = scene(links, traffic, seed=seed).kernel()
+        kernel.run(end)
+        drawn = kernel.slots[1]
+        kernel.run(end + idle_us)
+        if drawn > 4:
+            assert kernel.slots[1] == drawn - passed
+
+
+@interpreted
+def test_no_slots_pass_during_its_own_answer():
+    """1 has a message while it answers 0; 2, who hears nobody, begins meanwhile."""
+    links = {(0, 1): -40.0, (2, 1): -40.0, (1, 2): -120.0, (0, 2): -120.0}
+    end = 1000 + frame_us(100)
+    traffic = [once(0, 1, 1000), once(1, BROADCAST, 1500), once(2, BROADCAST, end + 250)]
+    for seed in range(4):
+        kernel = scene(links, traffic, seed=seed).kernel()
+        kernel.run(end + 100)
+        drawn = kernel.slots[1]
+        kernel.run(end + 260)
+        assert (kernel.frames, kernel.answers, kernel.slots[1]) == (2, 1, drawn)
+
+
+@interpreted
+def test_the_window_doubles():
+    kernel = scene({(0, 1): -120.0}, [once(0, 1, 1000)], attempts=8).kernel()
+    windows = []
+    for at in range(0, 100_000, 50):
+        kernel.run(at)
+        if [kernel.cw[0]] != windows[-1:]:
+            windows.append(kernel.cw[0])
+    assert windows == [31, 63, 127, 255, 511, 1023, 31]
+    assert kernel.frames == 8
 
 
 def test_others_keep_quiet_for_the_answer():

@@ -136,11 +136,11 @@ def test_ctrl_c_ends_all_processes(tmp_path, plan, runs):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "Traceback" not in err
     if runs:
         assert err.splitlines()[-1].startswith("espnow plan: interrupted; ")
-    assert ("report" in out) == bool(part.read_text())
+        assert "report" in out
 
 
 def test_a_bar_shows_how_much_is_done(plan):

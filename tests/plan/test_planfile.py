@@ -210,7 +210,7 @@ def test_a_sweep_changes_tables_by_name_by_number_and_where_there_is_none(write)
     assert point.part.traffic[0].to == "nearest"
 
 
-def test_a_point_is_known_by_what_it_says_alone(write):
+def test_a_point_is_known_by_what_it_says_and_by_the_model(write, monkeypatch):
     def keys(text):
         return [point.key for point in planfile.read(write(text)).points]
 
@@ -218,6 +218,9 @@ def test_a_point_is_known_by_what_it_says_alone(write):
     assert keys("# words\n" + GOOD.replace("duration", "seeds = 9\nduration")) == plain
     assert keys(GOOD + "[sweep]\nstation.leaf.count = [3, 4]\n")[1:] == plain
     assert keys(GOOD + "[air]\npath_loss_exponent = 2.5\n") != plain
+    model = planfile._model()
+    monkeypatch.setattr(planfile, "_model", lambda: model[::-1])
+    assert keys(GOOD) != plain
     write("1,2\n", "leaves.csv")
     by_file = GOOD.replace("grid = 10\ncount = 4", 'csv = "leaves.csv"')
     before = keys(by_file)

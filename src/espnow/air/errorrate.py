@@ -14,9 +14,9 @@ What follows what:
   over Fading Channels, 2nd edition, 8.1). Both get the gain of spreading: Eb/N0 is the ratio times 22 MHz / bit rate.
 - 5.5 and 11 Mb/s, CCK: the half-rate code is a set of 16 biorthogonal signals, the full-rate code two of them in
   quadrature (M. Pursley and T. Royster, "Properties and performance of the IEEE 802.11b complementary-code-key signal
-  sets", IEEE Trans. Commun. 57(2), 2009; Proakis, 5.2, for biorthogonal signals). Half of the energy counts, since a
-  symbol's phase is sent as its difference from the last one's (as G. Pei and T. Henderson have it, "Validation of ns-3
-  802.11b PHY model", 2009, who held it against measurements).
+  sets", IEEE Trans. Commun. 57(2), 2009; Proakis, 5.2, for biorthogonal signals). Half of the energy counts,
+  as in the published frame losses of G. Pei and T. Henderson's validation program for ns-3, which the tests hold this
+  against; ideal detection would need 3 dB less (that the differential phase of a symbol is the reason is assumed).
 - OFDM and HT, the NIST model (G. Pei and T. Henderson, "Validation of OFDM error rate model in ns-3", Boeing, 2010):
   bit errors of the constellation, then the union bound of the convolutional code with hard decisions, Chernoff's bound
   for each term. The codes' distances are published (P. Frenger, P. Orten, T. Ottosson and A. Svensson, "Multi-rate

@@ -26,6 +26,7 @@ import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
@@ -197,7 +198,8 @@ class TwoRayGround:
     @staticmethod
     def crossover_m(one_m: float, other_m: float) -> float:
         """Return from where on the ground counts, for two antennas' heights."""
-        return 4 * math.pi * one_m * other_m / WAVELENGTH_M
+        # The product first, so that rounding is the same in both directions.
+        return 4 * math.pi * (one_m * other_m) / WAVELENGTH_M
 
     def between_db(self, a: Site, b: Site) -> float:
         """Return the loss from one station to another; the distance is that along the ground."""
@@ -230,6 +232,12 @@ def _mixed(value: int) -> int:
     return value ^ (value >> 31)
 
 
+@lru_cache(maxsize=1024)
+def _of_station(seed: int, number: int) -> int:
+    """Return what all pairs have in common that begin with this station; a search asks for them in turn."""
+    return _mixed(_mixed(seed) ^ number)
+
+
 @dataclass(frozen=True, slots=True)
 class Shadowing:
     """Log-normal shadowing on top of another model.
@@ -259,7 +267,7 @@ class Shadowing:
     def shadow_db(self, one: int, other: int) -> float:
         """Return what is lost between two stations beside the model's loss; below 0 for less."""
         low, high = (one, other) if one < other else (other, one)
-        word = _mixed(_mixed(_mixed(self.seed & _WORD) ^ low) ^ high)
+        word = _mixed(_of_station(self.seed & _WORD, low) ^ high)
         deviations = _NORMAL.inv_cdf(((word >> 11) + 0.5) / (1 << 53))
         return self.sigma_db * max(-self.most, min(self.most, deviations))
 

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from espnow.tomlfile import shown
 
 __all__ = ["Plan", "Point", "read"]
 
-#: Raised when the same plan has other results, so that no old ones are taken for new.
-_RESULTS_VERSION = 1
+#: Modules that decide, beside the plan, what comes of a run.
+_MODEL = ("air/*.py", "frame/airtime.py", "frame/rates.py", "plan/layout.py", "plan/results.py")
 
 _MEMBER = re.compile(r"([A-Za-z0-9_-]+)\[(\d{1,6})\]", re.ASCII)
 
@@ -102,8 +102,18 @@ def _at_point(
             told = " and ".join(f"{printable(key)} = {shown(value)}" for key, value in chosen)
             raise UserError(f"{name}: sweep, with {told}: {str(error).removeprefix(f'{name}: ')}") from None
     part = replace(part, seed=0, seeds=1, sweep=())
-    said = f"{_RESULTS_VERSION} {version('espnow')} {part!r}"
-    return part, hashlib.sha256(said.encode()).hexdigest()[:16]
+    return part, hashlib.sha256(f"{_model()} {part!r}".encode()).hexdigest()[:16]
+
+
+@cache
+def _model() -> str:
+    """Return what stands for the code of the model, so that no results of another one are taken for this one's."""
+    package = Path(__file__).parents[1]
+    sources = hashlib.sha256()
+    for pattern in _MODEL:
+        for path in sorted(package.glob(pattern)):
+            sources.update(path.read_bytes())
+    return sources.hexdigest()
 
 
 def _set(document: dict[str, Any], key: str, value: Any) -> None:

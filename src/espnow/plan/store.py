@@ -68,12 +68,12 @@ class Store:
         Raises:
             UserError: it cannot be written.
         """
-        self.records[record["run"]] = record
         try:
             self._file.write(_line(record))
             self._file.flush()
         except OSError as error:
             raise _cannot(self.part, error) from None
+        self.records[record["run"]] = record
 
     def close(self) -> None:
         """Write no more."""

@@ -28,7 +28,7 @@ __all__ = [
     "whole_number",
 ]
 
-_Default = TypeVar("_Default", int, None)
+_Default = TypeVar("_Default", bound=int | None)
 
 
 def add_radio_options(parser: argparse.ArgumentParser, *, channel: bool = True, mac: bool = True) -> None:

@@ -155,7 +155,8 @@ class Sniffer:
 
         Args:
             dissector: what reads frames.
-            keep: gets each ESP-NOW frame and each acknowledgement for one of its senders.
+            keep: gets each ESP-NOW frame, what else its senders send of Wi-Fi's management, and acknowledgements for
+                them: whoever reads them can tell what got lost as well as this.
             show: gets each ESP-NOW frame.
         """
         self.frames = 0
@@ -181,7 +182,7 @@ class Sniffer:
                 self._keep(record)
 
     def _is_of_a_sender(self, mpdu: bytes) -> bool:
-        """Tell whether a frame acknowledges one of a sender of ESP-NOW; if it is a sender's own, count its number."""
+        """Tell whether a frame is a sender's of ESP-NOW, whose number is counted, or acknowledges one of its."""
         try:
             return parse_ack(mpdu) in self.stations
         except FrameError:
@@ -191,7 +192,7 @@ class Sniffer:
         except FrameError:
             return False
         self.stations.use_sequence(header.source, header.seq)
-        return False
+        return header.source in self.stations
 
 
 class Hopper:

@@ -263,15 +263,17 @@ def test_a_mistake_is_one_line(radio: Any, arguments: list[str], line: str) -> N
 
 def test_the_capture_holds_espnow_and_its_answers(radio: Any, tmp_path: Path) -> None:
     path = tmp_path / "air.pcapng"
-    beacon = build_header(ManagementHeader(wire.BROADCAST, B, B, 8, 0, 0, 1, 0)) + bytes(20)
-    heard = [plain(1), wire.ack(A), wire.ack(B), beacon, plain(2, b"\xff" * 250)]
+    own, others = (
+        build_header(ManagementHeader(wire.BROADCAST, source, source, 8, 0, 0, 2, 0)) + bytes(20) for source in (A, B)
+    )
+    heard = [plain(1), wire.ack(A), wire.ack(B), own, others, plain(3, b"\xff" * 250)]
     frames(radio, *heard)
     radio.run("sniff", "--for", "10ms", "--pcap", path)
     with CaptureReader(str(path)) as reader:
         records = list(reader)
-    kept = [heard[0], heard[1], heard[4]]
+    kept = [heard[0], heard[1], own, heard[5]]
     assert [record.packet[-len(mpdu) :] for record, mpdu in zip(records, kept, strict=True)] == kept
-    assert [record.at_ns for record in records] == [1_000_000, 2_000_000, 5_000_000]
+    assert [record.at_ns for record in records] == [1_000_000, 2_000_000, 4_000_000, 6_000_000]
     found = Dissector().dissect(records[0])
     assert isinstance(found, CapturedFrame)
     assert found.radio is not None

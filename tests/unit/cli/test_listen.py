@@ -76,6 +76,16 @@ def test_what_was_tried_again_is_shown_once(radio: Any) -> None:
     assert messages(radio.run("listen", "--for", "10ms")) == ['"1"', '"2"', '"2"', '"2"', '"2"']
 
 
+def test_a_sender_that_begins_anew_repeats_its_numbers_and_not_its_messages(radio: Any) -> None:
+    def sealed(message: bytes) -> bytes:
+        return wire.build_protected(OWN, PEER, message, seq=1, random_value=7, key=KEY, packet_number=1)
+
+    first, another = sealed(b"one"), wire.with_retry(sealed(b"two"))  # whose first attempt was not heard
+    for ms, mpdu in enumerate([first, wire.with_retry(first), another, another]):
+        radio.at(ms, lambda mpdu=mpdu: radio.link.inject_frame(mpdu))
+    assert messages(radio.run("listen", "--for", "10ms", "--lmk", LMK)) == ['"one"', '"two"']
+
+
 def test_what_is_remembered_of_senders_is_bounded(radio: Any) -> None:
     def flood() -> None:
         for number in range(5_000):

@@ -114,6 +114,20 @@ def test_json(radio: Any) -> None:
     assert (told["source"], told["rssi_dbm"], told["channel"], told["at_ns"]) == (PEER.hex(":"), -50, 1, 1_000_000)
 
 
+def test_times_follow_a_clock_that_is_set(radio: Any) -> None:
+    minute_ns, later_ns = 60 * 10**9, 1_790_000_000 * 10**9
+    radio.epoch_ns = minute_ns
+
+    def set_clock(to_ns: int) -> None:
+        radio.epoch_ns = to_ns
+
+    for second, to_ns in enumerate([minute_ns + 9 * 10**8, later_ns, minute_ns]):
+        radio.at(second * 1000, lambda to_ns=to_ns: set_clock(to_ns))
+        radio.hear(second * 1000 + 500, "x", destination=wire.BROADCAST, random_value=second)
+    told = [line["at_ns"] for line in radio.run("listen", "--for", "5s", "--json").json]
+    assert told == [minute_ns + 5 * 10**8, later_ns + 15 * 10**8, minute_ns + 25 * 10**8]
+
+
 def test_what_came_by_air_moves_no_cursor(radio: Any) -> None:
     radio.hear(1, "\x1b[2Jgone\u202e")
     (line,) = radio.run("listen", "--for", "5ms").out

@@ -116,7 +116,8 @@ class RadioConfig:
             this way may ignore it.
         absence: why the receiver is off, or on another channel than the station's own, for whoever asks why a frame
             was missed.
-        promiscuous: hand up every frame that is heard, also those for others, and acknowledgements.
+        promiscuous: hand up what is heard for others, too: every management frame, and acknowledgements. Of data
+            frames a radio may hand up none.
     """
 
     addresses: tuple[tuple[Interface, bytes], ...] = ()

@@ -164,8 +164,6 @@ def begin_channel(option: str | None) -> int:
 def take_keys(arguments: argparse.Namespace, command: str) -> KeyRing | None:
     """Return the keys of the options and of the environment, with a warning if others can read them; None without any.
 
-    What `make_dissector` makes of the same arguments afterwards has the keys of the environment, too.
-
     Raises:
         UserError: a file cannot be read, or a key is wrong.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,44 @@ def test_one_adapter_of_two(system: Any, doctor: Doctor, monkeypatch: pytest.Mon
     assert "wlan1" in out
     assert "wlan0" not in out
     assert out.endswith("all is well\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_a_trial_in_order(
+    system: Any, doctor: Doctor, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    done = []
+
+    def trial_that_is_ended(_name: str, _channel: int) -> Any:
+        assert signal.getsignal(number) != signal.SIG_DFL
+        try:
+            signal.raise_signal(number)
+        finally:
+            signal.raise_signal(number)
+            done.append("put back")
+
+    system.plug_in()
+    monkeypatch.setattr(trial, "try_interface", trial_that_is_ended)
+    with pytest.raises(SystemExit) as ended:
+        doctor("wlan1")
+    assert (ended.value.code, done) == (code, ["put back"])
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_trial_leaves_signals_that_somebody_else_takes(
+    system: Any, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    during = []
+    system.plug_in()
+    monkeypatch.setattr(
+        trial, "try_interface", lambda _name, _channel: during.append(signal.getsignal(signal.SIGHUP)) or []
+    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        doctor("wlan1")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert during == [signal.SIG_IGN]
 
 
 def test_names_cannot_move_the_cursor(system: Any, doctor: Doctor) -> None:

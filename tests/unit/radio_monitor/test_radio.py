@@ -263,12 +263,14 @@ def test_broken_frames_and_reflections_are_counted(opened: Any) -> None:
 
 def test_others_frames_come_when_they_are_asked_for(opened: Any) -> None:
     other, answer = plain(to=SECOND, source=PEER), ack(PEER)
-    opened.put(heard(other), heard(answer))
+    beacon = b"\x80\0\0\0" + BROADCAST + PEER + PEER + bytes(30)
+    everything = [other, answer, beacon]
+    opened.put(*map(heard, everything))
     assert opened.station.received_frames == []
     opened.configure(promiscuous=True)
     assert MonitorFlag.CONTROL in opened.system.monitor_flags
-    opened.put(heard(other), heard(answer))
-    assert [frame[0] for frame in opened.station.received_frames] == [other, answer]
+    opened.put(*map(heard, everything))
+    assert [frame[0] for frame in opened.station.received_frames] == everything
     opened.configure()
     assert MonitorFlag.CONTROL not in opened.system.monitor_flags
 

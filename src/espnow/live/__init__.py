@@ -264,7 +264,13 @@ def _program() -> str:
 
 
 def _report(line: str) -> None:
-    print(f"espnow: {line}", file=sys.stderr, flush=True)
+    """Tell a person something; where nobody can read it, nothing happens: a radio is in the middle of its work."""
+    if sys.stderr is None:  # `print` would take standard output
+        return
+    try:
+        print(f"espnow: {line}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):  # ValueError: it is closed
+        pass
 
 
 def _forget() -> None:

@@ -196,7 +196,8 @@ def _make(choice: Choice, mac: bytes) -> LiveBoard:
             from espnow.radio.record import record
 
             with loop.lock:
-                link = record(link, loop, choice.capture, _report)
+                # `close` ends it, after what is sent last; a call at exit of its own would come before that.
+                link = record(link, loop, choice.capture, _report, closes_at_exit=False)
         return _make_board(choice, mac, loop, link)
     except BaseException:
         if link is not None:

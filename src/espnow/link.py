@@ -102,8 +102,9 @@ class RadioConfig:
     """What a station asks of its radio; replaces the previous one whole.
 
     Attributes:
-        addresses: the active interfaces and their MAC addresses (6 bytes); empty while Wi-Fi is off. The link
-            acknowledges unicast frames to these, and refuses to answer for any other.
+        addresses: the active interfaces and their MAC addresses (6 bytes); empty while Wi-Fi is off: what waits then is
+            not sent any more, and answered as not acknowledged. The link acknowledges unicast frames to these, and
+            refuses to answer for any other.
         channel: 1 to 14, one for all interfaces.
         protocols: what the receiver decodes.
         receiver_on: False while the receiver sleeps: nothing is heard and nothing is acknowledged.

@@ -549,6 +549,34 @@ def test_a_process_that_ends_leaves_every_frame(tmp_path: Path, ends: str) -> No
     assert len(read(path.read_bytes())) == 500
 
 
+@pytest.mark.parametrize(("closes_at_exit", "frames"), [(True, 1), (False, 2)])
+def test_who_closes_a_recording_that_goes_on_to_the_end(tmp_path: Path, closes_at_exit: bool, frames: int) -> None:
+    """Its own call at exit comes first, and knows nothing of what is sent there; whoever closes the link can wait."""
+    program = f"""
+import atexit, sys
+from espnow.radio.record import record
+from espnow.testing import ManualClock, ScriptedLink
+
+class Station:
+    def received(self, *_): pass
+
+clock = ManualClock()
+radio = ScriptedLink(clock)
+
+def end():
+    radio.inject(b"at the end", destination=bytes(6))
+    link.close()
+
+atexit.register(end)
+link = record(radio, clock, sys.argv[1], print, closes_at_exit={closes_at_exit})
+link.station = Station()
+radio.inject(b"before", destination=bytes(6))
+"""
+    path = tmp_path / "air"
+    subprocess.run([sys.executable, "-c", program, path], check=True)
+    assert len(read(path.read_bytes())) == frames
+
+
 # Who reads it.
 
 

@@ -169,14 +169,21 @@ def _open(choice: Choice, loop: RadioLoop) -> Link:
         from espnow.radio.record import record
 
         with loop.lock:
-            link = record(link, loop, choice.capture, _report)
+            try:
+                return record(link, loop, choice.capture, _report)
+            except BaseException:
+                link.close()
+                raise
     return link
 
 
 def _report(line: str) -> None:
+    """Tell a person something; where nobody can read it, nothing happens: a radio is in the middle of its work."""
+    if sys.stderr is None:  # `print` would take standard output
+        return
     try:
         print(f"espnow run: {printable(line)}", file=sys.stderr, flush=True)
-    except OSError:  # nobody reads it
+    except (OSError, ValueError):  # ValueError: it is closed
         pass
 
 

@@ -365,6 +365,7 @@ def record(
     report: Callable[[str], None],
     *,
     name: str = "",
+    closes_at_exit: bool = True,
 ) -> RecordingLink:
     """Record a radio to a file, which is overwritten.
 
@@ -374,6 +375,8 @@ def record(
         path: of the file; ``{pid}`` in it becomes the number of the process. It may be a FIFO that somebody reads.
         report: gets a line when the recording ends before the radio does.
         name: of the radio, such as ``udp:``; the file says it.
+        closes_at_exit: the end of the interpreter closes the recording. False where it closes the link, and frames
+            pass until then.
 
     Returns:
         The link to use in the radio's place.
@@ -398,7 +401,8 @@ def record(
         else:
             why = error.strerror or str(error)
         raise UserError(f"cannot record to {printable(text)}: {why}") from None
-    atexit.register(recording.close)
+    if closes_at_exit:
+        atexit.register(recording.close)
     return RecordingLink(link, clock, recording, title=title, report=report)
 
 

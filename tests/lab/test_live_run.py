@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
@@ -352,6 +353,22 @@ def test_further_ctrl_cs_are_the_programs_too(begin):
         expect(process, b"begun %d\n" % n)
         process.send_signal(signal.SIGINT)
     assert finish(process) == (0, b"end\n", b"")
+
+
+def test_a_signal_ends_a_wait_that_is_about_to_begin():
+    from espnow.cli._live_run import _Signals
+
+    clock = SimpleNamespace(interrupt=lambda: None)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.getsignal(signal.SIGTERM)
+    with _Signals(clock, writing) as signals:
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.ends == signal.SIGTERM
+    assert os.read(reading, 9) == bytes([signal.SIGTERM])  # before any handler of Python's has run
+    assert (signal.getsignal(signal.SIGTERM), signal.set_wakeup_fd(-1)) == (before, -1)
+    os.close(reading)
+    os.close(writing)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -292,6 +292,15 @@ class RadioLoop:
             with suppress(BlockingIOError):  # it was woken often enough
                 os.write(fds[1], b"\0")
 
+    @property
+    def waking_fd(self) -> int:
+        """A descriptor that ends a wait when something is written to it, for `signal.set_wakeup_fd`; begins the thread.
+
+        -1 when the loop has ended.
+        """
+        self._begin()
+        return -1 if self._wake_fds is None else self._wake_fds[1]
+
     def lead(self, gate: threading.Lock, until_us: int | None) -> bool:
         """Do the loop's work until `gate` is free, or until a time; for a thread of the program, without the lock.
 

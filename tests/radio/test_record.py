@@ -26,6 +26,7 @@ from espnow.frame.capture_blocks import build_interface, build_section
 from espnow.frame.captures import CaptureParser
 from espnow.link import Interface, Link, Outcome, RadioConfig
 from espnow.radio import record as record_module
+from espnow.radio.loop import RadioLoop
 from espnow.radio.record import Recording, RecordingLink, record
 from espnow.testing import ManualClock, ScriptedLink
 
@@ -498,6 +499,17 @@ def test_files_that_cannot_be(tmp_path: Path) -> None:
     record(ScriptedLink(clock), clock, tmp_path / "held", pytest.fail).close()
     os.close(terminal)
     os.close(other)
+
+
+def test_no_forked_process_keeps_the_file(tmp_path: Path) -> None:
+    """It would hold the lock as long as it lives."""
+    loop = RadioLoop()
+    link = record(ScriptedLink(ManualClock()), loop, tmp_path / "air.pcapng", print)
+    (fd,) = loop.owned
+    assert Path(f"/proc/self/fd/{fd}").readlink() == tmp_path / "air.pcapng"
+    link.close()
+    assert loop.owned == set()
+    loop.close()
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from espnow.frame.capture_blocks import (
 from espnow.frame.mac80211 import ACTION
 from espnow.frame.text import printable
 from espnow.link import Abilities, Clock, Link, Outcome, RadioConfig, Station
+from espnow.radio.loop import RadioLoop
 
 __all__ = ["Recording", "RecordingLink", "record"]
 
@@ -73,6 +74,20 @@ class RawFile(Protocol):
 
     def close(self) -> None:
         """Close it."""
+
+
+class _OwnedFile(io.FileIO):
+    """A file that no forked process keeps (`espnow.radio.loop.RadioLoop`): it would stay locked by that one."""
+
+    def __init__(self, fd: int, owned: set[int]) -> None:
+        super().__init__(fd, "wb")
+        self._owned = owned
+        owned.add(fd)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._owned.discard(self.fileno())
+        super().close()
 
 
 class Recording:
@@ -387,7 +402,7 @@ def record(
     text = os.fspath(path).replace("{pid}", str(os.getpid()))
     title = f"the recording {printable(text)}"
     try:
-        file = io.FileIO(_open(text), "wb")
+        file = _OwnedFile(_open(text), clock.owned if isinstance(clock, RadioLoop) else set())
         try:
             recording = Recording(file, name)
         except OSError:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from espnow.cli.main import main
 from espnow.frame import BROADCAST, radiotap
 from espnow.radio import parse_name
-from espnow.radio.monitor import findings, open_monitor, state, trial
-from espnow.radio.monitor.findings import DRIVERS, Verdict, range_text
+from espnow.radio.monitor import device, findings, open_monitor, state, trial
+from espnow.radio.monitor.drivers import DRIVERS, UNTOLD, Verdict, about, untold
+from espnow.radio.monitor.findings import range_text
 from espnow.radio.monitor.nl80211 import Mode, PhyChannel
 
 Doctor = Callable[..., tuple[int, str]]
@@ -67,7 +69,7 @@ def test_a_good_adapter(system: Any, doctor: Doctor) -> None:
 
 
 def test_findings_with_what_to_do(system: Any, doctor: Doctor) -> None:
-    one = system.plug_in("wlan0", modes=frozenset((Mode.STATION,)), channels=(PhyChannel(1, False, True, 20.0),))
+    one = system.plug_in("wlan0", modes=frozenset((Mode.STATION,)), channels=(PhyChannel(1, False, True),))
     one.ssid = b"home"
     system.blocked.add(one.phy)
     system.running = {"NetworkManager": 5}
@@ -203,15 +205,70 @@ def test_ranges(numbers: list[int], text: str) -> None:
 
 @pytest.mark.parametrize(
     ("driver", "verdict"),
-    [("mt76x2u", Verdict.NOTE), ("mt76x0u", Verdict.GOOD), ("rtw88_8821cu", Verdict.GOOD), ("brcmfmac", Verdict.BAD)],
+    [
+        ("mt76x2u", Verdict.NOTE),
+        ("mt76x0u", Verdict.GOOD),
+        ("rtw88_8821cu", Verdict.GOOD),
+        ("rtw_8812au", Verdict.GOOD),
+        ("rtl8821ae", None),
+        ("88XXau", Verdict.NOTE),
+        ("brcmfmac", Verdict.BAD),
+    ],
 )
-def test_drivers_by_the_begin_of_their_name(driver: str, verdict: Verdict) -> None:
-    assert findings._driver("phy0", driver).verdict == verdict
+def test_drivers_by_the_begin_of_their_name(driver: str, verdict: Verdict | None) -> None:
+    assert (about(driver) or (None,))[0] == verdict
+    assert findings._driver("phy0", driver)[0].verdict == (verdict or Verdict.NOTE)
+
+
+@pytest.mark.parametrize(
+    ("driver", "plain", "answering"),
+    [
+        ("ath9k_htc", False, True),
+        ("rtl8xxxu", False, False),
+        ("mt7601u", False, False),
+        ("mt76x0u", False, False),
+        ("mt76x2u", False, False),
+        ("rt2800usb", True, True),
+        ("mac80211_hwsim", True, True),
+    ],
+)
+def test_whose_reports_are_believed(system: Any, doctor: Doctor, driver: str, plain: bool, answering: bool) -> None:
+    assert (untold(driver, answering=False) is None) == plain
+    assert (untold(driver, answering=True) is None) == answering
+    system.plug_in()
+    system.driver = driver
+    assert ("not believed: it reports" in doctor()[1]) == (not plain)
+
+
+@pytest.mark.parametrize(
+    ("module", "driver", "name"),
+    [
+        ("88XXau", "rtl8812au", "88XXau"),
+        ("rtw88_8812au", "rtw_8812au", "rtw88_8812au"),
+        (None, "ath9k_htc", "ath9k_htc"),
+    ],
+)
+def test_a_driver_is_called_by_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str | None, driver: str, name: str
+) -> None:
+    monkeypatch.setattr(device, "_NET", tmp_path / "net")
+    bus = tmp_path / "bus" / driver
+    bus.mkdir(parents=True)
+    adapter = tmp_path / "net" / "wlan1" / "phy80211" / "device"
+    adapter.mkdir(parents=True)
+    (adapter / "driver").symlink_to(bus)
+    if module is not None:
+        (tmp_path / module).mkdir()
+        (bus / "module").symlink_to(tmp_path / module)
+    assert device.driver_of("wlan1") == name
+    assert device.driver_of("wlan2") == ""
 
 
 def test_what_is_said_of_drivers_says_where_it_was_read() -> None:
     for _, told in DRIVERS.values():
         assert "/" in told or "measured" in told
+    for driver in UNTOLD.values():
+        assert driver.source.startswith("drivers/net/wireless/")
 
 
 # The trial, with a radio that a test says.
@@ -266,6 +323,7 @@ def test_a_driver_that_reports_nothing(tried: Any) -> None:
     found = tried(lambda one, packet: None)
     assert found["injection"].verdict == Verdict.NOTE
     assert found["TX status"].verdict == Verdict.NOTE
+    assert found["acknowledging (?ack=on)"].verdict == Verdict.NOTE
 
 
 def test_a_driver_that_lies(tried: Any) -> None:

@@ -56,9 +56,10 @@ _AT_ONCE = Outcome.ACKNOWLEDGED, 1
 #: Frames that are on their way at once, and that wait besides.
 _IN_FLIGHT = 32
 
-#: Packets that are read at once, and how often before the program has a chance.
+#: Packets that are read at once, and how often before the program has a chance; what is answered leads to more reports.
 _BATCH = 32
 _BATCHES = 4
+_REPORT_BATCHES = 16
 
 #: While frames are on their way it is looked every so often whether reports come. One that is still there at the third
 #: look without any is given up: after 400 to 600 ms; after 6 s while others' come.
@@ -427,7 +428,7 @@ class MonitorRadio:
     def _read_reports(self) -> None:
         """Take reports that the kernel has."""
         opened = self._socket
-        for batch in range(_BATCHES):
+        for batch in range(_REPORT_BATCHES):
             packets, reports = self._take_from(opened, batch)
             if reports:
                 self._take_reports(reports)
@@ -485,12 +486,18 @@ class MonitorRadio:
         heads, keys = parts[::2], parts[1::2]
         told = self._told_by.get(heads[0])
         # What is usual when many are on their way: in order, all sent at the first try.
-        if told == _AT_ONCE and keys == tuple(islice(in_flight, len(keys))) and heads[1:] == heads[:-1]:
-            tokens = tuple(map(in_flight.pop, keys))
+        if told == _AT_ONCE and heads.count(heads[0]) == len(heads):
+            tokens: tuple[int, ...] = ()
+            if keys == tuple(in_flight):
+                tokens = tuple(in_flight.values())
+                in_flight.clear()
+            elif keys == tuple(islice(in_flight, len(keys))):
+                tokens = tuple(map(in_flight.pop, keys))
             self.counts.reports += len(tokens)
             for token in tokens:
                 outcome(token, _ACKNOWLEDGED, 1, now_us)
-            return
+            if tokens:
+                return
         for head, key in zip(heads, keys, strict=True):
             self._take_report(head, key, now_us)
 

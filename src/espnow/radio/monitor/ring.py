@@ -48,7 +48,7 @@ _COUNTED = Struct("=II")
 # A slot in words of four bytes: status, length, length here, where the packet begins (the low half).
 _LENGTH = 2
 _BEGIN = 3
-_OURS = 1
+_FREE = 0  # the kernel's
 _KERNELS = memoryview(bytes(4 * 64)).cast("I")
 
 
@@ -153,18 +153,15 @@ class Ring:
         """Return packets that wait (`Packets`)."""
         words, step = self._words, self._step
         first = self._at
-        if not words[first] & _OURS:
+        if words[first] == _FREE:
             error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if error:
                 raise OSError(error, "packet socket")
             return (), ()
         # To the end of the memory at most; what is at its begin comes with the next call.
         last = min(first + min(most, len(_KERNELS)) * step, self._end)
-        ready = 0
-        for status in words[first:last:step].tolist():
-            if not status & _OURS:
-                break
-            ready += 1
+        statuses = words[first:last:step].tolist()
+        ready = statuses.index(_FREE) if _FREE in statuses else len(statuses)
         last = first + ready * step
         with self._fence:
             pass
@@ -181,11 +178,12 @@ class Ring:
         """Return the packets of slots that follow one another."""
         memory, slot = self._memory, self._slot
         begin = begins[0] & 0xFFFF
-        if lengths == lengths[:1] * len(lengths) and begins == begins[:1] * len(begins):
+        count = len(lengths)
+        if lengths.count(lengths[0]) == count and begins.count(begins[0]) == count:
             head = lengths[0] - REPORT_BYTES
             # The length that the first one's radiotap tells; another's would be known by its first bytes.
             if memory[at + begin + 2] == head and memory[at + begin + 5] & REPORT:
-                parts: tuple[bytes, ...] = _parts(len(lengths), slot, begin, head).unpack_from(memory, at)
+                parts: tuple[bytes, ...] = _parts(count, slot, begin, head).unpack_from(memory, at)
                 return (), parts
         found = []
         for length, begin in zip(lengths, begins, strict=True):

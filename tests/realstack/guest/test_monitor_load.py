@@ -36,7 +36,7 @@ FRAMES = 400
 ROUNDS = 20
 #: As many as the radio takes.
 AT_ONCE = 32
-LEAST = 0.3
+LEAST = 0.4
 
 
 class Sender:

@@ -172,6 +172,15 @@ def test_without_a_report_it_is_unknown(opened: Any) -> None:
     assert opened.radio.trouble is None
 
 
+def test_a_lost_report_after_a_rest_is_given_up_too(opened: Any) -> None:
+    for token in (1, 2):
+        opened.put(report(send(opened, plain(token), token)))
+    opened.loop.advance(1_000_000)
+    send(opened, plain(3), 3)
+    opened.loop.advance(601_000)
+    assert opened.station.told[2:] == [(3, UNKNOWN, 1)]
+
+
 def test_a_report_gives_those_behind_it_time(opened: Any) -> None:
     first, second = send(opened, plain(1), 1), send(opened, plain(2), 2)
     opened.loop.advance(350_000)

@@ -199,6 +199,7 @@ def test_a_forked_process_keeps_nothing_of_it(hwsim: Hwsim) -> None:
             assert state.holder(device.read_device(radio.interface).index) is None
         finally:
             os.kill(int(pid), signal.SIGKILL)
+    assert main(["doctor", "--restore"]) == 0
 
 
 def test_a_channel_where_nothing_may_be_sent_first(hwsim: Hwsim) -> None:

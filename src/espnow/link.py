@@ -102,8 +102,9 @@ class RadioConfig:
     """What a station asks of its radio; replaces the previous one whole.
 
     Attributes:
-        addresses: the active interfaces and their MAC addresses (6 bytes); empty while Wi-Fi is off. The link
-            acknowledges unicast frames to these, and refuses to answer for any other.
+        addresses: the active interfaces and their MAC addresses (6 bytes); empty while Wi-Fi is off: what waits then is
+            not sent any more, and answered as not acknowledged. The link acknowledges unicast frames to these, and
+            refuses to answer for any other.
         channel: 1 to 14, one for all interfaces.
         protocols: what the receiver decodes.
         receiver_on: False while the receiver sleeps: nothing is heard and nothing is acknowledged.
@@ -116,7 +117,8 @@ class RadioConfig:
             this way may ignore it.
         absence: why the receiver is off, or on another channel than the station's own, for whoever asks why a frame
             was missed.
-        promiscuous: hand up every frame that is heard, also those for others, and acknowledgements.
+        promiscuous: hand up what is heard for others, too: every management frame, and acknowledgements. Of data
+            frames a radio may hand up none.
     """
 
     addresses: tuple[tuple[Interface, bytes], ...] = ()

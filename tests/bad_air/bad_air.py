@@ -3,7 +3,8 @@
 A victim and a good peer are processes of their own on ``udp:``; this one sends them random and changed datagrams as
 fast as it can. What must hold:
 
-- the peer's messages go on being acknowledged and read, and the victim's own go on being acknowledged;
+- the peer's messages go on being acknowledged and read, and the victim's answers go on being sent, acknowledged and
+  read;
 - each datagram is counted by the victim under what it is, or was dropped by the kernel, which says so;
 - the victim raises nothing, prints nothing, and does not grow.
 
@@ -35,6 +36,15 @@ GENTLE = 1 << 18
 GROWTH_KB = 2048
 #: What an entry of ``peers_table`` takes: MicroPython's has one for each sender of a message that was read.
 ENTRY_KB = 0.5
+#: The victim sends one of so many messages back.
+ECHO_EVERY = 10
+#: Of what is acknowledged, a program reads so much at least: where a flood leaves it behind, its buffer is full, as a
+#: board's. 0.7 is usual.
+READ = 0.25
+#: So many messages may be under way at the end.
+UNDER_WAY = 10
+#: How long a socket may be full, or not empty, before somebody is said to read no more.
+LIMIT_S = 60.0
 
 
 class Node:
@@ -136,8 +146,20 @@ class Attack:
 
     def _wait_for_room(self) -> None:
         for node in self._nodes:
-            while sockets_of(node.process.pid, self._port)[0] > GENTLE:
-                select.select((), (), (), 0.002)
+            wait_for_room(node.process.pid, self._port, GENTLE)
+
+
+def wait_for_room(process: int, port: int, most: int) -> None:
+    """Wait until so many bytes at most wait in a process's socket of a group.
+
+    Raises:
+        RuntimeError: that takes too long.
+    """
+    until = time.monotonic() + LIMIT_S
+    while (waiting := sockets_of(process, port)[0]) > most:
+        if time.monotonic() >= until:
+            raise RuntimeError(f"{waiting} bytes wait for process {process}, and it reads nothing for {LIMIT_S:g} s")
+        select.select((), (), (), 0.002)
 
 
 def attack(
@@ -162,8 +184,7 @@ def attack(
         took_s = strangers.run(datagrams, gentle)
         time.sleep(0.5)
         peer_saw, peer_printed = peer.end()
-        while sockets_of(victim.process.pid, port)[0]:
-            time.sleep(0.01)
+        wait_for_room(victim.process.pid, port, 0)
         victim_saw, victim_printed = victim.end()
     finally:
         for node in (victim, peer):
@@ -192,8 +213,15 @@ def check(sent: collections.Counter[str], peer: dict[str, Any], victim: dict[str
     least = 0.99 if gentle else 0.9
     if peer["acknowledged"] < least * peer["sent"] or (not gentle and peer["longest_s"] > 1):
         problems.append(f"the peer was not served: {peer}")
+    read = victim["read"] - victim["replayed"]  # each message once, whoever said it again
+    if read < READ * peer["acknowledged"] - UNDER_WAY:
+        problems.append(f"the victim's program did not read: {read} of {peer['acknowledged']} messages")
+    if victim["echoes"] < least * read / ECHO_EVERY - UNDER_WAY:
+        problems.append(f"the victim's program did not answer: {victim['echoes']} times to {read} messages")
     if victim["echoed"] < least * victim["echoes"] - 1:
         problems.append(f"the victim was not served: {victim['echoed']} of {victim['echoes']}")
+    if peer["echoes"] < READ * victim["answered"] - UNDER_WAY:
+        problems.append(f"the peer's program did not read: {peer['echoes']} of {victim['answered']} answers")
     # What the peer sent the victim heard, too; what the victim sent the kernel drops before it.
     there = sum(sent.values()) + peer["counts"]["frames_sent"] + counts["frames_sent"]
     seen = counts["foreign"] + counts["unheard"] + counts["frames_heard"] + counts["crowded"]

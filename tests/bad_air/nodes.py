@@ -1,7 +1,8 @@
 """The two who are attacked: ``nodes.py PORT victim`` and ``nodes.py PORT peer VICTIM``, programs on the live board.
 
-The peer sends to the victim, a message at a time, as long as its standard input is open. The victim reads, sends every
-tenth message back, and hears much else. Both tell at the end, as JSON, what they saw.
+The peer sends to the victim, a message at a time, as long as its standard input is open. The victim reads, also what is
+there when its own is closed, sends every tenth message back, and hears much else. Both tell at the end, as JSON, what
+they saw.
 """
 
 from __future__ import annotations
@@ -65,11 +66,13 @@ def victim():
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     read = replayed = echoes = echoed = late = strangers = 0
-    seen = set()
+    seen, answered = set(), set()
     warm = None
-    while not ended.is_set():
+    while True:
         peer, message = e.recv(100)
         if message is None:
+            if ended.is_set():
+                break
             continue
         if not message.startswith(_MAGIC) or len(message) != _HEAD.size + len(_FILLING):
             strangers += 1
@@ -80,18 +83,20 @@ def victim():
         read += 1
         replayed += number in seen
         seen.add(number)
-        if number % 10 == 0:
+        if number % 10 == 0 and not ended.is_set():
             try:
                 e.add_peer(peer)
             except OSError:  # it is there
                 pass
             echoes += 1
             try:
-                echoed += e.send(peer, message)
+                if e.send(peer, message):
+                    echoed += 1
+                    answered.add(number)
             except OSError:  # ETIMEDOUT: the radio had too much else to send
                 late += 1
     found = {"read": read, "replayed": replayed, "echoes": echoes, "echoed": echoed, "late": late}
-    say(**found, strangers=strangers, warm_kb=warm, **figures())
+    say(**found, answered=len(answered), strangers=strangers, warm_kb=warm, **figures())
 
 
 def peer(victim_address):
@@ -99,7 +104,8 @@ def peer(victim_address):
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     say(ready=True)
-    sent = acknowledged = echoes = 0
+    sent = acknowledged = 0
+    echoes = set()
     longest_s = 0.0
     last = time.monotonic()
     while not ended.is_set():
@@ -112,10 +118,11 @@ def peer(victim_address):
             last = now
         while e.any():
             source, message = e.recv(0)
-            echoes += source == victim_address and message.startswith(_MAGIC)
+            if source == victim_address and message.startswith(_MAGIC) and len(message) >= _HEAD.size:
+                echoes.add(_HEAD.unpack_from(message)[1])
         time.sleep(_PAUSE_S)
     longest_s = max(longest_s, time.monotonic() - last)
-    say(sent=sent, acknowledged=acknowledged, echoes=echoes, longest_s=round(longest_s, 3), **figures())
+    say(sent=sent, acknowledged=acknowledged, echoes=len(echoes), longest_s=round(longest_s, 3), **figures())
 
 
 if __name__ == "__main__":

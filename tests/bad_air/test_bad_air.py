@@ -69,18 +69,27 @@ def test_its_own_are_known():
 
 
 SENT = collections.Counter(heard=70, foreign=20, own=4, unheard=6)
-PEER = {"acknowledged": 100, "sent": 100, "longest_s": 0.1, "counts": {"frames_sent": 101, "acks_sent": 9}}
-SEEN = {"foreign": 20, "unheard": 6, "frames_heard": 171, "crowded": 0}
+PEER = {
+    "acknowledged": 1000,
+    "sent": 1000,
+    "echoes": 100,
+    "longest_s": 0.1,
+    "counts": {"frames_sent": 1001, "acks_sent": 90},
+}
+SEEN = {"foreign": 20, "unheard": 6, "frames_heard": 1071, "crowded": 0}
 NODE = {
-    "echoed": 10,
-    "echoes": 10,
+    "read": 1020,
+    "replayed": 20,
+    "echoed": 100,
+    "answered": 90,
+    "echoes": 100,
     "strangers": 0,
     "warm_kb": 9000,
     "rss_kb": 9100,
     "peers_table": 0,
     "dropped": 7,
     "all_dropped": 7,
-    "counts": {**SEEN, "frames_sent": 3, "acks_heard": 10, "acks_late": 0},
+    "counts": {**SEEN, "frames_sent": 3, "acks_heard": 100, "acks_late": 0},
 }
 
 
@@ -92,12 +101,16 @@ def test_nothing_is_wrong():
 @pytest.mark.parametrize(
     ("who", "name", "value", "said"),
     [
-        ("peer", "acknowledged", 80, "the peer was not served"),
+        ("peer", "acknowledged", 800, "the peer was not served"),
         ("peer", "longest_s", 1.5, "the peer was not served"),
-        ("victim", "echoed", 7, "the victim was not served"),
+        ("peer", "echoes", 0, "the peer's program did not read: 0 of 90"),
+        ("victim", "read", 20, "the victim's program did not read: 0 of 1000"),
+        ("victim", "replayed", 1020, "the victim's program did not read: 0 of 1000"),
+        ("victim", "echoes", 60, "the victim's program did not answer: 60 times to 1000"),
+        ("victim", "echoed", 70, "the victim was not served"),
         ("victim", "rss_kb", 12_000, "the victim grew"),
         ("counts", "foreign", 19, "datagrams"),
-        ("counts", "frames_heard", 172, "datagrams"),
+        ("counts", "frames_heard", 1072, "datagrams"),
         ("victim", "dropped", 8, "datagrams"),
     ],
 )
@@ -113,6 +126,14 @@ def test_what_is_counted_as_something_else_is_said():
     victim = copy.deepcopy(NODE)
     victim["counts"] |= {"unheard": 5, "foreign": 21}
     assert [line.split()[0] for line in bad_air.check(SENT, PEER, victim, gentle=True)] == ["unheard"]
+
+
+def test_who_reads_nothing_more_is_not_waited_for_without_end(monkeypatch):
+    monkeypatch.setattr(bad_air, "sockets_of", lambda process, port: (5, 0, 0))
+    monkeypatch.setattr(bad_air, "LIMIT_S", 0.0)
+    bad_air.wait_for_room(1, 2, 5)
+    with pytest.raises(RuntimeError, match="5 bytes wait for process 1, and it reads nothing"):
+        bad_air.wait_for_room(1, 2, 4)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

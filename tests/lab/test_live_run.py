@@ -1,5 +1,6 @@
 """``espnow run --radio`` on a radio that reaches nobody: the command, its streams, and its end."""
 
+import io
 import json
 import os
 import select
@@ -8,11 +9,14 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
 from espnow import radio
+from espnow.cli import _live_run
 from espnow.cli.main import main
+from espnow.radio.none import NoRadio
 
 RADIO = (
     "import espnow, machine, network, sys, time\nnetwork.WLAN(0).active(True)\ne = espnow.ESPNow()\ne.active(True)\n"
@@ -106,6 +110,36 @@ def test_input_comes_from_standard_input(run):
 def test_without_standard_input_a_program_reads_its_end(run, monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     assert main(["run", "--radio", "none:", "-c", "import sys\nassert sys.stdin.read() == ''"]) == 0
+
+
+def test_a_radio_whose_recording_cannot_be_opened_is_closed(run, tmp_path, monkeypatch):
+    closed = []
+    close = NoRadio.close
+    monkeypatch.setattr(NoRadio, "close", lambda link: (closed.append(link), close(link))[1])
+    code, out, err = run("--pcap", tmp_path / "nowhere" / "air.pcapng", "-c", "print('x')")
+    assert (code, out) == (2, "")
+    assert "cannot record to" in err
+    assert len(closed) == 1
+
+
+class Unreadable(io.StringIO):
+    def flush(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ValueError("closed"), OSError(28, "full"), BrokenPipeError(32, "broken")])
+def test_a_report_that_nobody_can_read_is_passed_over(monkeypatch, error):
+    stream = Unreadable()
+    stream.error = error
+    monkeypatch.setattr(sys, "stderr", stream)
+    _live_run._report("line")
+    assert stream.getvalue() == "espnow run: line\n"
+
+
+def test_without_standard_error_a_report_does_not_go_to_standard_output(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    _live_run._report("line")
+    assert capsys.readouterr().out == ""
 
 
 def test_the_board_is_as_it_was_asked_for(run, tmp_path, monkeypatch):
@@ -319,6 +353,22 @@ def test_further_ctrl_cs_are_the_programs_too(begin):
         expect(process, b"begun %d\n" % n)
         process.send_signal(signal.SIGINT)
     assert finish(process) == (0, b"end\n", b"")
+
+
+def test_a_signal_ends_a_wait_that_is_about_to_begin():
+    from espnow.cli._live_run import _Signals
+
+    clock = SimpleNamespace(interrupt=lambda: None)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.getsignal(signal.SIGTERM)
+    with _Signals(clock, writing) as signals:
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.ends == signal.SIGTERM
+    assert os.read(reading, 9) == bytes([signal.SIGTERM])  # before any handler of Python's has run
+    assert (signal.getsignal(signal.SIGTERM), signal.set_wakeup_fd(-1)) == (before, -1)
+    os.close(reading)
+    os.close(writing)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -1,6 +1,8 @@
 """However a program ends, it leaves nothing behind, and what it sent goes out."""
 
+import errno
 import gc
+import io
 import signal
 import subprocess
 import sys
@@ -10,9 +12,11 @@ from pathlib import Path
 import pytest
 
 import espnow
-from espnow import live
+from espnow import frame, live
+from espnow.capture import read
+from espnow.frame import radiotap
 
-from .conftest import START
+from .conftest import PATIENT, START
 
 MANY = "for number in range(20):\n    e.send(b, f'last {number}', False)\n"
 
@@ -57,6 +61,24 @@ def test_with_the_pace_of_the_air_too(programs, new_peer):
     peer = new_peer("")
     programs.code(MANY).finish()
     assert len(peer.messages) == 20
+
+
+@pytest.mark.parametrize("settings", ["", PATIENT], ids=["paced", "unpaced"])
+def test_what_was_sent_just_before_the_end_is_recorded_with_what_became_of_it(programs, peer, settings):
+    programs.radio = f"udp::{programs.port}?{settings or 'answer=20000'}"
+    program = programs.code(
+        f"p = {peer.mac!r}\ne.add_peer(p)\n" + MANY + "e.send(p, 'the very last', False)\n", ESPNOW_CAPTURE="air.pcapng"
+    )
+    assert program.finish() == []
+    expected = [*(f"last {number}".encode() for number in range(20)), b"the very last"]
+    sent = [parse_radiotap(record.packet) for record in read(programs.folder / "air.pcapng")]
+    assert [message for _, message in sent] == expected
+    assert [radio.tx_flags for radio, _ in sent] == [0] * 21  # each has its answer, which is that it went out
+
+
+def parse_radiotap(packet):
+    radio = radiotap.parse(packet)
+    return radio, frame.parse(packet[radio.length :]).message
 
 
 def test_the_end_does_not_wait_for_an_answer_that_never_comes(programs):
@@ -322,3 +344,44 @@ def test_nothing_is_warned_of_in_development_mode(programs, peer):
         "child = os.fork()\nif child:\n    os.waitpid(child, 0)\n"
     )
     assert programs._start(["-X", "dev", "-W", "error", "dev.py"], {}).finish() == []
+
+
+# What it reports.
+
+#: Standard error that takes nothing: closed, on a full disk, with a reader that has left, and not there at all.
+UNREADABLE = {
+    "closed": ValueError("I/O operation on closed file."),
+    "full": OSError(errno.ENOSPC, "No space left on device"),
+    "broken": BrokenPipeError(errno.EPIPE, "Broken pipe"),
+}
+
+
+class Unreadable(io.StringIO):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def flush(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_report_that_nobody_can_read_does_not_stop_the_radio(own, monkeypatch, name):
+    link = own.board.link
+    transmit, link._transmit = link._transmit, refuse
+    monkeypatch.setattr(sys, "stderr", Unreadable(UNREADABLE[name]))
+    assert own.e.send(own.b, "into nothing") is False
+    assert link.trouble is not None
+    link._transmit = transmit
+    assert own.e.send(own.b, "again") is True
+    assert link.trouble is None
+
+
+def refuse(datagram, to):
+    raise OSError(errno.ENETDOWN, "Network is down")
+
+
+def test_without_standard_error_a_report_does_not_go_to_standard_output(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    live._report("nobody reads this")
+    assert capsys.readouterr().out == ""

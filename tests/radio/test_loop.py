@@ -645,24 +645,27 @@ def test_abandoned_it_is_free_and_does_nothing(pair):
     loop = RadioLoop()
     child = os.fork()
     if child == 0:
-        os._exit(_abandon(loop, one))
+        os._exit(_abandon(loop, one, other))
     assert os.waitpid(child, 0)[1] == 0
     other.send(b"still connected")
     assert one.recv(20) == b"still connected"
     loop.close()
 
 
-def _abandon(loop, one):
+def _abandon(loop, one, owned):
     try:
         taken = threading.Thread(target=loop.lock.acquire)
         taken.start()
         taken.join()
         loop._watched[one.fileno()] = print
+        loop.owned.add(owned.fileno())
         loop._wake_fds = os.pipe()
         loop.abandon()
         assert loop.lock.acquire(blocking=False)
-        assert Path(f"/proc/self/fd/{one.fileno()}").readlink() == Path("/dev/null")
+        for end in (one, owned):
+            assert Path(f"/proc/self/fd/{end.fileno()}").readlink() == Path("/dev/null")
         assert not loop._watched
+        assert not loop.owned
         loop.close()
     except BaseException:
         return 1

@@ -219,13 +219,13 @@ def test_who_waits_does_the_loops_work(running, wait):
     threads = []
     running.call_at(running.now_us + 20_000, lambda: threads.append(threading.current_thread()))
     running.call_at(running.now_us + 20_000, lambda: running.afterwards(wait.wake))
-    assert wait.wait(20, (), ()) == set()
+    assert wait.wait(20, ()) == set()
     assert threads == [threading.current_thread()]
 
 
 def test_it_waits_no_longer_than_it_is_told(running, wait, plain):
     before_us = running.now_us
-    assert wait.wait(0.05, (), ()) == set()
+    assert wait.wait(0.05, ()) == set()
     assert 50_000 <= running.now_us - before_us < 20_000_000
     assert plain.calls == []
 
@@ -233,16 +233,16 @@ def test_it_waits_no_longer_than_it_is_told(running, wait, plain):
 def test_a_wake_before_the_wait_ends_it_and_no_other(running, wait):
     wait.wake()
     wait.wake()
-    assert wait.wait(50, (), ()) == set()
+    assert wait.wait(50, ()) == set()
     before_us = running.now_us
-    assert wait.wait(0.05, (), ()) == set()
+    assert wait.wait(0.05, ()) == set()
     assert running.now_us - before_us >= 50_000
 
 
 def test_another_thread_wakes_it(running, wait):
     waker = threading.Timer(0.05, wait.wake)
     waker.start()
-    assert wait.wait(50, (), ()) == set()
+    assert wait.wait(50, ()) == set()
     waker.join()
 
 
@@ -250,7 +250,7 @@ def test_a_signal_interrupts_it(running, wait):
     before = signal.signal(signal.SIGALRM, lambda *_: wait.interrupt())
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05)
-        assert wait.wait(50, (), ()) == set()
+        assert wait.wait(50, ()) == set()
     finally:
         signal.signal(signal.SIGALRM, before)
 
@@ -259,32 +259,32 @@ def test_a_descriptor_ends_it(running, wait):
     reading, writing = os.pipe()
     try:
         running.call_at(running.now_us + 20_000, lambda: os.write(writing, b"x"))
-        assert wait.wait(50, (reading,), ()) == {reading}
-        assert wait.wait(50, (reading,), ()) == {reading}  # nobody has read it
+        assert wait.wait(50, (reading,)) == {reading}
+        assert wait.wait(50, (reading,)) == {reading}  # nobody has read it
         os.read(reading, 1)
-        assert wait.wait(0.01, (reading,), ()) == set()
+        assert wait.wait(0.01, (reading,)) == set()
     finally:
         os.close(reading)
         os.close(writing)
-    assert wait.wait(0.01, (), ()) == set()
+    assert wait.wait(0.01, ()) == set()
 
 
 def test_it_waits_plainly_where_the_loop_does_not_run(wait, plain):
-    assert wait.wait(7, (), ()) == set()
+    assert wait.wait(7, ()) == set()
     wait.wake()
-    assert wait.wait(7, (), (4,)) == {4}
-    assert wait.wait(0, (), ()) == set()
-    assert plain.calls == [(7, (), ()), (0.0, (), (4,)), (0, (), ())]
+    assert wait.wait(7, ()) == set()
+    assert wait.wait(0, ()) == set()
+    assert plain.calls == [(7, ()), (0.0, ()), (0, ())]
     wait.close()
     assert plain.calls[-1] == "close"
 
 
 def test_a_plain_wait_is_woken_by_its_own_means(wait, plain):
     plain.wait = lambda *_: wait.interrupt() or set()
-    assert wait.wait(0, (), ()) == set()
+    assert wait.wait(0, ()) == set()
     assert plain.calls == ["wake"]
 
 
 def test_signals_are_let_through_after_a_wait(running, wait):
-    wait.wait(0.01, (), ())
+    wait.wait(0.01, ())
     assert running.lock.shut is False

@@ -27,6 +27,7 @@ from espnow.link import Interface, Outcome, ProtocolBit, RadioConfig
 from espnow.radio import open_radio, parse_name
 from espnow.radio import pcap as pcap_module
 from espnow.radio.loop import RadioLoop
+from espnow.radio.none import NoRadio
 from espnow.radio.pcap import UNMEASURED_DBM, PcapRadio, open_pcap
 from espnow.radio.record import record
 from espnow.testing import ManualClock, ScriptedLink
@@ -159,6 +160,7 @@ LONG_RANGE = RadioConfig(
 )
 PROMISCUOUS = RadioConfig(addresses=CONFIG.addresses, channel=6, receiver_on=True, promiscuous=True)
 ACK = frame.ack(PEER)
+TX_FAILED_UNSENT = radiotap.build(rate=0, tx_flags=radiotap.TX_FAILED)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +178,10 @@ ACK = frame.ack(PEER)
         (heard_header(channel=None) + to(), None, None),
         (heard_header() + to(source=OWN), "that the board itself sent", "that the board itself sent"),
         (heard_header(rate=42) + to(), "of long range, which the protocols lack", "of long range, which the protoc"),
+        (TX_FAILED_UNSENT + to(source=PEER), "that were never sent", "that were never sent"),
+        (radiotap.build(rate=0, tx_flags=radiotap.TX_FAILED, data_retries=0) + to(), None, None),  # as Linux reports
+        (heard_header(tx_flags=radiotap.TX_FAILED) + to(), None, None),
+        (radiotap.build(rate=0, tx_flags=0) + to(), None, None),
         (heard_header(fcs=True) + to() + frame.fcs(to()), None, None),
         (heard_header(fcs=True) + to() + b"\0\0\0\0", "damaged or cut off", "damaged or cut off"),
         (bytes.fromhex("000009000200000040") + to(), "damaged or cut off", "damaged or cut off"),  # bad FCS
@@ -655,6 +661,23 @@ def test_what_was_recorded_is_heard_again(tmp_path: Path) -> None:
     replayed = Replay(path, config=other)
     assert replayed.play().messages == [message for pair in zip(heard, sent, strict=True) for message in pair]
     assert replayed.radio.heard == 10
+
+
+def test_what_was_recorded_and_never_sent_is_not_heard_again(tmp_path: Path) -> None:
+    path = tmp_path / "air.pcapng"
+    clock = ManualClock()
+    link = record(NoRadio(clock), clock, path, pytest.fail)
+    link.station = Station(clock)
+    for token, config in enumerate((OFF, CONFIG)):
+        link.configure(config)
+        link.transmit(to(source=OWN, message=b"%d" % token), token)
+        link.transmit(to(PEER, source=OWN, message=b"to one"), 10 + token)
+        clock.advance(1_000_000)
+    link.close()
+    other = RadioConfig(addresses=((Interface.STA, OTHER),), channel=6, receiver_on=True, promiscuous=True)
+    replayed = Replay(path, config=other)
+    assert replayed.play().messages == [b"1", b"to one"]
+    assert replayed.reports[-1].endswith("2 frames heard; not heard: 2 that were never sent")
 
 
 def test_it_is_known_by_its_name(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from espnow.frame.capture_blocks import build_interface, build_section
 from espnow.frame.captures import CaptureParser
 from espnow.link import Interface, Link, Outcome, RadioConfig
 from espnow.radio import record as record_module
+from espnow.radio.loop import RadioLoop
 from espnow.radio.record import Recording, RecordingLink, record
 from espnow.testing import ManualClock, ScriptedLink
 
@@ -500,6 +501,17 @@ def test_files_that_cannot_be(tmp_path: Path) -> None:
     os.close(other)
 
 
+def test_no_forked_process_keeps_the_file(tmp_path: Path) -> None:
+    """It would hold the lock as long as it lives."""
+    loop = RadioLoop()
+    link = record(ScriptedLink(ManualClock()), loop, tmp_path / "air.pcapng", print)
+    (fd,) = loop.owned
+    assert Path(f"/proc/self/fd/{fd}").readlink() == tmp_path / "air.pcapng"
+    link.close()
+    assert loop.owned == set()
+    loop.close()
+
+
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     before = descriptors(), threading.active_count()
     for _ in range(5):
@@ -547,6 +559,34 @@ def test_a_process_that_ends_leaves_every_frame(tmp_path: Path, ends: str) -> No
     path = tmp_path / "air"
     subprocess.run([sys.executable, "-c", f"{PROGRAM}\n{ends}\n", path], check=False, stderr=subprocess.DEVNULL)
     assert len(read(path.read_bytes())) == 500
+
+
+@pytest.mark.parametrize(("closes_at_exit", "frames"), [(True, 1), (False, 2)])
+def test_who_closes_a_recording_that_goes_on_to_the_end(tmp_path: Path, closes_at_exit: bool, frames: int) -> None:
+    """Its own call at exit comes first, and knows nothing of what is sent there; whoever closes the link can wait."""
+    program = f"""
+import atexit, sys
+from espnow.radio.record import record
+from espnow.testing import ManualClock, ScriptedLink
+
+class Station:
+    def received(self, *_): pass
+
+clock = ManualClock()
+radio = ScriptedLink(clock)
+
+def end():
+    radio.inject(b"at the end", destination=bytes(6))
+    link.close()
+
+atexit.register(end)
+link = record(radio, clock, sys.argv[1], print, closes_at_exit={closes_at_exit})
+link.station = Station()
+radio.inject(b"before", destination=bytes(6))
+"""
+    path = tmp_path / "air"
+    subprocess.run([sys.executable, "-c", program, path], check=True)
+    assert len(read(path.read_bytes())) == frames
 
 
 # Who reads it.

@@ -136,6 +136,68 @@ def test_an_answer_that_is_too_late_is_for_nothing(air):
     assert one.counts.acks_late == 7
 
 
+def answer_to(radio, number):
+    """Put an answer to a frame into a radio's socket, where nobody has read it yet."""
+    datagram = UdpDatagram(2, 1, 0, -20, 1, 5, number, 0.0, 0.0, ack(A))
+    radio._sent.arrived.append((build_datagram(datagram), ("127.0.0.1", 9)))
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 7])
+def test_an_answer_that_waits_unread_counts(air, settings, attempts):
+    """It came while the program computed; the loop runs what is due before it hears of it."""
+    one = air.radio(A, settings=settings, attempts=attempts)
+    one.transmit(espnow_frame(B), 7)
+    one.transmit(espnow_frame(ALL), 8)
+    while len(air.frames) < attempts:
+        air.loop.run(10)
+    assert one.station.outcomes == []
+    answer_to(one, air.frames[0][1].number)
+    air.loop.run()
+    assert one.station.outcomes == [(7, ACKNOWLEDGED, attempts), (8, ACKNOWLEDGED, 1)]
+    assert len(air.frames) == attempts + 1
+    assert one.counts.acks_heard == 1
+
+
+def test_an_answer_that_waits_unread_ends_the_backoff_before_another_attempt(air):
+    one = air.radio(A)
+    one.transmit(espnow_frame(B), 7)
+    first = one._sending
+    while not air.frames:
+        air.loop.run(10)
+    while one._ideal_us <= air.loop.now_us:  # it waits for its turn
+        air.loop.run(10)
+    answer_to(one, first.number)
+    air.loop.run()
+    assert one.station.outcomes == [(7, ACKNOWLEDGED, 1)]
+    assert len(air.frames) == 1
+
+
+def test_an_answer_that_waits_unread_counts_where_there_is_no_time_for_another_attempt(air):
+    """The longest frame takes 19 ms."""
+    one = air.radio(A, settings=UdpSettings(answer_us=20_000), attempts=3)
+    one.transmit(espnow_frame(B)[:24].ljust(MAX_MPDU, b"x"), 7)
+    while not air.frames:
+        air.loop.run(10)
+    give_up_us = one._sending.give_up_us
+    while air.loop.now_us < give_up_us - 1_000:
+        air.loop.run(100)
+    assert len(air.frames) == 1
+    answer_to(one, air.frames[0][1].number)
+    air.loop.run()
+    assert one.station.outcomes == [(7, ACKNOWLEDGED, 1)]
+
+
+def test_a_flood_of_answers_does_not_hold_it_up(air):
+    """What waits is read in bounded pieces; a radio gives up all the same."""
+    one = air.radio(A, settings=UNPACED, attempts=1)
+    one.transmit(espnow_frame(B), 7)
+    for _ in range(1_000):
+        answer_to(one, 1)
+    air.loop.run()
+    assert one.station.outcomes == [(7, NOT_ACKNOWLEDGED, 1)]
+    assert len(one._sent.arrived) > 900
+
+
 # What is no answer.
 
 WRONG_ANSWERS = {
@@ -238,6 +300,34 @@ def test_a_radio_that_is_off_sends_nothing(air, settings):
     air.loop.run()
     assert one.station.outcomes == [(7, NOT_ACKNOWLEDGED, 0), (8, NOT_ACKNOWLEDGED, 0)]
     assert air.sent == []
+
+
+@pytest.mark.parametrize(("to", "told"), [(B, 1), (ALL, 0)])
+def test_a_radio_that_is_switched_off_stops(air, to, told):
+    """A frame that waits for its turn does not leave, and one that left is not tried again."""
+    one, two = air.radio(A), air.radio(C, promiscuous=True)
+    for number in range(3):
+        one.transmit(espnow_frame(to, seq=number), number)
+    while len(air.frames) < told:
+        air.loop.run(10)
+    configure(one)
+    air.loop.run()
+    assert one.station.outcomes == [(0, NOT_ACKNOWLEDGED, told), (1, NOT_ACKNOWLEDGED, 0), (2, NOT_ACKNOWLEDGED, 0)]
+    assert len(air.frames) == len(two.station.heard) == told
+    configure(one, A)
+    one.transmit(espnow_frame(ALL, seq=3), 3)
+    air.loop.run()
+    assert one.station.outcomes[-1] == (3, ACKNOWLEDGED, 1)
+
+
+def test_without_pace_a_radio_that_is_switched_off_tries_no_more(air):
+    one = air.radio(A, settings=UNPACED)
+    one.transmit(espnow_frame(B), 7)
+    one.transmit(espnow_frame(B, seq=1), 8)
+    configure(one)
+    air.loop.run()
+    assert one.station.outcomes == [(7, NOT_ACKNOWLEDGED, 1), (8, NOT_ACKNOWLEDGED, 0)]
+    assert len(air.frames) == 1
 
 
 @pytest.mark.parametrize("length", [24, 1500, MAX_MPDU])

@@ -339,12 +339,50 @@ def test_a_computer_that_takes_nothing_is_told_once_and_its_recovery_too(air):
     assert one.reports == ["udp: 239.1.2.3:5000 takes nothing: Network is down", "udp: frames go out again"]
 
 
-def test_a_full_buffer_is_no_trouble(air):
-    one = air.radio(A, settings=UNPACED)
+def test_a_full_buffer_is_no_trouble(air, settings):
+    one = air.radio(A, settings=settings)
     one._sent.refuses = BlockingIOError(errno.EAGAIN, "again")
     one.transmit(espnow_frame(ALL), 7)
     air.loop.run()
     assert (one.trouble, one.reports, one.counts.send_errors) == (None, [], 1)
+    assert one.station.outcomes == [(7, NOT_ACKNOWLEDGED, 0)]
+
+
+@pytest.mark.parametrize("error", [errno.ENETUNREACH, errno.ENETDOWN, errno.ENOBUFS, errno.EAGAIN])
+def test_a_frame_for_all_that_the_computer_did_not_take_did_not_go_out(air, settings, error):
+    one = air.radio(A, settings=settings)
+    one._sent.refuses = OSError(error, "no")
+    one.transmit(espnow_frame(ALL), 7)
+    air.loop.run()
+    one._sent.refuses = None
+    one.transmit(espnow_frame(ALL), 8)
+    air.loop.run()
+    assert one.station.outcomes == [(7, NOT_ACKNOWLEDGED, 0), (8, ACKNOWLEDGED, 1)]
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.EPERM])
+def test_a_stranger_whom_no_answer_reaches_is_no_trouble(air, error):
+    """Such as one that says that it sends from port 0, or from behind a firewall."""
+    one = air.radio(A, settings=UNPACED)
+    frame = build_datagram(UdpDatagram(1, 1, 0, -20, 1, 5, 6, 0.0, 0.0, espnow_frame(A, B)))
+    one._sent.refuses = OSError(error, "no")
+    air.deliver([one._heard], (frame, ("127.0.0.1", 0)))
+    assert (one.trouble, one.reports) == (None, [])
+    assert (one.counts.send_errors, one.counts.acks_sent) == (1, 0)
+    assert len(one.station.heard) == 1
+
+
+def test_an_answer_that_goes_out_does_not_end_a_trouble(air):
+    one, two = air.radio(A, settings=UNPACED), air.radio(B, settings=UNPACED)
+    one._sent.refuses = OSError(errno.ENETDOWN, "Network is down")
+    one.transmit(espnow_frame(ALL), 7)
+    air.loop.run()
+    one._sent.refuses = None
+    two.transmit(espnow_frame(A, B), 8)
+    air.loop.run()
+    assert two.station.outcomes == [(8, ACKNOWLEDGED, 1)]
+    assert one.trouble == "udp: 239.1.2.3:5000 takes nothing: Network is down"
+    assert len(one.reports) == 1
 
 
 def test_errors_of_sockets_are_counted(air):

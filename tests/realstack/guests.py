@@ -4,24 +4,31 @@ Rules:
 
 - A guest writes down each step of each test when it is done (``guest/conftest.py``), so that what is known stays known
   when the machine ends early; then every file of it fails.
+- Machines run beside the tests of the host, and give way to these.
 - What a file's tests came to is decided without looking at what pytest printed.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 import vm
 
-__all__ = ["Machine", "GuestTest", "Verdict", "judge", "read_report"]
+__all__ = ["MACHINES", "GuestTest", "Machine", "Verdict", "judge", "read_report"]
+
+#: The least that the host may give a process: its own tests come first.
+_NICE = 19
 
 #: For all files together on one kernel, and for one test; an emulated processor is slow, and a slow machine slower.
-MACHINE_S = 900
+MACHINE_S = 1200
 TEST_S = 180
 
 # What pytest ends with when tests were run to the end.
@@ -73,6 +80,31 @@ class Machine:
     unavailable: str = ""
     trouble: str = ""
     output: str = ""
+    _thread: threading.Thread | None = None
+    _process: subprocess.Popen[bytes] | None = None
+    _over: bool = False
+
+    def begin(self, files: Iterable[Path], job: Path, options: Sequence[str]) -> None:
+        """Run the files in a thread of its own (`run`)."""
+        self._thread = threading.Thread(target=self.run, args=(files, job, options))
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait for the end of the run, if it was begun."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def end(self) -> None:
+        """End the machine; what it told so far is kept."""
+        self._over = True
+        if self._process is not None:
+            self._process.kill()
+        self.wait()
+
+    def _has_begun(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        if self._over:
+            process.kill()
 
     def run(self, files: Iterable[Path], job: Path, options: Sequence[str]) -> None:
         """Run the files, and keep what is told.
@@ -104,6 +136,8 @@ class Machine:
                 # Other plugins are seconds of an emulated processor.
                 environment={"ESPNOW_GUEST_REPORT": str(report), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
                 timeout_s=MACHINE_S,
+                begun=self._has_begun,
+                nice=_NICE,
             )
         except vm.Unavailable as error:
             self.unavailable = str(error)
@@ -116,6 +150,10 @@ class Machine:
                 self.trouble = f"pytest ended with {finished.status}"
         if report.exists():
             self.tests = read_report(report.read_text())
+
+
+#: The machines of a run of pytest, by kernel.
+MACHINES = pytest.StashKey[dict[str, Machine]]()
 
 
 def read_report(report: str) -> dict[str, GuestTest]:

@@ -127,6 +127,8 @@ def run(
     memory_mib: int = 384,
     timeout_s: float = 300,
     printed: Callable[[bytes], None] | None = None,
+    begun: Callable[[subprocess.Popen[bytes]], None] | None = None,
+    nice: int = 0,
 ) -> Finished:
     """Run a command in a machine of its own.
 
@@ -139,6 +141,8 @@ def run(
         memory_mib: the guest's memory.
         timeout_s: when to give up.
         printed: called with what the command prints as it comes.
+        begun: called with the process of the machine, which may be killed.
+        nice: how far it gives way to other processes of the host, 0 to 19.
 
     Raises:
         Unavailable: there is no such kernel.
@@ -162,7 +166,8 @@ def run(
         )
         (work / "initramfs").write_bytes(archive)
         begin = time.monotonic()
-        output = _boot(_qemu(found, work, job, memory_mib), work, begin + timeout_s, printed)
+        qemu = ["nice", "-n", str(nice), *_qemu(found, work, job, memory_mib)]
+        output = _boot(qemu, work, begin + timeout_s, printed, begun)
         try:
             status = int((job / _STATUS).read_text())
         except (OSError, ValueError):
@@ -211,7 +216,13 @@ def _qemu(kernel: kernels.Kernel, work: Path, job: Path, memory_mib: int) -> lis
     ]
 
 
-def _boot(qemu: Sequence[str], work: Path, until: float, printed: Callable[[bytes], None] | None) -> str:
+def _boot(
+    qemu: Sequence[str],
+    work: Path,
+    until: float,
+    printed: Callable[[bytes], None] | None,
+    begun: Callable[[subprocess.Popen[bytes]], None] | None,
+) -> str:
     """Run QEMU to its end, and return what came out of the guest.
 
     Raises:
@@ -230,6 +241,8 @@ def _boot(qemu: Sequence[str], work: Path, until: float, printed: Callable[[byte
     ):
         assert process.stdout is not None
         try:
+            if begun is not None:
+                begun(process)
             selector.register(process.stdout, selectors.EVENT_READ)
             while True:
                 if not selector.select(max(0.0, until - time.monotonic())):

@@ -64,13 +64,17 @@ def shown_argument(text: str) -> str:
     return printable(text)
 
 
-def make_dissector(arguments: argparse.Namespace) -> Dissector:
+def make_dissector(arguments: argparse.Namespace, keys: KeyRing | None) -> Dissector:
     """Return what reads frames as the options of `add_reading_options` say.
 
+    Args:
+        arguments: of the command line.
+        keys: its keys, as `read_keys` returns them: a key file can be a pipe, which is read once.
+
     Raises:
-        UserError: a file cannot be read, or a key or a decoder in it is wrong.
+        UserError: a file cannot be read, or a decoder in it is wrong.
     """
-    return Dissector(read_keys(arguments), _read_decoders(arguments))
+    return Dissector(keys, _read_decoders(arguments))
 
 
 def read_keys(arguments: argparse.Namespace) -> KeyRing | None:

@@ -105,7 +105,7 @@ def run_live(program: LiveProgram) -> int:
         clock = WallClock(LoopWait(loop, HostWait()), start_ns=time.monotonic_ns() - loop.now_us * 1000)
         ends.callback(clock.close)
         ends.enter_context(_prompt_threads())
-        signals = ends.enter_context(_Signals(clock))
+        signals = ends.enter_context(_Signals(clock, loop.waking_fd))
         mailbox = Mailbox(_open(choice, loop), loop, clock.post, clock.wake)
         ends.callback(mailbox.close)  # also where no board comes about whose link the lab closes
         lab = ends.enter_context(Lab(clock=clock, seed=secrets.randbits(64), record=False, wifi=timing))
@@ -169,14 +169,21 @@ def _open(choice: Choice, loop: RadioLoop) -> Link:
         from espnow.radio.record import record
 
         with loop.lock:
-            link = record(link, loop, choice.capture, _report)
+            try:
+                return record(link, loop, choice.capture, _report)
+            except BaseException:
+                link.close()
+                raise
     return link
 
 
 def _report(line: str) -> None:
+    """Tell a person something; where nobody can read it, nothing happens: a radio is in the middle of its work."""
+    if sys.stderr is None:  # `print` would take standard output
+        return
     try:
         print(f"espnow run: {printable(line)}", file=sys.stderr, flush=True)
-    except OSError:  # nobody reads it
+    except (OSError, ValueError):  # ValueError: it is closed
         pass
 
 
@@ -247,9 +254,11 @@ class _Signals:
         ends: the number of the signal that ends the process, 0 while there was none.
     """
 
-    def __init__(self, clock: WallClock) -> None:
+    def __init__(self, clock: WallClock, waking_fd: int) -> None:
         self.ends = 0
         self._clock = clock
+        self._waking_fd = waking_fd
+        self._waking_fd_before = -1
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -257,12 +266,15 @@ class _Signals:
         for number in _ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
                 self._before[number] = signal.getsignal(number)
+        # A signal that comes when the thread has looked for signals, and does not wait yet, would not end the wait.
+        self._waking_fd_before = signal.set_wakeup_fd(self._waking_fd, warn_on_full_buffer=False)
         self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._waking_fd_before)
         self._clock.hears_ctrl_c = False
 
     def listen(self) -> None:

@@ -28,7 +28,7 @@ __all__ = [
     "whole_number",
 ]
 
-_Default = TypeVar("_Default", int, None)
+_Default = TypeVar("_Default", bound=int | None)
 
 
 def add_radio_options(parser: argparse.ArgumentParser, *, channel: bool = True, mac: bool = True) -> None:
@@ -162,8 +162,6 @@ def begin_channel(option: str | None) -> int:
 
 def take_keys(arguments: argparse.Namespace, command: str) -> KeyRing | None:
     """Return the keys of the options and of the environment, with a warning if others can read them; None without any.
-
-    What `make_dissector` makes of the same arguments afterwards has the keys of the environment, too.
 
     Raises:
         UserError: a file cannot be read, or a key is wrong.

@@ -3,8 +3,10 @@
 Rules:
 
 - The radio's thread answers, keeps time, and leaves what it has to tell as calls in a mailbox. The command's own thread
-  makes them: it alone prints, and what it prints may block for as long as the reader likes.
+  makes them: it alone prints, and what it prints may block for as long as the reader likes. One exception: while that
+  thread waits for input, which may be for ever, the radio's thread itself prints what the radio reports.
 - Frames wait in the mailbox up to a bound. Beyond it they are dropped and counted; a radio that replays waits instead.
+  A command that takes none has none waiting.
 - A signal ends a wait, never a step: everything is closed in order. A second one ends the command at once.
 """
 
@@ -16,22 +18,24 @@ import random
 import signal
 import stat
 import sys
-import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from io import TextIOWrapper
-from queue import SimpleQueue
+from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from espnow.cli._frames import shown_argument
 from espnow.cli._options import begin_channel, check_channel
+from espnow.cli._signals import ENDING, caught
 from espnow.cli._station import Answer, Heard, RadioStation
 from espnow.errors import EspNowCode, NodeError, UserError
 from espnow.frame import RATES, format_mac, station_address
 from espnow.frame.text import printable
-from espnow.link import Outcome
-from espnow.radio import DEFAULT, open_radio
+from espnow.link import Link, Outcome
+from espnow.radio import DEFAULT, open_radio, parse_name
 from espnow.radio.loop import RadioLoop
 
 if TYPE_CHECKING:
@@ -46,8 +50,12 @@ _MOST_WAITING = 16_384
 _LOOK_US = 200_000
 _FULL_US = 5_000
 
-#: What ends a command; the last comes when its terminal is closed.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: The wall clock was set, or the computer slept, if it differs by more from where it should be.
+_STEP_NS = 10**9
+
+#: Packet numbers have 48 bits. One stands for 2**14 ns, in which no frame fits.
+_PACKET_NUMBERS = 1 << 48
+_PACKET_NUMBER_BITS = 14
 
 
 class Session:
@@ -59,8 +67,7 @@ class Session:
         station: the command on it.
         channel: on which it begins.
         name: of the radio, safe to print.
-        epoch_ns: time since 1970, UTC, at which the clock began.
-        on_frame: called with each frame that was heard, in the command's thread.
+        on_frame: called with each frame that was heard, in the command's thread; None for a command that takes none.
         before_line: called before a line goes to standard error, to make room for it on a terminal.
         over: the command is to end: `end` was called, or a signal came.
         signal: the number of the signal that came, or None.
@@ -87,9 +94,9 @@ class Session:
             sends: it must be able to send.
 
         Raises:
-            UserError: an option is wrong, or the radio cannot be opened.
+            UserError: an option is wrong, the radio cannot be opened, or what ``ESPNOW_CAPTURE`` names not be written.
         """
-        self.on_frame: Callable[[Heard], None] = lambda _heard: None
+        self.on_frame: Callable[[Heard], None] | None = None
         self.before_line: Callable[[], None] = lambda: None
         self.over = False
         self.signal: int | None = None
@@ -97,13 +104,14 @@ class Session:
         self._command = command
         self._rate = rate
         self._calls: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._lines: SimpleQueue[str] = SimpleQueue()  # reports, each with a call that says one
         self._reading = False
         self._printed = False
         self._closed = False
         self._trouble: str | None = None
         self.reports = 0
         self._looked = 0
-        self._handlers: dict[int, Any] = {}
+        self._signals = ExitStack()
         self._claim: Claim | None = None
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # a message never fails to be printed
@@ -111,23 +119,39 @@ class Session:
         self.channel = begin_channel(getattr(arguments, "channel", None))
         radio = arguments.radio or os.environ.get("ESPNOW_RADIO") or DEFAULT
         self.name = printable(radio)
+        capture = os.environ.get("ESPNOW_CAPTURE")
+        if capture and _is_replayed(radio, capture):
+            raise UserError("ESPNOW_CAPTURE names the capture that is replayed: unset it, or name another file")
         address = self._own_address(getattr(arguments, "mac", None))
         self.loop = RadioLoop()
-        self.epoch_ns = time.time_ns() - self.loop.now_us * 1000
+        self._epoch_ns = time.time_ns() - self.loop.now_us * 1000
+        link: Link | None = None
         try:
-            self._catch_signals()
-            self.link = open_radio(radio, self.loop, self._report)
-            if sends and not self.link.abilities.sends:
-                with self.loop.lock:
-                    self.link.close()
+            self._signals.enter_context(caught(ENDING, self._on_signal))
+            link = open_radio(radio, self.loop, self._report)
+            if sends and not link.abilities.sends:
                 raise UserError(f"radio {self.name} sends nothing: it only hears")
             chance = random.SystemRandom()
             with self.loop.lock:
+                if capture:
+                    from espnow.radio.record import record
+
+                    link = record(link, self.loop, capture, self._report, name=radio)
+                self.link = link
                 self.station = RadioStation(
-                    self.loop, self.link, address, lambda: chance.getrandbits(32), profile=profile, rate=rate
+                    self.loop,
+                    link,
+                    address,
+                    lambda: chance.getrandbits(32),
+                    profile=profile,
+                    rate=rate,
+                    first_packet_number=_first_packet_number(),
                 )
                 self.station.hear = self._take_frame
         except BaseException:
+            if link is not None:
+                with self.loop.lock:
+                    link.close()
             self.loop.close()
             self._release()
             raise
@@ -286,6 +310,7 @@ class Session:
         """Return what a function reads that may wait for a person; None if a signal ended the wait."""
         try:
             self._reading = True
+            self._say_reports()
             if self.over:
                 return None
             return read()
@@ -312,6 +337,17 @@ class Session:
         self._printed = True
 
     @property
+    def epoch_ns(self) -> int:
+        """Time since 1970, UTC, at which the clock began, as the wall clock has it now.
+
+        It is another one when the wall clock was set by more than a second, or the computer slept.
+        """
+        epoch_ns = time.time_ns() - self.loop.now_us * 1000
+        if abs(epoch_ns - self._epoch_ns) > _STEP_NS:
+            self._epoch_ns = epoch_ns
+        return self._epoch_ns
+
+    @property
     def whereabouts(self) -> str:
         """Who this is, and where, for people."""
         return f"{format_mac(self.station.address)} on channel {self.channel} of {self.name}"
@@ -325,17 +361,20 @@ class Session:
     # The radio's thread, under the lock.
 
     def _take_frame(self, heard: Heard) -> None:
+        take = self.on_frame
+        if take is None:
+            return
         while self._calls.qsize() >= _MOST_WAITING:
             if self.link.abilities.sends or self._closed:
                 self.dropped += 1
                 return
             with self.loop.lock.released():  # nothing is lost by reading a file later
                 time.sleep(0.001)
-        self._calls.put(lambda: self.on_frame(heard))
+        self._calls.put(lambda: take(heard))
 
     def _report(self, line: str) -> None:
         self.reports += 1
-        self._calls.put(_Said(self, line))
+        self._tell(line)
         if not self._closed and hasattr(self, "link"):
             self._look_for_end()
 
@@ -354,11 +393,31 @@ class Session:
         """Say it when the radio is in trouble, and when that is over, unless the radio told so itself."""
         trouble = self.link.trouble
         if trouble != self._trouble and self.reports == self._looked:
-            text = f"the radio is in trouble: {trouble}" if trouble is not None else "the radio works again"
-            self._calls.put(_Said(self, text))
+            self._tell(f"the radio is in trouble: {trouble}" if trouble is not None else "the radio works again")
         self._trouble, self._looked = trouble, self.reports
 
+    def _tell(self, line: str) -> None:
+        """Have a line said after what was heard before it; at once while the command waits for input."""
+        self._lines.put(line)
+        self._calls.put(self._say_report)
+        if self._reading:  # looked at when the line is there, as `read` looks for lines when it says that it reads
+            with suppress(OSError):  # nobody reads them; that is no matter of the radio's
+                self._say_reports()
+
     # Inside.
+
+    def _say_report(self) -> bool:
+        """Say one line that waits; False when there is none."""
+        try:
+            line = self._lines.get_nowait()
+        except Empty:
+            return False
+        self.say(line)
+        return True
+
+    def _say_reports(self) -> None:
+        while self._say_report():
+            pass
 
     def _take(self) -> Callable[[], object]:
         """Return the next call, and wait for it."""
@@ -384,36 +443,26 @@ class Session:
             shown = shown_argument(text)
             raise UserError(f"--mac: {error}" if shown == text else f"--mac: {shown} is no MAC address") from None
 
-    def _catch_signals(self) -> None:
-        """Let signals end the command in order; where there is no main thread, nothing comes."""
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # which nohup asks for
-                    self._handlers[number] = signal.signal(number, self._on_signal)
-
     def _release(self) -> None:
         """Give back all but the radio, and print what it said last."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        self._signals.close()
         if self._claim is not None:
             self._claim.release()
-        while not self._calls.empty():
-            call = self._calls.get_nowait()
-            if isinstance(call, _Said):
-                call()
+        self._say_reports()
 
 
-class _Said:
-    """A line from the radio, as a call that prints it."""
+def _is_replayed(radio: str, capture: str) -> bool:
+    """Tell whether a recording would overwrite what the radio reads."""
+    name = parse_name(radio)
+    try:
+        return name.kind == "pcap" and Path(name.rest).samefile(capture)
+    except (OSError, ValueError):  # one of them is not there
+        return False
 
-    __slots__ = ("_session", "_text")
 
-    def __init__(self, session: Session, text: str) -> None:
-        self._session = session
-        self._text = text
-
-    def __call__(self) -> None:
-        self._session.say(self._text)
+def _first_packet_number() -> int:
+    """Return a number above all that commands encrypted with before: the same key takes none twice."""
+    return max(1, (time.time_ns() >> _PACKET_NUMBER_BITS) % _PACKET_NUMBERS)
 
 
 def _nothing() -> None:

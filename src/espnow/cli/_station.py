@@ -82,6 +82,7 @@ class RadioStation:
         *,
         profile: str = "esp32",
         rate: int | None = None,
+        first_packet_number: int = 1,
     ) -> None:
         """Stand above a link, which hears nothing before `tune`.
 
@@ -92,6 +93,8 @@ class RadioStation:
             random_u32: returns a new random value, 0 to 2**32 - 1, at each call.
             profile: the kind of board whose frames it sends, one of `espnow.board.PROFILES`.
             rate: ``wifi_phy_rate_t`` number that it sends with; None for what such a board sends with.
+            first_packet_number: with which its encrypted frames begin: no station may have used it, or one above, with
+                the same address and key.
         """
         self.address = address
         self.hear: Callable[[Heard], None] = lambda _heard: None
@@ -103,7 +106,13 @@ class RadioStation:
         self._tokens = itertools.count(1)
         self._token = 0
         self._answers: dict[int, tuple[Callable[[Answer], None], int]] = {}
-        self.node = Node(PROFILES[profile].node, link, random_u32, next_token=self._take_token)
+        self.node = Node(
+            PROFILES[profile].node,
+            link,
+            random_u32,
+            next_token=self._take_token,
+            first_packet_number=first_packet_number,
+        )
         self.node.start(0)
         link.station = self
 

@@ -17,7 +17,13 @@ __all__ = ["columns_of", "pair_json", "print_summary"]
 
 
 def print_summary(
-    summary: Summary, dissector: Dissector, *, as_json: bool, most: int | None = None, out: TextIO | None = None
+    summary: Summary,
+    dissector: Dissector,
+    *,
+    as_json: bool,
+    most: int | None = None,
+    tells_loss: bool = True,
+    out: TextIO | None = None,
 ) -> None:
     """Print what was added up: a table, or one object for JSON.
 
@@ -26,13 +32,14 @@ def print_summary(
         dissector: what made them of packets.
         as_json: one JSON object.
         most: at most so many pairs; None for all.
+        tells_loss: gaps mean something: the radio was on one channel all the time.
         out: where to; standard output by default.
     """
     out = out or sys.stdout
     pairs = list(summary)[:most]
     if as_json:
         shown = {
-            "summary": [pair_json(pair) for pair in pairs],
+            "summary": [pair_json(pair, tells_loss=tells_loss) for pair in pairs],
             "packets": dissector.packets,
             "frames": dissector.frames,
             "wrong_fcs": summary.wrong_fcs,
@@ -46,7 +53,7 @@ def print_summary(
         return
     if not pairs:
         return
-    columns = columns_of(pairs)
+    columns = columns_of(pairs, tells_loss=tells_loss)
     width = shutil.get_terminal_size().columns if out.isatty() else 1000
     while True:
         rows = [[column.head for column in columns], *([column.cell(pair) for column in columns] for pair in pairs)]
@@ -110,15 +117,15 @@ _COLUMNS = (
 _INTERFACE = _Column("interface", 3, lambda pair: "" if pair.interface is None else str(pair.interface.number))
 
 
-def columns_of(pairs: list[PairSummary]) -> list[_Column]:
-    """Return the columns that tell something of these pairs."""
+def columns_of(pairs: list[PairSummary], *, tells_loss: bool = True) -> list[_Column]:
+    """Return the columns that tell something of these pairs, without those of loss where gaps mean nothing."""
     kept = [column for column in _COLUMNS if not column.only_if or any(getattr(pair, column.only_if) for pair in pairs)]
     if len({pair.interface for pair in pairs}) > 1:
         kept.insert(2, _INTERFACE)
-    return kept
+    return kept if tells_loss else [column for column in kept if column.head not in ("missed", "loss")]
 
 
-def pair_json(pair: PairSummary) -> dict[str, Any]:
+def pair_json(pair: PairSummary, *, tells_loss: bool = True) -> dict[str, Any]:
     """Return what is known of a pair, for JSON."""
     return {
         "source": format_mac(pair.source),
@@ -133,8 +140,8 @@ def pair_json(pair: PairSummary) -> dict[str, Any]:
         "unopened": pair.unopened,
         "retries": pair.retries,
         "duplicates": pair.duplicates,
-        "missed": pair.missed,
-        "loss": round(pair.loss, 6),
+        "missed": pair.missed if tells_loss else None,
+        "loss": round(pair.loss, 6) if tells_loss else None,
         "restarts": pair.restarts,
         "acknowledged": pair.acknowledged,
         "dropped": pair.dropped,

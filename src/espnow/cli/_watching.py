@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from espnow.air import Transmission
 from espnow.capture import PcapngWriter
-from espnow.cli._frames import as_json, as_line, make_dissector
+from espnow.cli._frames import as_json, as_line, make_dissector, read_keys
 from espnow.cli._printing import Printer
 from espnow.errors import UserError
 from espnow.frame import radiotap
@@ -79,7 +79,7 @@ def _strongest_dbm(transmission: Transmission) -> int | None:
 
 def open_log(arguments: argparse.Namespace, printer: Printer) -> Callable[[Transmission], None]:
     """Return what prints the message of a transmission."""
-    dissector = make_dissector(arguments)
+    dissector = make_dissector(arguments, read_keys(arguments))
 
     def log(transmission: Transmission) -> None:
         header = radiotap.build(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from espnow.capture import CapturedFrame, CaptureReader, Dissector, OtherFrame, Summary
-from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, shown_argument
+from espnow.cli._frames import add_reading_options, as_json, as_line, make_dissector, read_keys, shown_argument
 from espnow.cli._show import Progress, counted
 from espnow.cli._summary import print_summary
 from espnow.errors import FrameError, UserError
@@ -105,7 +105,7 @@ def _decode(arguments: argparse.Namespace) -> int:
             stream.reconfigure(errors="backslashreplace")
     _check_files(arguments.files)
     wanted = _Filter(arguments)
-    dissector = make_dissector(arguments)
+    dissector = make_dissector(arguments, read_keys(arguments))
     summary = Summary() if arguments.summary else None
     reading = _Reading(arguments.files, None if summary is None else summary.begin_capture)
     interrupted = False

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from espnow.cli._options import whole_number
+from espnow.cli._signals import ends_in_order
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.radio import parse_name
@@ -25,7 +26,8 @@ configure it, as with sudo.
 
 --restore puts back interfaces that programs left in monitor mode when they were killed.
 
-Exit code: 0 if nothing is bad, 1 if something is, 2 for a mistake in this command.
+Exit code: 0 if nothing is bad, 1 if something is, 2 for a mistake in this command; 130, 143 or 129 when Ctrl-C, SIGTERM
+or the end of its terminal ended it, and then, too, the interface is put back.
 
 examples:
   espnow doctor
@@ -74,7 +76,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if name is not None:
         from espnow.radio.monitor.trial import try_interface
 
-        report.add(try_interface(name, channel))
+        with ends_in_order():  # so that the interface is put back
+            found = try_interface(name, channel)
+        report.add(found)
     return report.end(tried=name is not None)
 
 

@@ -12,7 +12,7 @@ from espnow.cli._frames import add_reading_options, as_json, as_line, make_disse
 from espnow.cli._options import add_radio_options, parse_time, take_keys, whole_number
 from espnow.cli._radio import Session
 from espnow.cli._station import Heard
-from espnow.frame import Frame, is_group
+from espnow.frame import HEADER_LENGTH, is_group
 
 __all__ = ["Listener", "add_parser"]
 
@@ -58,8 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 def _listen(arguments: argparse.Namespace) -> int:
     count = None if arguments.count is None else whole_number("--count", arguments.count, 1, _MOST)
     duration_us = parse_time("--for", arguments.duration, default_us=None, least_us=1)
-    take_keys(arguments, "listen")
-    listener = Listener(make_dissector(arguments))
+    listener = Listener(make_dissector(arguments, take_keys(arguments, "listen")))
     with Session("listen", arguments) as session:
 
         def show(heard: Heard) -> None:
@@ -112,8 +111,8 @@ class Listener:
         frame = found.frame
         if not is_group(frame.destination) and frame.destination != session.station.address:
             return None
-        first = found.protected or frame
-        mark = first.random_value if isinstance(first, Frame) else first.packet_number
+        # Of all bytes: a sender that begins anew, as a command does each time, has the numbers of its last run again.
+        mark = hash(heard.mpdu[HEADER_LENGTH:])
         if frame.retry and self._last.get(frame.source) == (frame.seq, mark):
             return None
         if len(self._last) >= _MOST_SENDERS and frame.source not in self._last:

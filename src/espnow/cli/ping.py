@@ -72,6 +72,7 @@ def _ping(arguments: argparse.Namespace) -> int:
     profile = "esp32" if size <= MAX_V1 else "esp32-v2"
     rate = parse_rate(arguments.rate)
     with Session("ping", arguments, profile=profile, rate=rate, sends=True) as session:
+        session.watch_output()
         session.tune()
         if not arguments.json:
             print(f"PING {format_mac(address)} from {session.whereabouts}, {size} bytes", flush=True)

@@ -101,13 +101,18 @@ def _send(arguments: argparse.Namespace) -> int:
                 session.station.add_key(address, *key)
         session.tune()
         next_us = session.loop.now_us
-        for message in source.messages(session):
-            for _ in range(repeat):
-                session.pause_until(next_us)
-                if session.over:
-                    break
-                next_us = session.loop.now_us + interval_us
-                sending.tell(message, session.send(address, message))
+        try:
+            for message in source.messages(session):
+                for _ in range(repeat):
+                    session.pause_until(next_us)
+                    if session.over:
+                        break
+                    next_us = session.loop.now_us + interval_us
+                    answer = session.send(address, message)
+                    sending.tell(message, answer, tells_attempts=session.link.abilities.tells_attempts)
+        except UserError:  # a line that is no message, say: those before it were sent
+            sending.sum_up()
+            raise
         sending.sum_up()
         return session.exit_code(1 if sending.refused else 0)
 
@@ -243,8 +248,14 @@ class _Sending:
         self._json = as_json
         self._encrypted = encrypted
 
-    def tell(self, message: bytes, answer: Answer | None) -> None:
-        """Print a line; without an answer the command was ended before there was one."""
+    def tell(self, message: bytes, answer: Answer | None, *, tells_attempts: bool) -> None:
+        """Print a line.
+
+        Args:
+            message: that was sent.
+            answer: what became of it; None if the command was ended before there was an answer.
+            tells_attempts: the radio tells how often it was on the air.
+        """
         self._sent += 1
         outcome = None if answer is None else answer.outcome
         self.refused += outcome is Outcome.NOT_ACKNOWLEDGED
@@ -257,7 +268,7 @@ class _Sending:
                 "bytes": len(message),
                 "encrypted": self._encrypted,
                 "outcome": "sent" if group and outcome is Outcome.ACKNOWLEDGED else outcome and outcome.value,
-                "attempts": answer and answer.attempts,
+                "attempts": answer.attempts if answer is not None and tells_attempts else None,
                 "ms": answer and answer.took_us / 1000,
             }
             print(json.dumps(told), flush=True)
@@ -269,8 +280,8 @@ class _Sending:
         elif group:
             state = "sent" if outcome is Outcome.ACKNOWLEDGED else "not sent"
         else:
-            times = f"{answer.attempts} attempt{'' if answer.attempts == 1 else 's'}, {answer.took_us / 1000:.3f} ms"
-            state = f"{answer.outcome.value} after {times}"
+            tried = f"{answer.attempts} attempt{'' if answer.attempts == 1 else 's'}, " if tells_attempts else ""
+            state = f"{answer.outcome.value} after {tried}{answer.took_us / 1000:.3f} ms"
         encrypted = ", encrypted" if self._encrypted else ""
         length = f"{len(message)} byte{'' if len(message) == 1 else 's'}{encrypted}"
         print(f"{format_mac(self._address)}: {length}: {state}", flush=True)

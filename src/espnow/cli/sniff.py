@@ -86,8 +86,10 @@ def _sniff(arguments: argparse.Namespace) -> int:
     dwell_us = parse_time("--dwell", arguments.dwell, default_us=250_000, least_us=1000)
     if arguments.pcap == "-" and sys.stdout.isatty():
         raise UserError("--pcap -: standard output is a terminal; pipe it into a program that reads captures")
-    take_keys(arguments, "sniff")
-    dissector = make_dissector(arguments)
+    if arguments.pcap == "-" and (arguments.lines or arguments.json):
+        option = "--json" if arguments.json else "--lines"
+        raise UserError(f"--pcap - has standard output for itself: leave {option} out, or write the capture to a file")
+    dissector = make_dissector(arguments, take_keys(arguments, "sniff"))
     out = sys.stderr if arguments.pcap == "-" else sys.stdout
     in_place = out.isatty() and not arguments.lines and not arguments.json
     with Session("sniff", arguments) as session, _PcapFile(arguments.pcap) as pcap:
@@ -155,7 +157,8 @@ class Sniffer:
 
         Args:
             dissector: what reads frames.
-            keep: gets each ESP-NOW frame and each acknowledgement for one of its senders.
+            keep: gets each ESP-NOW frame, what else its senders send of Wi-Fi's management, and acknowledgements for
+                them: whoever reads them can tell what got lost as well as this.
             show: gets each ESP-NOW frame.
         """
         self.frames = 0
@@ -181,7 +184,7 @@ class Sniffer:
                 self._keep(record)
 
     def _is_of_a_sender(self, mpdu: bytes) -> bool:
-        """Tell whether a frame acknowledges one of a sender of ESP-NOW; if it is a sender's own, count its number."""
+        """Tell whether a frame is a sender's of ESP-NOW, whose number is counted, or acknowledges one of its."""
         try:
             return parse_ack(mpdu) in self.stations
         except FrameError:
@@ -191,7 +194,7 @@ class Sniffer:
         except FrameError:
             return False
         self.stations.use_sequence(header.source, header.seq)
-        return False
+        return header.source in self.stations
 
 
 class Hopper:
@@ -275,17 +278,18 @@ class _View:
     def finish(self, out: TextIO, *, as_json: bool) -> None:
         """Print what it comes to."""
         sniffer = self._sniffer
+        tells_loss = self._hopper is None
         if as_json:
-            print(json.dumps({"stations": sniffer.stations.as_dicts(tells_loss=self._hopper is None)}))
-            print_summary(sniffer.summary, sniffer.dissector, as_json=True)
+            print(json.dumps({"stations": sniffer.stations.as_dicts(tells_loss=tells_loss)}))
+            print_summary(sniffer.summary, sniffer.dissector, as_json=True, tells_loss=tells_loss)
             sys.stdout.flush()
         else:
             if self._live is not None:
                 self.draw()
             print(f"--- {self._head(ended=True)}", file=out)
-            print_summary(sniffer.summary, sniffer.dissector, as_json=False, most=_MOST_PAIRS, out=out)
-            if self._hopper is not None and sniffer.frames:
-                print("--- missed is what was sent on other channels, too", file=out)
+            print_summary(
+                sniffer.summary, sniffer.dissector, as_json=False, most=_MOST_PAIRS, tells_loss=tells_loss, out=out
+            )
             out.flush()
         self._session.say_dropped()
         if sniffer.stations.beyond:

@@ -196,7 +196,8 @@ def _make(choice: Choice, mac: bytes) -> LiveBoard:
             from espnow.radio.record import record
 
             with loop.lock:
-                link = record(link, loop, choice.capture, _report)
+                # `close` ends it, after what is sent last; a call at exit of its own would come before that.
+                link = record(link, loop, choice.capture, _report, closes_at_exit=False)
         return _make_board(choice, mac, loop, link)
     except BaseException:
         if link is not None:
@@ -264,7 +265,13 @@ def _program() -> str:
 
 
 def _report(line: str) -> None:
-    print(f"espnow: {line}", file=sys.stderr, flush=True)
+    """Tell a person something; where nobody can read it, nothing happens: a radio is in the middle of its work."""
+    if sys.stderr is None:  # `print` would take standard output
+        return
+    try:
+        print(f"espnow: {line}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):  # ValueError: it is closed
+        pass
 
 
 def _forget() -> None:

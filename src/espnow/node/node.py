@@ -142,6 +142,7 @@ class Node:
     __slots__ = (
         "_addresses",
         "_config",
+        "_first_packet_number",
         "_last_random_received",
         "_last_random_sent",
         "_link",
@@ -166,6 +167,7 @@ class Node:
         random_u32: Callable[[], int],
         *,
         next_token: Callable[[], int] | None = None,
+        first_packet_number: int = 1,
         after: Node | None = None,
     ) -> None:
         """Make an inactive node.
@@ -175,12 +177,14 @@ class Node:
             link: where frames go.
             random_u32: returns a new random value, 0 to 2**32 - 1, at each call.
             next_token: returns a number that no other frame on the link has; by default the node is alone on it.
+            first_packet_number: with which each key begins; a board's always begin with 1.
             after: the node that this one replaces after a soft reset; the radio's counters and the observer go on.
         """
         self._config = config
         self._link = link
         self._random_u32 = random_u32
         self._addresses: frozenset[bytes] = frozenset()
+        self._first_packet_number = first_packet_number
         self._packet_numbers: dict[bytes, int] = {}
         self._last_random_sent = -1
         self._last_random_received = -1
@@ -459,7 +463,7 @@ class Node:
             if len(numbers) >= _REMEMBERED_KEYS:
                 in_use = {other.key for other in self.peers.unicast()}
                 del numbers[next(key for key in numbers if key not in in_use)]
-            numbers[peer.key] = 0
+            numbers[peer.key] = self._first_packet_number - 1
 
     def _address_of(self, interface: int) -> bytes | None:
         for number, address in self.radio.addresses:

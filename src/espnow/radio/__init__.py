@@ -104,7 +104,8 @@ class RadioName:
         return value
 
 
-#: Opens a radio: its name, the loop it lives in, and where it reports what a person should know, a line at a time.
+#: Opens a radio: its name, the loop it lives in, and where it reports what a person should know, a line at a time; that
+#: never raises.
 Opener = Callable[[RadioName, "RadioLoop", Callable[[str], None]], "Link"]
 
 
@@ -203,7 +204,8 @@ def open_radio(text: str, loop: RadioLoop, report: Callable[[str], None]) -> Lin
     Args:
         text: its name.
         loop: the loop that it lives in.
-        report: gets what a person should know, one line each: trouble with the device, and its end.
+        report: gets what a person should know, one line each: trouble with the device, and its end. It is called from
+            the middle of the radio's work, under the lock, and never raises.
 
     Returns:
         The link. Its ``station`` must be set, and nothing is heard or sent before its first ``configure``.

@@ -144,11 +144,13 @@ class RadioLoop:
     Attributes:
         lock: the board's lock.
         on_error: called with what a call raised; by default the thread's ``excepthook`` is.
+        owned: descriptors of the radio that are not watched, and that no forked process may keep.
     """
 
     def __init__(self) -> None:
         """Make one that is idle; its thread begins with the first call that needs it."""
         self.lock = BoardLock()
+        self.owned: set[int] = set()
         self.lock.on_left = self.wake
         self.on_error: Callable[[BaseException], None] | None = None
         self._start_ns = time.monotonic_ns()
@@ -254,13 +256,14 @@ class RadioLoop:
         # The radio's sockets still believe in their numbers, and will close them when they are collected: these must
         # not belong to something else by then.
         nothing = os.open(os.devnull, os.O_RDWR)
-        for fd in self._watched:
+        for fd in {*self._watched, *self.owned}:
             try:
                 os.dup2(nothing, fd, inheritable=False)
             except OSError:
                 pass
         os.close(nothing)
         self._watched.clear()
+        self.owned.clear()
         self._heap.clear()
 
     # Inside.
@@ -291,6 +294,15 @@ class RadioLoop:
         elif (fds := self._wake_fds) is not None and self._round_by != _get_ident():
             with suppress(BlockingIOError):  # it was woken often enough
                 os.write(fds[1], b"\0")
+
+    @property
+    def waking_fd(self) -> int:
+        """A descriptor that ends a wait when something is written to it, for `signal.set_wakeup_fd`; begins the thread.
+
+        -1 when the loop has ended.
+        """
+        self._begin()
+        return -1 if self._wake_fds is None else self._wake_fds[1]
 
     def lead(self, gate: threading.Lock, until_us: int | None) -> bool:
         """Do the loop's work until `gate` is free, or until a time; for a thread of the program, without the lock.

@@ -1,7 +1,8 @@
 """``none:``, the radio of a board that is alone: it sends into silence.
 
 Unicast frames are never acknowledged, broadcasts go out as they always do, nothing is heard. Their answers come after
-the time that they take on the air; the tries of a unicast frame are counted without their backoffs.
+the time that they take on the air; the tries of a unicast frame are counted without their backoffs. While it is off,
+nothing is sent.
 """
 
 from __future__ import annotations
@@ -68,11 +69,11 @@ class NoRadio:
         self._queued += 1
         config = self._config
         group = mpdu[4] & 1
-        attempts = 1 if group else config.attempts
+        attempts = (1 if group else config.attempts) if config.addresses else 0
         rate = config.group_rate if group else config.rate
         begin_us = max(self._clock.now_us, self._free_at_us)
         self._free_at_us = begin_us + attempts * airtime_us(len(mpdu) + _FCS_LENGTH, rate)
-        outcome = Outcome.ACKNOWLEDGED if group else Outcome.NOT_ACKNOWLEDGED
+        outcome = Outcome.ACKNOWLEDGED if group and attempts else Outcome.NOT_ACKNOWLEDGED
 
         def answer() -> None:
             self._queued -= 1

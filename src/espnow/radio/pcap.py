@@ -9,8 +9,9 @@ A file or a pipe (a FIFO, or ``-`` for standard input), pcap or pcapng, with rad
 Rules:
 
 - The receiver is that of a board: it hears what is for its addresses or for groups and was captured on its channel
-  (where the capture says none, on any), not itself, not what had a wrong FCS or was cut off, and nothing while it is
-  off. Told to be promiscuous it hears frames for others, too, acknowledgements, and those of all channels.
+  (where the capture says none, on any), not itself, not what had a wrong FCS or was cut off, not what a recording says
+  was never sent, and nothing while it is off. Told to be promiscuous it hears frames for others, too, acknowledgements,
+  and those of all channels.
 - Time goes on while the receiver is off, but for ``pace=fast``, which waits for it.
 - What is sent goes nowhere: it is answered as not acknowledged, after no attempt.
 - The file is read in pieces, as far as it is needed; of what a pipe holds, no more is taken than one piece.
@@ -362,6 +363,10 @@ class PcapRadio:
         config = self._config
         channel, rate, rssi_dbm = config.channel, RATE_1M, UNMEASURED_DBM
         if radio is not None:
+            # As a recording says it: after an attempt there is a channel, and in reports of Linux a number of retries.
+            if radio.tx_failed and radio.frequency_mhz is None and radio.data_retries is None:
+                self.unheard["that were never sent"] += 1
+                return
             if radio.frequency_mhz is not None:
                 channel = radio.channel or 0
             rate = RATE_1M if radio.rate is None else radio.rate

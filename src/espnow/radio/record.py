@@ -40,6 +40,7 @@ from espnow.frame.capture_blocks import (
 from espnow.frame.mac80211 import ACTION
 from espnow.frame.text import printable
 from espnow.link import Abilities, Clock, Link, Outcome, RadioConfig, Station
+from espnow.radio.loop import RadioLoop
 
 __all__ = ["Recording", "RecordingLink", "record"]
 
@@ -73,6 +74,20 @@ class RawFile(Protocol):
 
     def close(self) -> None:
         """Close it."""
+
+
+class _OwnedFile(io.FileIO):
+    """A file that no forked process keeps (`espnow.radio.loop.RadioLoop`): it would stay locked by that one."""
+
+    def __init__(self, fd: int, owned: set[int]) -> None:
+        super().__init__(fd, "wb")
+        self._owned = owned
+        owned.add(fd)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._owned.discard(self.fileno())
+        super().close()
 
 
 class Recording:
@@ -365,6 +380,7 @@ def record(
     report: Callable[[str], None],
     *,
     name: str = "",
+    closes_at_exit: bool = True,
 ) -> RecordingLink:
     """Record a radio to a file, which is overwritten.
 
@@ -374,6 +390,8 @@ def record(
         path: of the file; ``{pid}`` in it becomes the number of the process. It may be a FIFO that somebody reads.
         report: gets a line when the recording ends before the radio does.
         name: of the radio, such as ``udp:``; the file says it.
+        closes_at_exit: the end of the interpreter closes the recording. False where it closes the link, and frames
+            pass until then.
 
     Returns:
         The link to use in the radio's place.
@@ -384,7 +402,7 @@ def record(
     text = os.fspath(path).replace("{pid}", str(os.getpid()))
     title = f"the recording {printable(text)}"
     try:
-        file = io.FileIO(_open(text), "wb")
+        file = _OwnedFile(_open(text), clock.owned if isinstance(clock, RadioLoop) else set())
         try:
             recording = Recording(file, name)
         except OSError:
@@ -398,7 +416,8 @@ def record(
         else:
             why = error.strerror or str(error)
         raise UserError(f"cannot record to {printable(text)}: {why}") from None
-    atexit.register(recording.close)
+    if closes_at_exit:
+        atexit.register(recording.close)
     return RecordingLink(link, clock, recording, title=title, report=report)
 
 

@@ -6,12 +6,12 @@ import contextlib
 import itertools
 import random
 import socket
+import statistics
 import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from bare import BARE, BareMonitor
@@ -32,39 +32,48 @@ _STATISTICS = 6
 
 #: Rounds that take about as long as each other, and of each kind the fastest counts: whatever else the machine does
 #: takes time from some of them.
-BARE_FRAMES = 200
-FRAMES = 100
-ROUNDS = 40
-LEAST = 0.3
+BARE_FRAMES = 800
+FRAMES = 400
+ROUNDS = 20
+#: As many as the radio takes.
+AT_ONCE = 32
+LEAST = 0.4
 
 
 class Sender:
-    """Sends frames one after the other, as many as its radio takes at once."""
+    """Sends frames one after the other, as many as its radio takes at once; costs as little as it can itself.
+
+    Attributes:
+        failed: frames that were not acknowledged.
+    """
 
     def __init__(self, station: MonitorStation, frames: list[bytes]) -> None:
-        self.acknowledged = 0
+        self.failed = 0
         self._done = threading.Event()
         self._station = station
-        radio, left = station.radio, iter(frames)
-        missing = itertools.count(len(frames) - 1, -1).__next__
+        left = iter(frames)
+        self._first = list(itertools.islice(left, AT_ONCE))
+        following, transmit, acknowledged = left.__next__, station.radio.transmit, Outcome.ACKNOWLEDGED
+        unanswered = itertools.count(AT_ONCE - 1, -1).__next__
 
         def outcome(token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
-            if outcome is Outcome.ACKNOWLEDGED:
-                self.acknowledged += 1
-            for frame in left:
-                radio.transmit(frame, token)
-                break
-            if not missing():
-                self._done.set()
+            if outcome is not acknowledged:
+                self.failed += 1
+            try:
+                frame = following()
+            except StopIteration:
+                if not unanswered():
+                    self._done.set()
+                return
+            transmit(frame, token)
 
         self.outcome = outcome
-        self._first: Iterator[bytes] = itertools.islice(left, 32)
 
     def received(self, *_: object) -> None:
         """Hear nothing."""
 
     def run(self) -> float:
-        """Send everything, and return how many frames a second were answered."""
+        """Send everything, and return how long it took until the last was answered, in seconds."""
         station = self._station
         station.radio.station = self
         begin_s = time.perf_counter()
@@ -72,8 +81,9 @@ class Sender:
             for token, frame in enumerate(self._first):
                 station.radio.transmit(frame, token)
         assert self._done.wait(120)
+        taken_s = time.perf_counter() - begin_s
         station.radio.station = station
-        return 1 / (time.perf_counter() - begin_s)
+        return taken_s
 
 
 class Counter:
@@ -119,12 +129,15 @@ def test_a_share_of_what_a_bare_socket_sends(hwsim: Hwsim) -> None:
                 assert counter.arrived() == BARE_FRAMES
                 one.configure(channel=6)
                 sender = Sender(one, frames[:FRAMES])
-                own_rates.append(FRAMES * sender.run())
-                assert sender.acknowledged == counter.arrived() == FRAMES
+                own_rates.append(FRAMES / sender.run())
+                assert (sender.failed, counter.arrived()) == (0, FRAMES)
         assert one.radio.counts.unreported == 0
-    fastest = max(bare_rates), max(own_rates)
-    print(f"bare {fastest[0]:.0f} frames/s, monitor: {fastest[1]:.0f} frames/s, ratio {fastest[1] / fastest[0]:.2f}")
-    assert fastest[1] >= fastest[0] * LEAST
+    bare_best, own_best = max(bare_rates), max(own_rates)
+    ratio = own_best / bare_best
+    # Of rounds that follow one another the computer's other work takes about as much.
+    in_turn = statistics.median(own / bare for own, bare in zip(own_rates, bare_rates, strict=True))
+    print(f"bare {bare_best:.0f} frames/s, monitor: {own_best:.0f} frames/s, ratio {ratio:.2f}, in turn {in_turn:.2f}")
+    assert max(ratio, in_turn) >= LEAST
 
 
 #: Sends frames that no board sends, until it is ended, as fast as the one processor is left to it: a stranger is

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -19,7 +23,7 @@ from espnow.link import Outcome
 from espnow.radio import open_radio
 from espnow.radio.loop import RadioLoop
 from espnow.radio.monitor import device, state
-from espnow.radio.monitor.nl80211 import Mode, Nl80211
+from espnow.radio.monitor.nl80211 import AP_NAME, Mode, Nl80211
 
 ONE = bytes.fromhex("7e0000000001")
 BOARD = bytes.fromhex("240ac4000001")
@@ -30,6 +34,14 @@ ACKED, FAILED = Outcome.ACKNOWLEDGED, Outcome.NOT_ACKNOWLEDGED
 def mode_of(name: str) -> Mode:
     with Nl80211() as nl80211:
         return next(interface.mode for interface in nl80211.interfaces() if interface.name == name)
+
+
+def rename(name: str, new: str) -> None:
+    """Give an interface another name, which Linux allows while it is up."""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control.fileno(), 0x8923, struct.pack("16s16s8x", name.encode(), new.encode()))  # SIOCSIFNAME
 
 
 def works(one: MonitorStation, air: BareMonitor) -> None:
@@ -105,6 +117,89 @@ def test_blocked(hwsim: Hwsim, settings: str) -> None:
         radio.block(False)
         over(one)
         works(one, air)
+
+
+@pytest.mark.parametrize("how", ["stopped", "deleted", "down"])
+def test_an_access_point_that_is_ended_is_made_again(hwsim: Hwsim, how: str) -> None:
+    radio = hwsim.plug()
+    with MonitorStation(f"monitor:{radio.interface}?ack=on", ONE) as one, Nl80211() as nl80211:
+        (made,) = [interface for interface in nl80211.interfaces() if interface.mode == Mode.AP]
+        assert made.ssid == AP_NAME
+        if how == "stopped":
+            nl80211.stop_ap(made.index)
+        elif how == "deleted":
+            nl80211.delete_interface(made.index)
+        else:
+            device.set_up(made.name, False)
+        one.wait_for(lambda: any("does not acknowledge any more" in line for line in one.reports))
+        over(one)
+        assert one.radio.adapter.answers == (ONE,)
+        assert [interface.ssid for interface in nl80211.interfaces() if interface.mode == Mode.AP] == [AP_NAME]
+
+
+def test_renamed_while_it_is_used(hwsim: Hwsim) -> None:
+    radio = hwsim.plug()
+    device.set_up(radio.interface, True)
+    with MonitorStation(f"monitor:{radio.interface}?ack=on", ONE) as one:
+        device.set_up(radio.interface, False)  # as 6.1 wants it
+        rename(radio.interface, "renamed7")
+        over(one)
+        assert one.say(BROADCAST, b"hello").outcome == ACKED
+    found = device.read_device("renamed7")
+    assert (mode_of("renamed7"), found.up, found.mtu) == (Mode.STATION, True, 1500)
+    assert state.read_all() == []
+
+
+def test_questions_about_one_alone(hwsim: Hwsim) -> None:
+    first, other = hwsim.plug(), hwsim.plug()
+    with Nl80211() as nl80211:
+        for radio in (first, other):
+            index = device.read_device(radio.interface).index
+            found = nl80211.interface(index)
+            assert found is not None
+            assert (found.name, found.phy) == (radio.interface, radio.phy_index)
+            assert nl80211.phy(radio.phy_index) == next(phy for phy in nl80211.phys() if phy.index == radio.phy_index)
+        assert nl80211.interface(1) is None  # lo
+        assert nl80211.interface(999_999) is None
+        assert nl80211.phy(999_999) is None
+
+
+FORKS = """
+import os, sys, threading
+from espnow.link import Interface, RadioConfig
+from espnow.radio import open_radio
+from espnow.radio.loop import RadioLoop
+
+loop = RadioLoop()
+radio = open_radio(sys.argv[1], loop, lambda line: None)
+with loop.lock:
+    radio.configure(RadioConfig(((Interface.STA, bytes.fromhex("7e0000000001")),), channel=6, receiver_on=True))
+child = os.fork()
+if child == 0:
+    loop.abandon()
+    print("ready", os.getpid(), flush=True)
+threading.Event().wait()
+"""
+
+
+def test_a_forked_process_keeps_nothing_of_it(hwsim: Hwsim) -> None:
+    radio = hwsim.plug()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", FORKS, f"monitor:{radio.interface}?ack=on"], stdout=subprocess.PIPE
+    )
+    with parent:
+        assert parent.stdout is not None
+        word, pid = parent.stdout.readline().split()
+        assert word == b"ready"
+        try:
+            parent.kill()
+            parent.wait()
+            with Nl80211() as nl80211:
+                assert [interface.name for interface in nl80211.interfaces()] == [radio.interface]
+            assert state.holder(device.read_device(radio.interface).index) is None
+        finally:
+            os.kill(int(pid), signal.SIGKILL)
+    assert main(["doctor", "--restore"]) == 0
 
 
 def test_a_channel_where_nothing_may_be_sent_first(hwsim: Hwsim) -> None:

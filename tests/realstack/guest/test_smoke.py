@@ -41,7 +41,7 @@ def test_radios_come_and_go(hwsim: Hwsim) -> None:
 def test_a_blocked_radio_does_not_come_up(hwsim: Hwsim) -> None:
     radio = hwsim.plug()
     radio.block()
-    assert device.blocked(radio.phy_index)
+    assert device.blocked(radio.phy)
     with pytest.raises(OSError, match="RF-kill"):
         device.set_up(radio.interface, True)
     radio.block(False)

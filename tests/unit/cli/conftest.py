@@ -70,6 +70,7 @@ class Radio:
 
     Attributes:
         abilities: what it can do.
+        epoch_ns: the wall clock's time when the loop's begins.
         loop: of the last command.
         link: of the last command.
         report: what the link tells a person with.
@@ -83,6 +84,7 @@ class Radio:
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.abilities = Abilities()
+        self.epoch_ns = 0
         self._capsys = capsys
         self._plan: list[tuple[float, Callable[[], object]]] = []
         self._opening: list[Callable[[], object]] = []
@@ -103,8 +105,15 @@ class Radio:
         """Let a signal come at a time."""
         self.at(ms, lambda: signal.raise_signal(number))
 
+    def make_loop(self) -> VirtualLoop:
+        self.loop = VirtualLoop()
+        return self.loop
+
+    def time_ns(self) -> int:
+        return self.epoch_ns + self.loop.now_us * 1000
+
     def open(self, _name: object, loop: VirtualLoop, report: Callable[[str], None]) -> ScriptedLink:
-        self.loop, self.report = loop, report
+        self.report = report
         self.link = ScriptedLink(loop)
         self.link.abilities = self.abilities
         for ms, call in self._plan:
@@ -172,15 +181,15 @@ def radio(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         call: Callable[[], object] = session._calls.get_nowait()
         return call
 
-    for name in ("ESPNOW_RADIO", "ESPNOW_CHANNEL", "ESPNOW_PROFILE", "ESPNOW_LMK", "ESPNOW_PMK"):
+    for name in ("ESPNOW_RADIO", "ESPNOW_CHANNEL", "ESPNOW_PROFILE", "ESPNOW_LMK", "ESPNOW_PMK", "ESPNOW_CAPTURE"):
         monkeypatch.delenv(name, raising=False)
     radio = Radio(capsys)
     module: Any = types.ModuleType("scripted_radio")
     module.open = radio.open
     monkeypatch.setitem(sys.modules, "scripted_radio", module)
     monkeypatch.setitem(radios.KINDS, "scripted", ("scripted_radio", "open"))
-    monkeypatch.setattr(_radio, "RadioLoop", VirtualLoop)
+    monkeypatch.setattr(_radio, "RadioLoop", radio.make_loop)
     monkeypatch.setattr(address, "claim_address", lambda _program: Claim(OWN))
-    monkeypatch.setattr(_radio, "time", types.SimpleNamespace(time_ns=lambda: 0))
+    monkeypatch.setattr(_radio, "time", types.SimpleNamespace(time_ns=radio.time_ns))
     monkeypatch.setattr(_radio.Session, "_take", take)
     return radio

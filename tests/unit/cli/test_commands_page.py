@@ -20,7 +20,6 @@ import pytest
 
 from espnow import frame as wire
 from espnow import radio as radios
-from espnow.cli import _radio
 from espnow.cli.main import main
 from espnow.link import Outcome
 
@@ -114,7 +113,7 @@ def run(command: str, radio: Any, monkeypatch: pytest.MonkeyPatch, folder: Path,
     monkeypatch.setitem(sys.modules, "world_radio", module)
     for kind in ("udp", "monitor"):
         monkeypatch.setitem(radios.KINDS, kind, ("world_radio", "open"))
-    monkeypatch.setattr(_radio, "time", types.SimpleNamespace(time_ns=lambda: EPOCH_NS))
+    radio.epoch_ns = EPOCH_NS
     monkeypatch.chdir(folder)
     (folder / "keys.toml").write_text('[[key]]\nlmk = "lmk1234567890123"\n')
     (folder / "keys.toml").chmod(0o600)

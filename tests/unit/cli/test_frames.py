@@ -17,6 +17,7 @@ from espnow.cli._frames import (
     as_line,
     make_dissector,
     rate_name,
+    read_keys,
     shown_argument,
 )
 from espnow.errors import UserError
@@ -387,12 +388,13 @@ def parsed(*arguments: str) -> argparse.Namespace:
 
 
 def test_no_option_makes_no_keys() -> None:
-    assert make_dissector(parsed()).examine(sealed()) is not None
+    assert read_keys(parsed()) is None
+    assert make_dissector(parsed(), None).examine(sealed()) is not None
 
 
 def test_pmk_alone_opens_nothing() -> None:
     with pytest.raises(UserError, match="--pmk alone opens nothing"):
-        make_dissector(parsed("--pmk", "pmk1234567890123"))
+        read_keys(parsed("--pmk", "pmk1234567890123"))
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,16 @@ def test_what_was_tried_again_is_shown_once(radio: Any) -> None:
     assert messages(radio.run("listen", "--for", "10ms")) == ['"1"', '"2"', '"2"', '"2"', '"2"']
 
 
+def test_a_sender_that_begins_anew_repeats_its_numbers_and_not_its_messages(radio: Any) -> None:
+    def sealed(message: bytes) -> bytes:
+        return wire.build_protected(OWN, PEER, message, seq=1, random_value=7, key=KEY, packet_number=1)
+
+    first, another = sealed(b"one"), wire.with_retry(sealed(b"two"))  # whose first attempt was not heard
+    for ms, mpdu in enumerate([first, wire.with_retry(first), another, another]):
+        radio.at(ms, lambda mpdu=mpdu: radio.link.inject_frame(mpdu))
+    assert messages(radio.run("listen", "--for", "10ms", "--lmk", LMK)) == ['"one"', '"two"']
+
+
 def test_what_is_remembered_of_senders_is_bounded(radio: Any) -> None:
     def flood() -> None:
         for number in range(5_000):
@@ -102,6 +112,20 @@ def test_json(radio: Any) -> None:
     (told,) = radio.run("listen", "--for", "5ms", "--json").json
     assert told["hex"] == "0001"
     assert (told["source"], told["rssi_dbm"], told["channel"], told["at_ns"]) == (PEER.hex(":"), -50, 1, 1_000_000)
+
+
+def test_times_follow_a_clock_that_is_set(radio: Any) -> None:
+    minute_ns, later_ns = 60 * 10**9, 1_790_000_000 * 10**9
+    radio.epoch_ns = minute_ns
+
+    def set_clock(to_ns: int) -> None:
+        radio.epoch_ns = to_ns
+
+    for second, to_ns in enumerate([minute_ns + 9 * 10**8, later_ns, minute_ns]):
+        radio.at(second * 1000, lambda to_ns=to_ns: set_clock(to_ns))
+        radio.hear(second * 1000 + 500, "x", destination=wire.BROADCAST, random_value=second)
+    told = [line["at_ns"] for line in radio.run("listen", "--for", "5s", "--json").json]
+    assert told == [minute_ns + 5 * 10**8, later_ns + 15 * 10**8, minute_ns + 25 * 10**8]
 
 
 def test_what_came_by_air_moves_no_cursor(radio: Any) -> None:

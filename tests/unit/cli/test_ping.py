@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -272,6 +275,20 @@ def test_radio_and_channel_come_from_the_environment(radio: Any, monkeypatch: py
     result = radio.run("ping", PEER, "-c", "1")
     assert result.err == ["espnow ping: ESPNOW_CHANNEL: none is no whole number from 1 to 14"]
     assert "no such" not in radios.KINDS
+
+
+def test_the_reader_of_the_output_leaves() -> None:
+    """It ends although it has nothing to print for an hour."""
+    read, write = os.pipe()
+    command = [sys.executable, "-m", "espnow", "ping", "--radio", "none:", "-i", "1h", PEER]
+    with subprocess.Popen(command, stdout=write, stderr=subprocess.PIPE, text=True) as process:
+        os.close(write)
+        printed = b""
+        while printed.count(b"\n") < 2:
+            printed += os.read(read, 4096)
+        os.close(read)
+        _, err = process.communicate(timeout=50)
+    assert (process.returncode, err) == (1, "")
 
 
 # Statistics.

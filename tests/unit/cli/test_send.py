@@ -107,6 +107,18 @@ def test_several_are_summed_up(radio: Any) -> None:
     assert radio.run("send", "broadcast", "x", "--repeat", "2").err == ["--- 2 messages"]
 
 
+def test_a_radio_that_tells_no_attempts(radio: Any) -> None:
+    radio.abilities = Abilities(tells_attempts=False)
+    radio.when_opened(lambda: radio.link.script(["acknowledge", "refuse"]))
+    result = radio.run("send", PEER, "x", "--repeat", "2")
+    assert result.out == [
+        f"{PEER}: 1 byte: acknowledged after 3.000 ms",
+        f"{PEER}: 1 byte: not acknowledged after 3.000 ms",
+    ]
+    told = radio.run("send", PEER, "x", "--json").json[0]
+    assert (told["outcome"], told["attempts"], told["ms"]) == ("acknowledged", None, 3.0)
+
+
 def test_json(radio: Any) -> None:
     radio.when_opened(lambda: radio.link.script(["acknowledge", "refuse"]))
     result = radio.run("send", PEER, "x", "--repeat", "2", "--json")
@@ -225,6 +237,18 @@ def test_lines_before_a_mistake_are_sent(radio: Any, monkeypatch: pytest.MonkeyP
     assert result.err[0].startswith("espnow send: -: line 2: a message of 251 bytes: esp32 sends at most 250 bytes;")
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_lines_before_a_mistake_are_summed_up(radio: Any, monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
+    give(monkeypatch, b"one\ntwo\n" + b"x" * 251)
+    result = radio.run("send", PEER, "-", "--lines", *options)
+    assert (result.code, sent(radio)) == (2, [b"one", b"two"])
+    assert result.err[-1].startswith("espnow send: -: line 3: a message of 251 bytes")
+    if options:
+        assert result.json[-1]["summary"]["acknowledged"] == 2
+    else:
+        assert result.err[0] == "--- 2 messages, 2 acknowledged"
+
+
 V2 = "; --profile esp32-v2 sends up to 1,470, to boards with ESP-NOW v2"
 MISTAKES = [
     ([PEER], 'name one message: MSG, "-" for standard input, or --file FILE; see espnow send --help'),
@@ -319,6 +343,18 @@ def test_a_key_file_encrypts(radio: Any, tmp_path: Path) -> None:
     assert opened(radio, OTHER) == [b"hello"]
 
 
+def test_no_run_takes_packet_numbers_of_an_earlier_one(radio: Any) -> None:
+    numbers: list[int] = []
+    for second in range(2):
+        radio.epoch_ns = (1_790_000_000 + second) * 10**9
+        radio.run("send", PEER, "hello", "--lmk", LMK, "--repeat", "3")
+        assert opened(radio, LMK) == [b"hello"] * 3
+        numbers += [frame.packet_number for frame in radio.link.sent]
+    first, second = numbers[0], numbers[3]
+    assert numbers == [first, first + 1, first + 2, second, second + 1, second + 2]
+    assert (first, second - first) == (1_790_000_000 * 10**9 >> 14, 10**9 >> 14)
+
+
 def test_a_key_file_without_a_key_for_the_peer_sends_nothing_plain(radio: Any, tmp_path: Path) -> None:
     keys = key_file(tmp_path / "keys.toml", f'[[key]]\nlmk = "{SECRET}"\naddress = "02:00:00:00:00:02"\n')
     result = radio.run("send", PEER, "hello", "--keys", keys)
@@ -391,6 +427,56 @@ def test_ctrl_c_while_it_waits_for_input(radio: Any, monkeypatch: pytest.MonkeyP
     result = radio.run("send", PEER, "-", "--lines")
     assert (result.code, sent(radio), result.err, person.went_on) == (130, [b"one"], [], False)
     assert radio.link.closed
+
+
+def test_what_the_radio_tells_meanwhile_is_said_while_it_waits_for_input(
+    radio: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    class Person(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            said.append(capsys.readouterr().err)
+            radio.report("something happened")
+            said.append(capsys.readouterr().err)
+            radio.loop.advance(1_000_000)
+            radio.link.trouble = "wlan1 is gone"
+            radio.loop.advance(1_000_000)
+            said.append(capsys.readouterr().err)
+            return 0
+
+    radio.when_opened(lambda: radio.report("it is slow"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Person())))
+    result = radio.run("send", PEER, "-", "--lines")
+    assert said == [
+        "espnow send: it is slow\n",
+        "espnow send: something happened\n",
+        "espnow send: the radio is in trouble: wlan1 is gone\n",
+    ]
+    assert (result.code, result.err) == (0, [])
+
+
+def test_frames_that_nobody_takes_are_not_kept(radio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: list[int] = []
+
+    class Person(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            calls = radio.link.station.hear.__self__._calls
+            before = calls.qsize()
+            for _ in range(3):
+                radio.link.inject("x", destination=wire.BROADCAST)
+            waiting.append(calls.qsize() - before)
+            return 0
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Person())))
+    assert radio.run("send", PEER, "-", "--lines").code == 0
+    assert waiting == [0]
 
 
 def test_ctrl_c_in_a_process() -> None:

@@ -207,6 +207,24 @@ def test_keys_open_and_name(radio: Any, tmp_path: Path) -> None:
     assert (line["text"], stations["stations"][0]["name"]) == ("secret", "greenhouse")
 
 
+@pytest.mark.parametrize("command", ["sniff", "listen"])
+def test_a_key_file_is_read_once(radio: Any, tmp_path: Path, command: str) -> None:
+    text = f'[[key]]\nlmk = "{LMK}"\n'
+    sealed = wire.build_protected(wire.BROADCAST, A, b"secret", seq=1, random_value=7, key=KEY, packet_number=1)
+    frames(radio, sealed)
+    read, write = os.pipe()
+    os.write(write, text.encode())
+    os.close(write)
+    line, *_ = radio.run(command, "--for", "10ms", "--json", "--keys", f"/dev/fd/{read}").json
+    os.close(read)
+    assert line["text"] == "secret"
+    keys = tmp_path / "keys.toml"
+    keys.write_text(text)
+    keys.chmod(0o644)
+    said = radio.run(command, "--for", "10ms", "--keys", keys).err
+    assert sum("others can read the keys" in line for line in said) == 1
+
+
 def test_count(radio: Any) -> None:
     frames(radio, plain(1), wire.ack(A), plain(2), plain(3))
     result = radio.run("sniff", "--count", "2")
@@ -240,6 +258,9 @@ def test_many_pairs_are_cut_in_the_summary(radio: Any) -> None:
     assert result.err[-1] == "espnow sniff: 976 frames of further stations left out of the table"
 
 
+ITSELF = "--pcap - has standard output for itself:"
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -250,6 +271,8 @@ def test_many_pairs_are_cut_in_the_summary(radio: Any) -> None:
         (["--hop", "1,,6"], "--hop:  is no whole number from 1 to 14"),
         (["--pcap", "no/such/folder"], "--pcap no/such/folder: No such file or directory"),
         (["--pcap", "/dev/full"], "--pcap /dev/full: No space left on device"),
+        (["--pcap", "-", "--json"], f"{ITSELF} leave --json out, or write the capture to a file"),
+        (["--pcap", "-", "--lines"], f"{ITSELF} leave --lines out, or write the capture to a file"),
     ],
 )
 def test_a_mistake_is_one_line(radio: Any, arguments: list[str], line: str) -> None:
@@ -263,15 +286,17 @@ def test_a_mistake_is_one_line(radio: Any, arguments: list[str], line: str) -> N
 
 def test_the_capture_holds_espnow_and_its_answers(radio: Any, tmp_path: Path) -> None:
     path = tmp_path / "air.pcapng"
-    beacon = build_header(ManagementHeader(wire.BROADCAST, B, B, 8, 0, 0, 1, 0)) + bytes(20)
-    heard = [plain(1), wire.ack(A), wire.ack(B), beacon, plain(2, b"\xff" * 250)]
+    own, others = (
+        build_header(ManagementHeader(wire.BROADCAST, source, source, 8, 0, 0, 2, 0)) + bytes(20) for source in (A, B)
+    )
+    heard = [plain(1), wire.ack(A), wire.ack(B), own, others, plain(3, b"\xff" * 250)]
     frames(radio, *heard)
     radio.run("sniff", "--for", "10ms", "--pcap", path)
     with CaptureReader(str(path)) as reader:
         records = list(reader)
-    kept = [heard[0], heard[1], heard[4]]
+    kept = [heard[0], heard[1], own, heard[5]]
     assert [record.packet[-len(mpdu) :] for record, mpdu in zip(records, kept, strict=True)] == kept
-    assert [record.at_ns for record in records] == [1_000_000, 2_000_000, 5_000_000]
+    assert [record.at_ns for record in records] == [1_000_000, 2_000_000, 4_000_000, 6_000_000]
     found = Dissector().dissect(records[0])
     assert isinstance(found, CapturedFrame)
     assert found.radio is not None
@@ -320,10 +345,11 @@ def test_one_channel_is_no_hopping() -> None:
 
 def test_while_it_hops_no_loss_is_told(radio: Any) -> None:
     frames(radio, plain(1), plain(9))
-    result = radio.run("sniff", "--for", "10ms", "--hop", "--json")
-    assert result.json[2]["stations"][0]["loss"] is None
-    result = radio.run("sniff", "--for", "10ms", "--hop")
-    assert result.err[-1] == "--- missed is what was sent on other channels, too"
+    *_, stations, summary = radio.run("sniff", "--for", "10ms", "--hop", "--json").json
+    for told in stations["stations"][0], summary["summary"][0]:
+        assert (told["missed"], told["loss"]) == (None, None)
+    _, head, _ = radio.run("sniff", "--for", "10ms", "--hop").err
+    assert head.split() == ["from", "to", "messages", "bytes", "retries", "rssi", "rates"]
 
 
 # On a terminal.

@@ -42,12 +42,12 @@ class FakeHost:
             self.compute(self.tick_us)
         return self.ns
 
-    def wait(self, timeout_s, readable, writable):
+    def wait(self, timeout_s, readable):
         assert timeout_s < 80_000 or self.plan, "nothing will ever end this wait"
         self.waits.append(timeout_s)
         self._pass_until(self.ns + round(timeout_s * 1e9), stop=True)
         self.woken = False
-        return set(select.select([*readable], [*writable], [], 0)[0])
+        return set(select.select([*readable], [], [], 0)[0])
 
     def wake(self):
         self.woken = True

@@ -61,13 +61,13 @@ class Watch:
 
 
 class Rig:
-    def __init__(self, profile="esp32", *, values=None, rxbuf=None, start=True):
+    def __init__(self, profile="esp32", *, values=None, rxbuf=None, start=True, **more):
         self.clock = ManualClock()
         self.link = ScriptedLink(self.clock)
         self.link.station = self
         values = iter(values) if values is not None else count(1)
         config = PROFILES[profile].node
-        self.node = Node(config, self.link, lambda: next(values))
+        self.node = Node(config, self.link, lambda: next(values), **more)
         self.node.configure(RadioConfig(addresses=((Interface.STA, ME),), channel=1, receiver_on=True))
         self.watch = self.node.observer = Watch()
         if start:
@@ -351,6 +351,15 @@ def test_the_packet_number_is_what_the_receiver_decrypts_with(rig):
     assert (first.packet_number, second.packet_number) == (1, 2)
     assert rig.link.frames[0] != rig.link.frames[1]
     assert callable(decrypt)
+
+
+def test_packet_numbers_begin_where_they_are_told():
+    rig = Rig(first_packet_number=1 << 40)
+    others = PEER[:5] + b"\x77"
+    rig.node.add_peer(Peer(PEER, LMK, encrypt=True))
+    rig.node.add_peer(Peer(others, bytes(16), encrypt=True))
+    sent = [rig.send(), rig.send(), rig.send(others)]
+    assert [frame.packet_number - (1 << 40) for frame in sent] == [0, 1, 0]
 
 
 def test_encryption_follows_a_changed_address_and_any_addr3(rig):

@@ -28,7 +28,7 @@ from espnow.radio.monitor import (
     state,
 )
 from espnow.radio.monitor.netlink import NetlinkError
-from espnow.radio.monitor.nl80211 import Mode, Phy, PhyChannel, WifiInterface
+from espnow.radio.monitor.nl80211 import AP_NAME, Mode, Phy, PhyChannel, WifiInterface
 from espnow.radio.monitor.radio import MonitorRadio
 from espnow.testing import ManualClock
 
@@ -36,7 +36,7 @@ OWN = bytes.fromhex("7e0000000001")
 PEER = bytes.fromhex("246f28aabbcc")
 ERFKILL = 132
 
-CHANNELS = tuple(PhyChannel(number, False, number > 11, 20.0) for number in range(1, 15))
+CHANNELS = tuple(PhyChannel(number, False, number > 11) for number in range(1, 15))
 EVERY_MODE = frozenset((Mode.STATION, Mode.AP, Mode.MONITOR))
 
 
@@ -67,6 +67,9 @@ class System:
         running: programs that configure Wi-Fi.
         forbidden: whether the kernel refuses every change (EPERM).
         refuses: names of changes that fail, with their error.
+        silent: error of every question to nl80211, 0 while it answers.
+        driver: of every adapter.
+        given: address that every interface in AP mode gets, whatever is asked for; none for that.
         done: what was changed, in order.
         present: whether the kernel has nl80211.
         monitor_flags: that an interface was given last.
@@ -78,6 +81,9 @@ class System:
     running: dict[str, int] = field(default_factory=dict)
     forbidden: bool = False
     refuses: dict[str, int] = field(default_factory=dict)
+    silent: int = 0
+    driver: str = "rt2800usb"
+    given: bytes = b""
     done: list[tuple[Any, ...]] = field(default_factory=list)
     present: bool = True
     monitor_flags: list[Any] = field(default_factory=list)
@@ -88,7 +94,7 @@ class System:
         number = max(self.phys, default=0) + 1
         index = self.next_index
         self.next_index += 1
-        phy = Phy(number, f"phy{number}", EVERY_MODE, CHANNELS, True, True, EVERY_MODE)
+        phy = Phy(number, f"phy{number}", EVERY_MODE, CHANNELS, True)
         self.phys[number] = replace(phy, **more)
         address = bytes.fromhex("0200000000") + name.encode()[-1:]
         self.interfaces[name] = made = FakeInterface(index, name, number, address=address)
@@ -100,6 +106,11 @@ class System:
         del self.phys[number]
         for gone in [one.name for one in self.interfaces.values() if one.phy == number]:
             del self.interfaces[gone]
+
+    def ask(self) -> None:
+        """Answer a question, unless the kernel does not."""
+        if self.silent:
+            raise NetlinkError(self.silent)
 
     def change(self, what: str, *arguments: Any) -> None:
         """Note a change, unless it is refused."""
@@ -139,7 +150,11 @@ class FakeNl80211:
         for name in [one.name for one in self._system.interfaces.values() if one.made]:
             del self._system.interfaces[name]
 
+    def fileno(self) -> int:
+        return 1 << 20  # of nothing
+
     def interfaces(self) -> list[WifiInterface]:
+        self._system.ask()
         return [
             WifiInterface(one.index, one.name, one.phy, one.mode, one.address, one.channel, one.ssid)
             for one in self._system.interfaces.values()
@@ -152,6 +167,7 @@ class FakeNl80211:
         return list(self._system.phys.values())
 
     def phy(self, index: int) -> Phy | None:
+        self._system.ask()
         return self._system.phys.get(index)
 
     def country(self) -> str:
@@ -180,6 +196,7 @@ class FakeNl80211:
 
     def add_interface(self, phy: int, name: str, mode: Mode, address: bytes) -> WifiInterface:
         self._system.change("add", name, mode, address)
+        address = self._system.given or address
         made = FakeInterface(self._system.next_index, name, phy, mode, address, made=True)
         self._system.next_index += 1
         self._system.interfaces[name] = made
@@ -195,9 +212,12 @@ class FakeNl80211:
         if not interface.up or interface.mode != Mode.AP or beacon[:1] != b"\x80":
             raise NetlinkError(errno.EINVAL)
         self._system.change("start", interface.name, channel)
+        interface.ssid = AP_NAME
 
     def stop_ap(self, index: int) -> None:
-        self._system.change("stop", self._system.by_index(index).name)
+        interface = self._system.by_index(index)
+        self._system.change("stop", interface.name)
+        interface.ssid = None
 
 
 @pytest.fixture
@@ -229,8 +249,8 @@ def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> System:
         ("read_device", read_device),
         ("set_up", set_up),
         ("set_mtu", set_mtu),
-        ("blocked", lambda phy: device.Blocked(phy in wifi.blocked, False)),
-        ("driver_of", lambda name: "ath9k_htc" if name in wifi.interfaces else ""),
+        ("blocked", lambda phy: device.Blocked(phy in {f"phy{number}" for number in wifi.blocked}, False)),
+        ("driver_of", lambda name: wifi.driver if name in wifi.interfaces else ""),
         ("phy_address", phy_address),
     ):
         monkeypatch.setattr(device, name, function)
@@ -254,6 +274,7 @@ class FakeLoop(ManualClock):
     def __init__(self) -> None:
         super().__init__()
         self.lock = BoardLock()
+        self.owned: set[int] = set()
         self.watched: dict[int, Callable[[], None]] = {}
 
     def soon(self, function: Callable[[], None]) -> None:

@@ -111,7 +111,7 @@ def test_no_linux(system: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_monitor_mode(system: Any) -> None:
     system.plug_in(modes=frozenset((Mode.STATION,)))
-    assert "ath9k_htc of wlan1 has no monitor mode; use another adapter" in refused()
+    assert "rt2800usb of wlan1 has no monitor mode; use another adapter" in refused()
 
 
 def test_no_ap_mode(system: Any) -> None:
@@ -193,11 +193,14 @@ def test_doctor_restores_what_a_crash_left(system: Any, tmp_path: Path) -> None:
     assert "left as it is" in finding.told  # this process lives
     path = tmp_path / "state" / "wlan1.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "started": 1}))
+    (finding,) = restore_all()  # of another one, which is gone
+    assert finding.told.startswith(f"in use by process {os.getpid()}")
+    assert interface.mode == Mode.MONITOR
+    left._claimed.close()  # type: ignore[union-attr]
     (finding,) = restore_all()
     assert finding.told.startswith("managed, down, MTU 1500")
     assert (interface.mode, interface.up) == (Mode.STATION, False)
     assert files(tmp_path / "state") == []
-    left._claimed.close()  # type: ignore[union-attr]
 
 
 def test_another_adapter_has_the_name_now(system: Any, tmp_path: Path) -> None:
@@ -213,6 +216,125 @@ def test_another_adapter_has_the_name_now(system: Any, tmp_path: Path) -> None:
     assert "not there any more" in finding.told
     assert system.done == []
     left._claimed.close()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("number", [errno.EINTR, errno.ETIMEDOUT])
+def test_a_kernel_that_does_not_answer_is_trouble_that_goes_away(system: Any, number: int) -> None:
+    system.plug_in()
+    one = take()
+    for ask in (lambda: one.tune(6, ()), one.problem, lambda: one.find_again(print)):
+        system.silent = number
+        assert "wlan1 cannot be asked about" in (ask() or "")
+        system.silent = 0
+        assert ask() is None
+    one.close()
+
+
+def test_a_kernel_that_does_not_answer_while_it_is_opened(system: Any) -> None:
+    system.plug_in()
+    system.silent = errno.EINTR
+    assert "nl80211 cannot be asked" in refused()
+
+
+def test_what_it_was_is_known_at_the_second_try(system: Any) -> None:
+    interface = system.plug_in()
+    interface.up = True
+    one = take()
+    system.blocked.add(interface.phy)
+    interface.up = False
+    assert "rfkill" in (one.find_again(print) or "")
+    system.blocked.clear()
+    assert one.find_again(print) is None
+    one.close()
+    assert (interface.mode, interface.up, interface.mtu) == (Mode.STATION, True, 1500)
+
+
+def test_renamed_while_it_is_used(system: Any, tmp_path: Path) -> None:
+    interface = system.plug_in()
+    one = take()
+    interface.name = "wlx7e"
+    system.interfaces = {"wlx7e": interface}
+    assert one.is_gone()
+    assert one.find_again(print) is None
+    assert files(tmp_path / "state") == ["wlx7e.json"]
+    one.close()
+    assert (interface.mode, interface.up, interface.mtu) == (Mode.STATION, False, 1500)
+    assert files(tmp_path / "state") == []
+
+
+def test_a_strangers_adapter_is_not_taken_for_one_that_is_gone(system: Any) -> None:
+    system.plug_in()
+    one = take()
+    system.unplug("wlan1")
+    other = system.plug_in("wlan1")
+    other.address = bytes.fromhex("0200000000ee")
+    assert one.find_again(print) == "wlan1 is gone: plug its adapter in again"
+    assert other.mode == Mode.STATION
+    one.close()
+
+
+def test_one_that_came_back_and_joined_a_network_is_left_alone(system: Any) -> None:
+    system.plug_in()
+    one = take()
+    system.unplug("wlan1")
+    again = system.plug_in("wlan1")
+    again.ssid = b"home"
+    assert "wlan1 is in use for the network 'home'" in (one.find_again(print) or "")
+    again.ssid = None
+    assert one.find_again(print) is None
+    one.close()
+
+
+def test_of_two_interfaces_that_came_back_it_takes_the_one_of_its_name(system: Any) -> None:
+    system.plug_in()
+    one = take()
+    system.unplug("wlan1")
+    again = system.plug_in("wlan1")
+    second = system.plug_in("mon1")
+    second.phy, second.index, second.mode, second.up = again.phy, again.index - 5, Mode.MONITOR, True
+    second.address = again.address
+    assert one.find_again(print) is None
+    assert one.name == "wlan1"
+    one.close()
+
+
+def test_an_interface_that_somebody_made_on_the_adapter_is_left_alone(system: Any) -> None:
+    address = system.plug_in().address
+    one = take()
+    system.unplug("wlan1")
+    made = system.plug_in("ap0")
+    made.mode, made.address = Mode.AP, address
+    assert "is gone" in (one.find_again(print) or "")
+    assert made.mode == Mode.AP
+    one.close()
+
+
+def test_one_that_is_ready_on_an_unknown_channel(system: Any) -> None:
+    interface = system.plug_in()
+    interface.mode, interface.up, interface.mtu = Mode.MONITOR, True, 2304
+    system.forbidden = True
+    one = take()
+    assert one.tune(7, ()) is None
+    one.close()
+
+
+def test_acknowledging_needs_the_right_to_configure(system: Any) -> None:
+    interface = system.plug_in()
+    interface.mode, interface.up, interface.mtu, interface.channel = Mode.MONITOR, True, 2304, 6
+    system.forbidden = True
+    one = take(answer=True)
+    assert "wlan1 cannot acknowledge on channel 6: this needs CAP_NET_ADMIN" in (one.tune(6, (bytes(6),)) or "")
+    one.close()
+
+
+def test_what_no_forked_process_may_keep(system: Any) -> None:
+    system.plug_in()
+    owned: set[int] = set()
+    one = open_adapter("monitor:wlan1", "wlan1", print, answer=False, owned=owned)
+    assert one._claimed is not None
+    assert owned == {one._claimed.fileno(), 1 << 20}
+    one.close()
+    assert owned == set()
 
 
 def test_no_place_to_write_it_down(system: Any, monkeypatch: pytest.MonkeyPatch) -> None:

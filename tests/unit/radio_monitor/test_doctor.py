@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +15,9 @@ import pytest
 from espnow.cli.main import main
 from espnow.frame import BROADCAST, radiotap
 from espnow.radio import parse_name
-from espnow.radio.monitor import findings, open_monitor, state, trial
-from espnow.radio.monitor.findings import DRIVERS, Verdict, range_text
+from espnow.radio.monitor import device, findings, open_monitor, state, trial
+from espnow.radio.monitor.drivers import DRIVERS, UNTOLD, Verdict, about, untold
+from espnow.radio.monitor.findings import range_text
 from espnow.radio.monitor.nl80211 import Mode, PhyChannel
 
 Doctor = Callable[..., tuple[int, str]]
@@ -66,7 +69,7 @@ def test_a_good_adapter(system: Any, doctor: Doctor) -> None:
 
 
 def test_findings_with_what_to_do(system: Any, doctor: Doctor) -> None:
-    one = system.plug_in("wlan0", modes=frozenset((Mode.STATION,)), channels=(PhyChannel(1, False, True, 20.0),))
+    one = system.plug_in("wlan0", modes=frozenset((Mode.STATION,)), channels=(PhyChannel(1, False, True),))
     one.ssid = b"home"
     system.blocked.add(one.phy)
     system.running = {"NetworkManager": 5}
@@ -101,6 +104,44 @@ def test_one_adapter_of_two(system: Any, doctor: Doctor, monkeypatch: pytest.Mon
     assert "wlan1" in out
     assert "wlan0" not in out
     assert out.endswith("all is well\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_a_trial_in_order(
+    system: Any, doctor: Doctor, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    done = []
+
+    def trial_that_is_ended(_name: str, _channel: int) -> Any:
+        assert signal.getsignal(number) != signal.SIG_DFL
+        try:
+            signal.raise_signal(number)
+        finally:
+            signal.raise_signal(number)
+            done.append("put back")
+
+    system.plug_in()
+    monkeypatch.setattr(trial, "try_interface", trial_that_is_ended)
+    with pytest.raises(SystemExit) as ended:
+        doctor("wlan1")
+    assert (ended.value.code, done) == (code, ["put back"])
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_trial_leaves_signals_that_somebody_else_takes(
+    system: Any, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    during = []
+    system.plug_in()
+    monkeypatch.setattr(
+        trial, "try_interface", lambda _name, _channel: during.append(signal.getsignal(signal.SIGHUP)) or []
+    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        doctor("wlan1")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert during == [signal.SIG_IGN]
 
 
 def test_names_cannot_move_the_cursor(system: Any, doctor: Doctor) -> None:
@@ -164,15 +205,70 @@ def test_ranges(numbers: list[int], text: str) -> None:
 
 @pytest.mark.parametrize(
     ("driver", "verdict"),
-    [("mt76x2u", Verdict.NOTE), ("mt76x0u", Verdict.GOOD), ("rtw88_8821cu", Verdict.GOOD), ("brcmfmac", Verdict.BAD)],
+    [
+        ("mt76x2u", Verdict.NOTE),
+        ("mt76x0u", Verdict.GOOD),
+        ("rtw88_8821cu", Verdict.GOOD),
+        ("rtw_8812au", Verdict.GOOD),
+        ("rtl8821ae", None),
+        ("88XXau", Verdict.NOTE),
+        ("brcmfmac", Verdict.BAD),
+    ],
 )
-def test_drivers_by_the_begin_of_their_name(driver: str, verdict: Verdict) -> None:
-    assert findings._driver("phy0", driver).verdict == verdict
+def test_drivers_by_the_begin_of_their_name(driver: str, verdict: Verdict | None) -> None:
+    assert (about(driver) or (None,))[0] == verdict
+    assert findings._driver("phy0", driver)[0].verdict == (verdict or Verdict.NOTE)
+
+
+@pytest.mark.parametrize(
+    ("driver", "plain", "answering"),
+    [
+        ("ath9k_htc", False, True),
+        ("rtl8xxxu", False, False),
+        ("mt7601u", False, False),
+        ("mt76x0u", False, False),
+        ("mt76x2u", False, False),
+        ("rt2800usb", True, True),
+        ("mac80211_hwsim", True, True),
+    ],
+)
+def test_whose_reports_are_believed(system: Any, doctor: Doctor, driver: str, plain: bool, answering: bool) -> None:
+    assert (untold(driver, answering=False) is None) == plain
+    assert (untold(driver, answering=True) is None) == answering
+    system.plug_in()
+    system.driver = driver
+    assert ("not believed: it reports" in doctor()[1]) == (not plain)
+
+
+@pytest.mark.parametrize(
+    ("module", "driver", "name"),
+    [
+        ("88XXau", "rtl8812au", "88XXau"),
+        ("rtw88_8812au", "rtw_8812au", "rtw88_8812au"),
+        (None, "ath9k_htc", "ath9k_htc"),
+    ],
+)
+def test_a_driver_is_called_by_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str | None, driver: str, name: str
+) -> None:
+    monkeypatch.setattr(device, "_NET", tmp_path / "net")
+    bus = tmp_path / "bus" / driver
+    bus.mkdir(parents=True)
+    adapter = tmp_path / "net" / "wlan1" / "phy80211" / "device"
+    adapter.mkdir(parents=True)
+    (adapter / "driver").symlink_to(bus)
+    if module is not None:
+        (tmp_path / module).mkdir()
+        (bus / "module").symlink_to(tmp_path / module)
+    assert device.driver_of("wlan1") == name
+    assert device.driver_of("wlan2") == ""
 
 
 def test_what_is_said_of_drivers_says_where_it_was_read() -> None:
     for _, told in DRIVERS.values():
         assert "/" in told or "measured" in told
+    for driver in UNTOLD.values():
+        assert driver.source.startswith("drivers/net/wireless/")
 
 
 # The trial, with a radio that a test says.
@@ -227,6 +323,7 @@ def test_a_driver_that_reports_nothing(tried: Any) -> None:
     found = tried(lambda one, packet: None)
     assert found["injection"].verdict == Verdict.NOTE
     assert found["TX status"].verdict == Verdict.NOTE
+    assert found["acknowledging (?ack=on)"].verdict == Verdict.NOTE
 
 
 def test_a_driver_that_lies(tried: Any) -> None:

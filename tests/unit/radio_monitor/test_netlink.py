@@ -75,6 +75,14 @@ def test_this_kernel_knows_its_controller() -> None:
 
 
 @linux
+def test_the_time_limit_is_five_seconds() -> None:
+    assert len(netlink._TIME_LIMIT) == 16
+    with GenericNetlink("nlctrl", version=2) as controller:
+        told = controller._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
+        assert struct.unpack("@ll", told[: struct.calcsize("@ll")]) == (5, 0)
+
+
+@linux
 def test_this_kernel_refuses_with_a_number() -> None:
     with pytest.raises(NetlinkError) as caught:
         GenericNetlink("no-such-family")

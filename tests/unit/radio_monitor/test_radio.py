@@ -172,6 +172,15 @@ def test_without_a_report_it_is_unknown(opened: Any) -> None:
     assert opened.radio.trouble is None
 
 
+def test_a_lost_report_after_a_rest_is_given_up_too(opened: Any) -> None:
+    for token in (1, 2):
+        opened.put(report(send(opened, plain(token), token)))
+    opened.loop.advance(1_000_000)
+    send(opened, plain(3), 3)
+    opened.loop.advance(601_000)
+    assert opened.station.told[2:] == [(3, UNKNOWN, 1)]
+
+
 def test_a_report_gives_those_behind_it_time(opened: Any) -> None:
     first, second = send(opened, plain(1), 1), send(opened, plain(2), 2)
     opened.loop.advance(350_000)
@@ -179,6 +188,19 @@ def test_a_report_gives_those_behind_it_time(opened: Any) -> None:
     opened.loop.advance(350_000)
     opened.put(report(second))
     assert [outcome for _, outcome, _ in opened.station.told] == [ACKED, ACKED]
+
+
+def test_one_lost_report_is_given_up_while_others_come(opened: Any) -> None:
+    send(opened, plain(1), 1)
+    for token in range(2, 100):
+        opened.put(report(send(opened, plain(token), token)), heard(plain(token, to=BROADCAST, source=PEER)))
+        opened.loop.advance(100_000)
+        if opened.radio.counts.unreported:
+            break
+    assert (1, UNKNOWN, 1) in opened.station.told
+    assert 5_800_000 <= opened.loop.now_us <= 6_400_000
+    assert opened.radio.trouble is None
+    assert opened.system.done[-1] == ("channel", "wlan1", 6)  # that of the begin: nothing else was done about it
 
 
 def test_what_is_too_long_is_refused(opened: Any) -> None:
@@ -229,13 +251,41 @@ def test_another_channel_is_not_heard_but_by_who_hears_all(opened: Any) -> None:
 
 
 @pytest.mark.parametrize("own", [0, 1])
-def test_a_driver_that_stays_on_another_channel_is_told_of_once(opened: Any, own: int) -> None:
+def test_another_channel_than_it_should_be_on_is_told_of_once(opened: Any, own: int) -> None:
+    """The driver stayed on it, or another program changed it meanwhile."""
     group = plain(to=BROADCAST, source=PEER)
-    before = len(opened.reports)
     opened.put(*[heard(group)] * own, *[heard(group, channel=1)] * 50)
-    assert ["all that is heard is on channel 1, not on 6" in line for line in opened.reports[before:]] == [True] * (
-        not own
-    )
+    (line,) = opened.reports
+    assert "all that is heard is on channel 1, not on 6: another program changed it" in line
+    opened.configure(channel=11)
+    opened.put(*[heard(group, channel=1)] * 20)
+    assert len(opened.reports) == 2
+
+
+def test_some_frames_of_other_channels_between_its_own_are_nothing_to_tell(opened: Any) -> None:
+    group = plain(to=BROADCAST, source=PEER)
+    for _ in range(5):
+        opened.put(*[heard(group, channel=5)] * 19, heard(group))
+    assert opened.reports == []
+    assert opened.radio.counts.other_channel == 95
+
+
+@pytest.mark.parametrize("promiscuous", [False, True])
+def test_frames_of_another_band_are_not_taken_for_its_own(opened: Any, promiscuous: bool) -> None:
+    opened.configure(promiscuous=promiscuous)
+    at_5_ghz = bytes.fromhex("00000c0008000000") + (5180).to_bytes(2, "little") + bytes.fromhex("4001")
+    opened.put(at_5_ghz + plain(to=OWN, source=PEER))
+    assert opened.station.received_frames == []
+    assert opened.radio.counts.other_channel == 1
+
+
+def test_packets_that_were_lost_are_counted(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = iter((3, 4))
+    monkeypatch.setattr(opened.radio._hearing, "lost", lambda: next(lost))
+    opened.put(*[heard(plain(to=BROADCAST, source=PEER))] * 31)
+    assert opened.radio.counts.lost == 0  # too few to lose any
+    opened.put(*[heard(plain(to=BROADCAST, source=PEER))] * 70)
+    assert opened.radio.counts.lost == 7
 
 
 def test_what_the_driver_does_not_tell(opened: Any) -> None:
@@ -263,12 +313,14 @@ def test_broken_frames_and_reflections_are_counted(opened: Any) -> None:
 
 def test_others_frames_come_when_they_are_asked_for(opened: Any) -> None:
     other, answer = plain(to=SECOND, source=PEER), ack(PEER)
-    opened.put(heard(other), heard(answer))
+    beacon = b"\x80\0\0\0" + BROADCAST + PEER + PEER + bytes(30)
+    everything = [other, answer, beacon]
+    opened.put(*map(heard, everything))
     assert opened.station.received_frames == []
     opened.configure(promiscuous=True)
     assert MonitorFlag.CONTROL in opened.system.monitor_flags
-    opened.put(heard(other), heard(answer))
-    assert [frame[0] for frame in opened.station.received_frames] == [other, answer]
+    opened.put(*map(heard, everything))
+    assert [frame[0] for frame in opened.station.received_frames] == everything
     opened.configure()
     assert MonitorFlag.CONTROL not in opened.system.monitor_flags
 
@@ -302,7 +354,7 @@ def test_a_driver_that_never_reports_is_found_out(opened: Any) -> None:
     opened.loop.advance(601_000)
     assert [outcome for _, outcome, _ in opened.station.told] == [UNKNOWN] * 4
     (line,) = opened.reports
-    assert "ath9k_htc does not report" in line
+    assert "rt2800usb does not report" in line
     assert MonitorFlag.CONTROL in opened.system.monitor_flags
     abilities = opened.radio.abilities
     assert not abilities.tells_outcome
@@ -335,6 +387,45 @@ def test_a_driver_that_never_reports_is_found_out(opened: Any) -> None:
     assert opened.radio.abilities.tells_outcome
 
 
+@pytest.mark.parametrize("failed", [True, False])
+def test_reports_that_do_not_tell_are_not_taken(monitor: Any, failed: bool) -> None:
+    monitor.system.driver = "ath9k_htc" if failed else "rtl8xxxu"
+    monitor.open()
+    assert not monitor.radio.abilities.tells_outcome
+    assert MonitorFlag.CONTROL in monitor.system.monitor_flags
+    assert monitor.reports == []
+    group = send(monitor, plain(1, to=BROADCAST), 1)
+    monitor.put(report(group))
+    assert monitor.reports == []
+    packet = send(monitor, plain(2), 2)
+    (line,) = monitor.reports
+    assert "reports every frame" in line
+    monitor.put(report(packet, failed=failed))
+    assert monitor.station.told == [(1, ACKED, 1)]
+    monitor.put(heard(ack(OWN)))
+    packet = send(monitor, plain(3), 3)
+    monitor.put(report(packet, failed=failed))
+    monitor.loop.advance(61_000)
+    assert monitor.station.told[1:] == [(2, ACKED, 1), (3, UNKNOWN, 1)]
+    assert len(monitor.reports) == 1
+
+
+def test_reports_that_tell_while_the_adapter_acknowledges(monitor: Any) -> None:
+    monitor.system.driver = "ath9k_htc"
+    monitor.open("monitor:wlan1?ack=on")
+    assert monitor.radio.abilities.tells_outcome
+    monitor.put(report(send(monitor, plain(1), 1), failed=True))
+    assert monitor.station.told == [(1, FAILED, 1)]
+    monitor.configure(receiver_on=False)  # and its access point is gone
+    assert not monitor.radio.abilities.tells_outcome
+    monitor.put(report(send(monitor, plain(2), 2), failed=True))
+    monitor.loop.advance(61_000)
+    assert monitor.station.told[1:] == [(2, UNKNOWN, 1)]
+    monitor.configure()
+    monitor.put(report(send(monitor, plain(3), 3)))
+    assert monitor.station.told[2:] == [(3, ACKED, 1)]
+
+
 # The channel.
 
 
@@ -361,7 +452,7 @@ def test_a_channel_that_must_not_be_sent_on(opened: Any, channel: int, words: st
     opened.radio.transmit(plain(1, to=BROADCAST), 1)
     opened.loop.turn()
     assert opened.station.told == [(1, FAILED, 0)]
-    opened.put(heard(plain(to=OWN, source=PEER), channel=channel))
+    opened.put(heard(plain(to=BROADCAST, source=PEER), channel=channel))
     assert len(opened.station.received_frames) == 1
     opened.configure(channel=1)
     assert opened.radio.trouble is None
@@ -388,18 +479,24 @@ def test_somebody_holds_the_channel(opened: Any) -> None:
 # Acknowledging.
 
 
-def test_it_says_that_it_does_not_acknowledge(monitor: Any) -> None:
+def test_it_says_that_it_does_not_acknowledge_when_a_board_sends_to_it(monitor: Any) -> None:
     monitor.open()
+    assert not monitor.radio.abilities.acknowledges
+    monitor.put(heard(plain(to=BROADCAST, source=PEER)))
+    send(monitor, plain(1))
+    assert monitor.reports == []
+    monitor.put(heard(plain(to=OWN, source=PEER)), heard(plain(to=OWN, source=PEER)))
     (line,) = monitor.reports
     assert "no acknowledgement" in line
     assert "monitor:wlan1?ack=on" in line
-    assert not monitor.radio.abilities.acknowledges
-    monitor.configure(channel=7)
-    assert len(monitor.reports) == 1
+    assert len(monitor.station.received_frames) == 3
 
 
-def test_a_sniffer_is_not_told(monitor: Any) -> None:
-    monitor.open(promiscuous=True, addresses=())
+@pytest.mark.parametrize("text", ["monitor:wlan1", "monitor:wlan1?ack=on"])
+def test_a_sniffer_and_one_that_acknowledges_are_not_told(monitor: Any, text: str) -> None:
+    monitor.open(text, **({} if "ack" in text else {"promiscuous": True, "addresses": ()}))
+    monitor.put(heard(plain(to=OWN, source=PEER)))
+    assert len(monitor.station.received_frames) == 1
     assert monitor.reports == []
 
 
@@ -426,6 +523,36 @@ def test_acknowledging_that_the_kernel_refuses(monitor: Any) -> None:
     monitor.open("monitor:wlan1?ack=on")
     assert "wlan1 cannot" in monitor.radio.trouble
     assert list(monitor.system.interfaces) == ["wlan1"]
+
+
+def test_an_address_that_the_driver_does_not_take(monitor: Any) -> None:
+    monitor.system.given = SECOND
+    monitor.open("monitor:wlan1?ack=on")
+    given = SECOND.hex(":")
+    assert f"wlan1 cannot acknowledge on channel 6: its driver answers for {given} alone" in monitor.radio.trouble
+    assert f"set ESPNOW_MAC={given}" in monitor.radio.trouble
+    assert list(monitor.system.interfaces) == ["wlan1"]
+
+
+@pytest.mark.parametrize("how", ["stopped", "deleted", "changed"])
+def test_an_access_point_that_another_program_ends_is_noticed_and_made_again(monitor: Any, how: str) -> None:
+    monitor.open("monitor:wlan1?ack=on")
+    (name,) = [one.name for one in monitor.system.interfaces.values() if one.mode == Mode.AP]
+    made = monitor.system.interfaces[name]
+    if how == "deleted":
+        del monitor.system.interfaces[name]
+    elif how == "stopped":
+        made.ssid = None
+    else:
+        made.mode = Mode.STATION
+    monitor.loop.advance(5_000_000)
+    assert "wlan1 does not acknowledge any more: another program" in monitor.reports[0]
+    monitor.loop.advance(500_000)
+    assert monitor.radio.trouble is None
+    assert monitor.reports[1:] == ["wlan1 works again"]
+    assert monitor.radio.adapter.answers == (OWN,)
+    monitor.loop.advance(20_000_000)
+    assert len(monitor.reports) == 2
 
 
 # Trouble.

@@ -6,11 +6,11 @@ channel, and it is put back as it was at the end. No other program is needed, an
 ``?ack=on`` lets the adapter acknowledge what boards send to the address of this one, see
 `espnow.radio.monitor.answering`. Without it, they retry and see a failure, though each of their messages arrives.
 
-- `netlink`, `nl80211`, `device`, `privileges`, `others`: the system, asked and told.
+- `netlink`, `nl80211`, `device`, `privileges`, `others`, `drivers`: the system, asked and told; what is known of it.
 - `state`, `adapter`: one interface, as it was, as it is used, and put back.
 - `filter`, `ring`, `packetsocket`, `injection`: what the kernel lets through and how it comes, and how it is told to
   send.
-- `radio`: the link.
+- `radio`, `reports`, `notices`: the link, what became of its frames, and what a person is told.
 - `findings`, `trial`, `restore`: what ``espnow doctor`` finds, tries and puts back.
 """
 
@@ -43,7 +43,7 @@ def open_monitor(name: RadioName, loop: RadioLoop, report: Callable[[str], None]
     """
     name.check_settings(("ack",))
     answer = name.one_of("ack", "off", ("on", "off")) == "on"
-    adapter = open_adapter(name.text, name.rest, report, answer=answer)
+    adapter = open_adapter(name.text, name.rest, report, answer=answer, owned=loop.owned)
     try:
         return MonitorRadio(loop, adapter, report, answer=answer)
     except BaseException:

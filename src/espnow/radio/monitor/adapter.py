@@ -71,7 +71,18 @@ class Adapter:
         phy_address: address that its adapter was made with.
     """
 
-    def __init__(self, nl80211: Nl80211, interface: WifiInterface, phy: Phy, *, answer: bool) -> None:
+    def __init__(
+        self, nl80211: Nl80211, interface: WifiInterface, phy: Phy, *, answer: bool, owned: set[int] | None = None
+    ) -> None:
+        """Make one of an interface that is not touched yet.
+
+        Args:
+            nl80211: the socket, which is closed with it.
+            interface: it.
+            phy: its adapter.
+            answer: whether its hardware is to acknowledge for a board.
+            owned: gets the descriptors that no forked process may keep (`espnow.radio.loop.RadioLoop`).
+        """
         self.name = interface.name
         self.index = interface.index
         self.phy = phy
@@ -82,7 +93,8 @@ class Adapter:
         self._claimed: socket.socket | None = None
         self._kept: Path | None = None
         self._before: state.Before | None = None
-        self._channel = interface.channel
+        self._owned = set() if owned is None else owned
+        self._owned.add(nl80211.fileno())
         self._was_blocked = False
         self._hears_control = False
 
@@ -123,7 +135,9 @@ class Adapter:
         if ready and not privileges.has(privileges.NET_ADMIN):
             return
         left = state.find(self.name)
-        if left is not None and left.before.phy_address == self.phy_address:
+        if self._before is not None and self._before.index == self.index:  # the second try, or it has another name now
+            self._before = replace(self._before, name=self.name)
+        elif left is not None and left.before.phy_address == self.phy_address:
             self._before = replace(left.before, index=self.index)
         else:
             self._before = state.Before(
@@ -143,10 +157,10 @@ class Adapter:
         device.set_up(self.name, True)
 
     def _claim(self) -> None:
-        if self._claimed is not None:
-            self._claimed.close()
+        self._let_go()
         try:
             self._claimed = state.claim(self.index)
+            self._owned.add(self._claimed.fileno())
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -155,6 +169,13 @@ class Adapter:
             raise UserError(
                 f"{self.name} is in use by another espnow program{who}: end it, or use another interface"
             ) from None
+
+    def _let_go(self) -> None:
+        """Let other programs have it."""
+        if self._claimed is not None:
+            self._owned.discard(self._claimed.fileno())
+            self._claimed.close()
+            self._claimed = None
 
     def hear_control(self, wanted: bool) -> None:
         """Also hear control frames, such as acknowledgements, or no more; left as it is where that cannot be set."""
@@ -166,7 +187,14 @@ class Adapter:
                 return
             self._hears_control = wanted
 
-    # Using it.
+    # Using it. What is said instead of an answer that does not come goes away when it is asked for again.
+
+    def _ask(self, question: Callable[[], str | None]) -> str | None:
+        """Return what a question to the system gives, or why it has no answer."""
+        try:
+            return question()
+        except OSError as error:
+            return f"{self.name} cannot be asked about: {printable(error.strerror or str(error))}"
 
     def tune(self, channel: int, answer: tuple[bytes, ...]) -> str | None:
         """Put it on a channel, answering for these addresses if it is to answer at all.
@@ -174,6 +202,9 @@ class Adapter:
         Returns:
             Why nothing can be sent there, or None.
         """
+        return self._ask(lambda: self._tune(channel, answer))
+
+    def _tune(self, channel: int, answer: tuple[bytes, ...]) -> str | None:
         phy = self._nl80211.phy(self.phy.index)
         if phy is None:
             return self._gone()
@@ -183,8 +214,9 @@ class Adapter:
             return f"{self.name} has no channel {channel} ({phy.name}, {self.driver})"
         if told.disabled:
             return self._not_allowed(channel, "must not be used")
+        answers = self._answering is not None and answer != () and not told.no_ir
         try:
-            if self._answering is not None and answer and not told.no_ir:
+            if self._answering is not None and answers:
                 self._answering.answer(answer, channel)
             else:
                 if self._answering is not None:
@@ -192,11 +224,11 @@ class Adapter:
                 self._nl80211.set_channel(self.index, channel)
         except OSError as error:
             interface = self._nl80211.interface(self.index)
-            if error.errno in _NO_RIGHT and interface is not None and interface.channel == channel:
-                self._channel = channel
-            else:
-                return self.problem() or self.explain(error, f"be put on channel {channel}")
-        self._channel = channel
+            # One that may not be configured can be on the channel, or where nobody knows: then what is heard tells.
+            usable = interface is not None and interface.channel in (channel, None)
+            if answers or error.errno not in _NO_RIGHT or not usable:
+                what = "acknowledge" if answers else "be put"
+                return self.problem() or self.explain(error, f"{what} on channel {channel}")
         return self._not_allowed(channel, "must not be sent on first (no-IR)") if told.no_ir else None
 
     def _not_allowed(self, channel: int, what: str) -> str:
@@ -208,15 +240,20 @@ class Adapter:
 
     def problem(self) -> str | None:
         """Return what is wrong with the interface now, and what to do; None while it can be used."""
+        return self._ask(self._problem)
+
+    def _problem(self) -> str | None:
         try:
             found = device.read_device(self.name)
         except OSError:
             return self._gone()
         if found.index != self.index:
             return self._gone()
-        blocked = device.blocked(self.phy.index)
+        blocked = device.blocked(self.phy.name)
         if blocked:
             self._was_blocked = True
+            if self._answering is not None:  # the kernel has ended its access points, too
+                self._answering.close()
             return self._blocked(blocked)
         if not found.up:
             if not self._was_blocked:
@@ -231,6 +268,14 @@ class Adapter:
             who = others.advice_about(self.name)
             hint = f"; {who}" if who else ""
             return f"{self.name} is in {interface.mode.label} mode: another program took it; end that, start anew{hint}"
+        if self._answering is not None and not self._answering.works():
+            self._answering.close()  # made again when it is tuned again
+            who = others.advice_about(self.name)
+            hint = f"; {who}" if who else ""
+            return (
+                f"{self.name} does not acknowledge any more: another program or the regulatory domain ended its access "
+                f"point{hint}"
+            )
         return None
 
     def _gone(self) -> str:
@@ -253,9 +298,17 @@ class Adapter:
         Returns:
             What is wrong still, or None.
         """
-        for interface in self._nl80211.interfaces():
-            same = self.phy_address and device.phy_address(interface.name) == self.phy_address
-            if interface.name != self.name and not (same and interface.mode != Mode.P2P_DEVICE and interface.name):
+        return self._ask(lambda: self._find_again(note))
+
+    def _find_again(self, note: Callable[[str], None]) -> str | None:
+        joined: WifiInterface | None = None
+        if self._answering is not None:  # its access points are of the same adapter, where that is still there
+            self._answering.close()
+        for interface in sorted(self._nl80211.interfaces(), key=lambda one: (one.name != self.name, one.index)):
+            if not self._is_ours(interface):
+                continue
+            if interface.ssid is not None and interface.mode != Mode.MONITOR:
+                joined = joined or interface
                 continue
             phy = self._nl80211.phy(interface.phy)
             if phy is None or Mode.MONITOR not in phy.modes:
@@ -275,7 +328,17 @@ class Adapter:
             except OSError as error:
                 return self.explain(error, "be made a monitor again")
             return self.problem()
-        return self._gone()
+        return self._gone() if joined is None else _in_network(joined)
+
+    def _is_ours(self, interface: WifiInterface) -> bool:
+        """Tell whether an interface is of the adapter that was used: by its address, or by name where it has none.
+
+        Of others on that adapter, one that somebody made for something is left alone.
+        """
+        if not self.phy_address or not interface.name:
+            return interface.name == self.name
+        usual = interface.name == self.name or interface.mode in (Mode.STATION, Mode.MONITOR)
+        return usual and device.phy_address(interface.name) == self.phy_address
 
     def explain(self, error: OSError, what: str) -> str:
         """Return what a refusal of the kernel means, and what to do."""
@@ -283,15 +346,21 @@ class Adapter:
             needed = privileges.advice(privileges.NET_ADMIN, privileges.NET_RAW)
             return f"{self.name} cannot {what}: {needed}"
         if error.errno == _RFKILL:
-            return self._blocked(device.blocked(self.phy.index))
+            return self._blocked(device.blocked(self.phy.name))
         if error.errno in (errno.ENODEV, errno.ENXIO):
             return self._gone()
         if error.errno == errno.EBUSY:
-            interface = self._nl80211.interface(self.index)
-            found = others.rivals(self._nl80211, interface) if interface is not None else []
+            found = self._find_rivals()
             if found:
                 return _rivals(self.name, found)
         return f"{self.name} cannot {what}: {printable(error.strerror or str(error))}"
+
+    def _find_rivals(self) -> list[WifiInterface]:
+        try:
+            interface = self._nl80211.interface(self.index)
+            return others.rivals(self._nl80211, interface) if interface is not None else []
+        except OSError:
+            return []
 
     def close(self) -> None:
         """Put it back as it was; what cannot be put back now stays written down."""
@@ -305,8 +374,8 @@ class Adapter:
             if done and self._kept is not None:
                 state.remove(self._kept)
             self._before = None
-        if self._claimed is not None:
-            self._claimed.close()
+        self._let_go()
+        self._owned.discard(self._nl80211.fileno())
         self._nl80211.close()
 
 
@@ -347,7 +416,9 @@ def put_back(nl80211: Nl80211, before: state.Before) -> bool:
     return True
 
 
-def open_adapter(radio: str, name: str, note: Callable[[str], None], *, answer: bool) -> Adapter:
+def open_adapter(
+    radio: str, name: str, note: Callable[[str], None], *, answer: bool, owned: set[int] | None = None
+) -> Adapter:
     """Make an interface a monitor.
 
     Args:
@@ -355,6 +426,7 @@ def open_adapter(radio: str, name: str, note: Callable[[str], None], *, answer: 
         name: of the interface.
         note: gets what a person should know.
         answer: whether its hardware is to acknowledge for a board.
+        owned: gets the descriptors that no forked process may keep (`espnow.radio.loop.RadioLoop`).
 
     Raises:
         UserError: it cannot be: why, and what to do.
@@ -362,18 +434,20 @@ def open_adapter(radio: str, name: str, note: Callable[[str], None], *, answer: 
     nl80211 = open_nl80211(f"radio {radio!r}")
     adapter: Adapter | None = None
     try:
-        interface, phy = _choose(radio, name, nl80211, answer=answer)
-        adapter = Adapter(nl80211, interface, phy, answer=answer)
-        blocked = device.blocked(phy.index)
-        if blocked:
-            raise UserError(f"radio {radio!r}: {adapter._blocked(blocked)}")
         try:
+            interface, phy = _choose(radio, name, nl80211, answer=answer)
+            adapter = Adapter(nl80211, interface, phy, answer=answer, owned=owned)
+            blocked = device.blocked(phy.name)
+            if blocked:
+                raise UserError(f"radio {radio!r}: {adapter._blocked(blocked)}")
             adapter.take(note)
             channels = adapter.sendable_channels() or frozenset((1,))
             trouble = adapter.tune(interface.channel or min(channels), ())
             if trouble is not None and interface.mode != Mode.MONITOR:
                 raise UserError(f"radio {radio!r}: {trouble}")
         except OSError as error:
+            if adapter is None:
+                raise UserError(f"radio {radio!r}: nl80211 cannot be asked: {error.strerror}") from None
             raise UserError(f"radio {radio!r}: {adapter.explain(error, 'be made a monitor')}") from None
     except BaseException:
         if adapter is not None:
@@ -409,15 +483,20 @@ def _choose(radio: str, name: str, nl80211: Nl80211, *, answer: bool) -> tuple[W
             f"radio {radio!r}: {driver} of {name} has no AP mode, so it cannot acknowledge; leave ?ack=on out"
         )
     if interface.mode != Mode.MONITOR and interface.ssid is not None:
-        network = printable(interface.ssid.decode(errors="replace"))
-        raise UserError(
-            f"radio {radio!r}: {name} is in use for the network '{network}' ({interface.mode.label}): leave it first "
-            f"({others.advice_about(name) or f'sudo ip link set {name} down'}), or use another adapter"
-        )
+        raise UserError(f"radio {radio!r}: {_in_network(interface)}")
     found = others.rivals(nl80211, interface)
     if found:
         raise UserError(f"radio {radio!r}: {_rivals(name, found)}")
     return interface, phy
+
+
+def _in_network(interface: WifiInterface) -> str:
+    name = printable(interface.name)
+    network = printable((interface.ssid or b"").decode(errors="replace"))
+    return (
+        f"{name} is in use for the network '{network}' ({interface.mode.label}): leave it first "
+        f"({others.advice_about(name) or f'sudo ip link set {name} down'}), or use another adapter"
+    )
 
 
 def _rivals(name: str, found: list[WifiInterface]) -> str:

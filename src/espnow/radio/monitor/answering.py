@@ -10,17 +10,20 @@ Rules:
 - While one is up, the channel is the access points': the monitor's own cannot be set (EBUSY, measured), and the kernel
   drops what is sent from an address that is none of theirs (measured).
 - The interfaces belong to the netlink socket that made them, so the kernel takes them away with the process.
+- Others may end an access point at any time: NetworkManager, a person, the regulatory domain. `Answering.works` tells.
+- A driver that gives an access point another address than it was asked for answers for that one: it is refused.
 """
 
 from __future__ import annotations
 
+import errno
 import socket
 from struct import Struct
 
 from espnow.frame import BROADCAST
 from espnow.radio.monitor import device
 from espnow.radio.monitor.netlink import NetlinkError
-from espnow.radio.monitor.nl80211 import BEACON_INTERVAL_TU, Mode, Nl80211
+from espnow.radio.monitor.nl80211 import AP_NAME, BEACON_INTERVAL_TU, Mode, Nl80211
 
 __all__ = ["Answering"]
 
@@ -56,7 +59,7 @@ class Answering:
         """Answer for these addresses on a channel, and for no other.
 
         Raises:
-            OSError: the kernel refuses; nothing is answered then.
+            OSError: the kernel refuses, or the driver answers for another address; nothing is answered then.
         """
         try:
             self._stop()
@@ -70,6 +73,18 @@ class Answering:
             self.close()
             raise
         self.addresses = addresses
+
+    def works(self) -> bool:
+        """Tell whether all of them are still there and on the air.
+
+        Raises:
+            OSError: the kernel does not tell.
+        """
+        for address in self.addresses:
+            interface = self._nl80211.interface(self._made[address][1])
+            if interface is None or interface.mode != Mode.AP or interface.ssid != AP_NAME:
+                return False
+        return True
 
     def close(self) -> None:
         """Answer nothing any more."""
@@ -91,6 +106,9 @@ class Answering:
         )
         made = self._nl80211.add_interface(self._phy, name, Mode.AP, address)
         self._made[address] = made.name, made.index
+        if made.address != address:
+            given = made.address.hex(":")
+            raise OSError(errno.EADDRNOTAVAIL, f"its driver answers for {given} alone: set ESPNOW_MAC={given}")
         return made.name, made.index
 
     def _unmake(self, address: bytes) -> None:

@@ -22,6 +22,7 @@ class Counts:
         other_channel: frames of another channel than the radio's.
         full: times at which the kernel took no more.
         refused: frames that the kernel did not take.
+        lost: packets that came when there was no room for more, or were too long for it.
     """
 
     frames_heard: int = 0
@@ -34,6 +35,7 @@ class Counts:
     other_channel: int = 0
     full: int = 0
     refused: int = 0
+    lost: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """Return them by name."""

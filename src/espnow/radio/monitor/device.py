@@ -110,10 +110,10 @@ def set_mtu(name: str, mtu: int) -> None:
     _control(_SET_MTU, _MTU.pack(name.encode(), mtu))
 
 
-def blocked(phy: int) -> Blocked:
-    """Tell whether an adapter is blocked; one that nobody can block is not."""
+def blocked(phy: str) -> Blocked:
+    """Tell whether an adapter, such as ``phy0``, is blocked; one that nobody can block is not."""
     soft = hard = False
-    for folder in (_PHYS / f"phy{phy}").glob("rfkill*"):
+    for folder in (_PHYS / phy).glob("rfkill*"):
         try:
             soft = soft or (folder / "soft").read_text().strip() == "1"
             hard = hard or (folder / "hard").read_text().strip() == "1"
@@ -123,11 +123,17 @@ def blocked(phy: int) -> Blocked:
 
 
 def driver_of(name: str) -> str:
-    """Return the driver of an interface's adapter, or an empty text when nobody tells."""
-    try:
-        return (_NET / name / "phy80211" / "device" / "driver").resolve(strict=True).name
-    except OSError:
-        return ""
+    """Return the driver of an interface's adapter, or an empty text when nobody tells.
+
+    Its kernel module's name; if it has none, being part of the kernel, the name that its bus knows it by.
+    """
+    driver = _NET / name / "phy80211" / "device" / "driver"
+    for told in (driver / "module", driver):
+        try:
+            return told.resolve(strict=True).name
+        except OSError:
+            continue
+    return ""
 
 
 def phy_address(name: str) -> bytes | None:

@@ -51,6 +51,8 @@ _ACK = 0xD4
 # Bits of the second byte of frame control that ESP-NOW's frames do not have: to or from DS, more fragments, +HTC.
 _NEVER_SET = 0x87
 _PROTECTED = 0x40
+# Bits of the first byte that management frames do not have: version and type.
+_NO_MANAGEMENT = 0x0F
 _CATEGORY_OUI = 0x7F18FE34
 
 # What comes to a station that looks for networks, beside their beacons.
@@ -76,7 +78,8 @@ class Wanted:
             from these; none for nothing but `others`.
         receiving: frames that are heard; without it nothing but reports.
         reports: reports about frames that were sent.
-        others: also action frames for others, and all acknowledgements.
+        others: also management frames for others, and all acknowledgements: a sender's beacons tell that numbers
+            which are missing among its ESP-NOW frames were not lost.
         acknowledgements: also those to the addresses.
         beacons: also beacons.
     """
@@ -172,17 +175,19 @@ def build_filter(wanted: Wanted) -> list[Instruction]:
 
 def _receive(code: _Assembler, wanted: Wanted) -> None:
     code.do(_LOAD_X_BYTE, 0)
+    if wanted.others:
+        code.jump(_JUMP_SET, _NO_MANAGEMENT, "", "take")
+        code.jump(_JUMP_EQUAL, _ACK, "take", "drop")
+        return
     code.jump(_JUMP_EQUAL, _ACTION, "action")
-    if wanted.others or wanted.acknowledgements:
-        code.jump(_JUMP_EQUAL, _ACK, "take" if wanted.others else "own")
+    if wanted.acknowledgements:
+        code.jump(_JUMP_EQUAL, _ACK, "own")
     if wanted.beacons:
         code.jump(_JUMP_EQUAL, kinds.BEACON, "take")
     for kind in _ANSWERS:
         code.jump(_JUMP_EQUAL, kind, "own")
     code.jump(_JUMP_EQUAL, _ACTION, "drop", "drop")
     code.label("action")
-    if wanted.others:
-        code.jump(_JUMP_EQUAL, _ACTION, "take", "take")
     code.do(_LOAD_X_BYTE, 1)
     code.jump(_JUMP_SET, _NEVER_SET, "drop")
     code.jump(_JUMP_SET, _PROTECTED, "group")

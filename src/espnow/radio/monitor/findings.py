@@ -4,30 +4,22 @@ Rules:
 
 - Each finding says what was looked at, what was found, whether that is good, and what to do if not.
 - Nothing here needs a right, nothing raises for what it finds; what cannot be known is not guessed.
-- Names of drivers that are known to behave in some way come with where that was read.
+- What is said of a driver comes with where that was read (`espnow.radio.monitor.drivers`).
 """
 
 from __future__ import annotations
 
-import enum
 import errno
 import platform
 import sys
 from dataclasses import dataclass
 
 from espnow.frame.text import printable
-from espnow.radio.monitor import device, others, privileges, state
+from espnow.radio.monitor import device, drivers, others, privileges, state
+from espnow.radio.monitor.drivers import Verdict
 from espnow.radio.monitor.nl80211 import Mode, Nl80211, Phy, WifiInterface
 
-__all__ = ["DRIVERS", "Finding", "Verdict", "examine_adapters", "examine_computer", "range_text"]
-
-
-class Verdict(enum.Enum):
-    """What a finding means."""
-
-    GOOD = "ok"
-    NOTE = "note"
-    BAD = "bad"
+__all__ = ["Finding", "Verdict", "examine_adapters", "examine_computer", "range_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +39,6 @@ class Finding:
     verdict: Verdict
     told: str
     cure: str = ""
-
-
-#: What others report of drivers, by the begin of their name: what, and where it was read.
-DRIVERS: dict[str, tuple[Verdict, str]] = {
-    "mac80211_hwsim": (Verdict.GOOD, "virtual radios: everything here was measured with them, on kernels 6.1 and 6.12"),
-    "ath9k_htc": (
-        Verdict.GOOD,
-        "the kernel's own; its AWUS036NHA is preferred for injection (morrownr/USB-WiFi issue 275)",
-    ),
-    "rt2800usb": (Verdict.GOOD, "monitor mode and injection in the kernel's own driver (ZerBea/hcxdumptool issue 211)"),
-    "mt76x2u": (
-        Verdict.NOTE,
-        "it injects, but tries up to 16 times at falling rates whatever it is told (morrownr/USB-WiFi issue 388)",
-    ),
-    "mt76": (Verdict.GOOD, "monitor mode and injection in the kernel's own driver (ZerBea/hcxdumptool issue 211)"),
-    "mt7601u": (Verdict.GOOD, "monitor mode and injection in the kernel's own driver (ZerBea/hcxdumptool issue 211)"),
-    "mt7921u": (Verdict.NOTE, "works on kernel 6.12; hears nothing on 6.17 and newer (morrownr/mt76 issue 18)"),
-    "rtl8xxxu": (Verdict.NOTE, "hears nothing on kernel 6.18.1 (morrownr/USB-WiFi issue 682)"),
-    "rtw88": (Verdict.GOOD, "injection works on kernel 6.18 (morrownr/8812au-20210820 pull request 53)"),
-    "88XXau": (
-        Verdict.NOTE,
-        "not the kernel's own: it sends with 1 Mb/s and 12 tries whatever it is told (aircrack-ng/rtl8812au issue 548)",
-    ),
-    "rtl88": (
-        Verdict.NOTE,
-        "not the kernel's own: it sends with 1 Mb/s and 12 tries whatever it is told (aircrack-ng/rtl8812au issue 548)",
-    ),
-    "8812au": (
-        Verdict.NOTE,
-        "not the kernel's own: it sends with 1 Mb/s and 12 tries whatever it is told (aircrack-ng/rtl8812au issue 548)",
-    ),
-    "88x2bu": (
-        Verdict.NOTE,
-        "not the kernel's own: it sends with 1 Mb/s whatever it is told (morrownr/88x2bu-20210702 issue 140)",
-    ),
-    "brcmfmac": (
-        Verdict.BAD,
-        "a Raspberry Pi's own Wi-Fi: monitor mode and injection only with patched firmware (seemoo-lab/nexmon)",
-    ),
-}
 
 
 def examine_computer() -> list[Finding]:
@@ -166,13 +118,13 @@ def examine_adapters(name: str | None) -> list[Finding]:
 def _examine_adapter(phy: Phy, interfaces: list[WifiInterface]) -> list[Finding]:
     about = printable(phy.name)
     driver = next((name for one in interfaces if (name := device.driver_of(one.name))), "")
-    found: list[Finding] = [_driver(about, driver)]
+    found = _driver(about, driver)
     found += [_interface(about, one) for one in sorted(interfaces, key=lambda one: one.name)]
     if not interfaces:
         found.append(
             Finding(about, "interfaces", Verdict.NOTE, "none", f"iw phy {about} interface add wlan9 type monitor")
         )
-    blocked = device.blocked(phy.index)
+    blocked = device.blocked(phy.name)
     if blocked:
         cure = "turn Wi-Fi on by the switch of this computer" if blocked.hard else "sudo rfkill unblock wifi"
         found.append(Finding(about, "rfkill", Verdict.BAD, "blocked (airplane mode)", cure))
@@ -191,16 +143,23 @@ def _examine_adapter(phy: Phy, interfaces: list[WifiInterface]) -> list[Finding]
     return found + _channels(about, phy)
 
 
-def _driver(about: str, driver: str) -> Finding:
+def _driver(about: str, driver: str) -> list[Finding]:
+    """Say what others report of a driver, and whether its reports tell what became of frames."""
     if not driver:
-        return Finding(about, "driver", Verdict.NOTE, "nobody tells which")
-    known = next((told for begin, told in DRIVERS.items() if driver.startswith(begin)), None)
-    if known is None:
-        return Finding(about, "driver", Verdict.NOTE, f"{driver}: nothing is known of it here", "let doctor try it")
-    verdict, told = known
-    return Finding(
-        about, "driver", verdict, f"{driver}: {told}", "use another adapter" if verdict == Verdict.BAD else ""
-    )
+        return [Finding(about, "driver", Verdict.NOTE, "nobody tells which")]
+    known = drivers.about(driver)
+    verdict, told = known or (Verdict.NOTE, "nothing is known of it here")
+    cure = "let doctor try it" if known is None else "use another adapter" if verdict == Verdict.BAD else ""
+    found = [Finding(about, "driver", verdict, f"{driver}: {told}", cure)]
+    untold = drivers.untold(driver, answering=False)
+    if untold is not None:
+        told = (
+            f"not believed: it reports {untold.reports} ({untold.source}); acknowledgements that are heard tell, and "
+            "without one it is unknown"
+        )
+        cure = "use another adapter if you need to know" if untold.answering else "use ?ack=on, or another adapter"
+        found.append(Finding(about, "reports", Verdict.NOTE, told, cure))
+    return found
 
 
 def _interface(about: str, interface: WifiInterface) -> Finding:

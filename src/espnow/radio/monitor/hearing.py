@@ -59,6 +59,9 @@ def read_packet(packet: bytes, counts: Counts) -> HeardFrame | None:
     if told.bad_fcs:
         counts.bad_fcs += 1
         return None
+    if told.channel is None and told.frequency_mhz is not None:  # of another band
+        counts.other_channel += 1
+        return None
     mpdu = packet[told.length : -_FCS_LENGTH] if told.has_fcs else packet[told.length :]
     size = len(mpdu)
     if size > _MAX_MPDU or size < (_ACK_LENGTH if mpdu[:1] == b"\xd4" else _HEADER_LENGTH):

@@ -85,7 +85,9 @@ _U32 = Struct("=I")
 _U64 = Struct("=Q")
 
 _RECEIVE_BYTES = 1 << 16
-_TIME_LIMIT = Struct("@ll").pack(5, 0)
+#: Seconds and microseconds, 64 bits each: what the kernel wants wherever the C library's times have 64 bits. Where they
+#: have 32, it reads the first half, which is right on little-endian processors.
+_TIME_LIMIT = Struct("=qq").pack(5, 0)
 _DUMP_TRIES = 4
 _MAX_EVENTS = 4096
 

@@ -12,6 +12,7 @@ Follows Linux's ``include/uapi/linux/nl80211.h``; what was measured was so on ke
 from __future__ import annotations
 
 import enum
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,6 +22,7 @@ from espnow.frame.radiotap import frequency_mhz
 from espnow.radio.monitor.netlink import (
     GenericNetlink,
     Message,
+    NetlinkError,
     attribute,
     flag,
     nested,
@@ -31,7 +33,7 @@ from espnow.radio.monitor.netlink import (
     u32,
 )
 
-__all__ = ["BEACON_INTERVAL_TU", "Mode", "MonitorFlag", "Nl80211", "Phy", "PhyChannel", "WifiInterface"]
+__all__ = ["AP_NAME", "BEACON_INTERVAL_TU", "Mode", "MonitorFlag", "Nl80211", "Phy", "PhyChannel", "WifiInterface"]
 
 # Commands.
 _GET_WIPHY = 1
@@ -62,30 +64,27 @@ _WIPHY_FREQ = 38
 _CHANNEL_TYPE = 39
 _SSID = 52
 _AUTH_TYPE = 53
-_COMBINATIONS = 120
 _HIDDEN_SSID = 126
-_FEATURE_FLAGS = 143
 _SPLIT_WIPHY_DUMP = 174
 _SOCKET_OWNER = 204
 
-# Inside of bands, channels and combinations of interfaces.
+# Inside of bands and channels.
 _BAND_2GHZ = 0
 _BAND_FREQS = 1
 _BAND_HT = 4
 _FREQ = 1
 _FREQ_DISABLED = 2
 _FREQ_NO_IR = 3
-_FREQ_MAX_POWER = 6
-_COMBINATION_LIMITS = 1
-_LIMIT_TYPES = 2
 
 _NO_HT = 0
 _HIDDEN = 1
 _OPEN_SYSTEM = 0
-_ACTIVE_MONITOR = 1 << 17
 
 #: How seldom an access point of ours sends a beacon, in units of 1024 us: the most that Linux takes.
 BEACON_INTERVAL_TU = 10_000
+
+#: The network's name of an access point of ours, which is hidden.
+AP_NAME = b"espnow"
 
 _CHANNELS = {frequency_mhz(channel): channel for channel in range(1, 15)}
 
@@ -121,7 +120,6 @@ class MonitorFlag(enum.IntEnum):
 
     CONTROL = 3
     OTHER_BSS = 4
-    ACTIVE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +130,11 @@ class PhyChannel:
         number: 1 to 14.
         disabled: it must not be used at all.
         no_ir: nothing may be sent on it unless an access point is heard.
-        max_dbm: most power allowed.
     """
 
     number: int
     disabled: bool
     no_ir: bool
-    max_dbm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +147,6 @@ class Phy:
         modes: what its interfaces can do.
         channels: of the 2.4 GHz band.
         ht: it sends 802.11n rates in this band.
-        active_monitor: it says that a monitor interface can acknowledge.
-        combined: modes that can be active beside another one; monitors always can.
     """
 
     index: int
@@ -160,8 +154,6 @@ class Phy:
     modes: frozenset[Mode]
     channels: tuple[PhyChannel, ...]
     ht: bool
-    active_monitor: bool
-    combined: frozenset[Mode]
 
     def channel(self, number: int) -> PhyChannel | None:
         """Return one of its channels."""
@@ -212,6 +204,10 @@ class Nl80211:
         """Close it."""
         self.close()
 
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        return self._netlink.fileno()
+
     def close(self) -> None:
         """Close it; interfaces that belong to it go away."""
         self._netlink.close()
@@ -220,17 +216,25 @@ class Nl80211:
 
     def interfaces(self) -> list[WifiInterface]:
         """Return all interfaces that have a name."""
-        found = (_interface(message) for message in self._netlink.request(_GET_INTERFACE, dump=True))
-        return [interface for interface in found if interface is not None]
+        return _interfaces(self._netlink.request(_GET_INTERFACE, dump=True))
 
     def interface(self, index: int) -> WifiInterface | None:
         """Return an interface, or None when there is none of this number, or it is no Wi-Fi."""
-        return next((interface for interface in self.interfaces() if interface.index == index), None)
+        try:
+            found = _interfaces(self._netlink.request(_GET_INTERFACE, u32(_IFINDEX, index)))
+        except NetlinkError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return None
+        return next(iter(found), None)
 
     def phys(self) -> list[Phy]:
         """Return all adapters."""
+        return self._phys()
+
+    def _phys(self, *which: bytes) -> list[Phy]:
         parts: dict[int, list[dict[int, bytes]]] = {}
-        for message in self._netlink.request(_GET_WIPHY, flag(_SPLIT_WIPHY_DUMP), dump=True):
+        for message in self._netlink.request(_GET_WIPHY, flag(_SPLIT_WIPHY_DUMP), *which, dump=True):
             told = message.attributes
             if _WIPHY in told:
                 parts.setdefault(parse_u32(told[_WIPHY]), []).append(told)
@@ -238,7 +242,7 @@ class Nl80211:
 
     def phy(self, index: int) -> Phy | None:
         """Return an adapter, or None when it is gone."""
-        return next((phy for phy in self.phys() if phy.index == index), None)
+        return next((phy for phy in self._phys(u32(_WIPHY, index)) if phy.index == index), None)
 
     def country(self) -> str:
         """Return the regulatory domain that holds for all adapters: two letters, ``00`` for the world's."""
@@ -284,11 +288,10 @@ class Nl80211:
             attribute(_MAC, address),
             flag(_SOCKET_OWNER),
         )
-        for message in answer:
-            interface = _interface(message)
-            if interface is not None:
+        for interface in _interfaces(answer) or self.interfaces():
+            if interface.name == name:
                 return interface
-        return next(interface for interface in self.interfaces() if interface.name == name)
+        raise NetlinkError(errno.ENODEV)
 
     def delete_interface(self, index: int) -> None:
         """Take an interface away.
@@ -315,7 +318,7 @@ class Nl80211:
             attribute(_BEACON_HEAD, beacon),
             u32(_BEACON_INTERVAL, BEACON_INTERVAL_TU),
             u32(_DTIM_PERIOD, 1),
-            attribute(_SSID, b"espnow"),
+            attribute(_SSID, AP_NAME),
             u32(_HIDDEN_SSID, _HIDDEN),
             u32(_AUTH_TYPE, _OPEN_SYSTEM),
             *_on(channel),
@@ -341,6 +344,11 @@ def _mode(number: int) -> Mode:
         return Mode.UNSPECIFIED
 
 
+def _interfaces(messages: list[Message]) -> list[WifiInterface]:
+    found = map(_interface, messages)
+    return [interface for interface in found if interface is not None]
+
+
 def _interface(message: Message) -> WifiInterface | None:
     told = message.attributes
     if _IFINDEX not in told or _WIPHY not in told:
@@ -363,33 +371,17 @@ def _phy(index: int, parts: list[dict[int, bytes]]) -> Phy:
     modes: set[Mode] = set()
     channels: dict[int, PhyChannel] = {}
     ht = False
-    features = 0
-    combined: set[Mode] = set()
     for told in parts:
         if _WIPHY_NAME in told:
             name = told[_WIPHY_NAME].rstrip(b"\0").decode(errors="replace")
         modes |= {_mode(kind) for kind, _ in split_attributes(told.get(_SUPPORTED_IFTYPES, b""))}
-        if _FEATURE_FLAGS in told:
-            features = parse_u32(told[_FEATURE_FLAGS])
-        for _, combination in split_attributes(told.get(_COMBINATIONS, b"")):
-            combined |= _combined(combination)
         band = parse_attributes(told.get(_WIPHY_BANDS, b"")).get(_BAND_2GHZ, b"")
         for kind, content in split_attributes(band):
             ht = ht or kind == _BAND_HT
             if kind == _BAND_FREQS:
                 channels |= {channel.number: channel for channel in _channels(content)}
     in_order = tuple(channels[number] for number in sorted(channels))
-    active = features & _ACTIVE_MONITOR != 0
-    return Phy(index, name, frozenset(modes), in_order, ht, active, frozenset(combined))
-
-
-def _combined(combination: bytes) -> set[Mode]:
-    found: set[Mode] = set()
-    for kind, limits in split_attributes(combination):
-        if kind == _COMBINATION_LIMITS:
-            for _, limit in split_attributes(limits):
-                found |= {_mode(mode) for mode, _ in split_attributes(parse_attributes(limit).get(_LIMIT_TYPES, b""))}
-    return found
+    return Phy(index, name, frozenset(modes), in_order, ht)
 
 
 def _channels(content: bytes) -> list[PhyChannel]:
@@ -398,6 +390,5 @@ def _channels(content: bytes) -> list[PhyChannel]:
         told = parse_attributes(one)
         number = _CHANNELS.get(parse_u32(told[_FREQ])) if _FREQ in told else None
         if number is not None:
-            power = parse_u32(told[_FREQ_MAX_POWER]) / 100 if _FREQ_MAX_POWER in told else 0.0
-            found.append(PhyChannel(number, _FREQ_DISABLED in told, _FREQ_NO_IR in told, power))
+            found.append(PhyChannel(number, _FREQ_DISABLED in told, _FREQ_NO_IR in told))
     return found

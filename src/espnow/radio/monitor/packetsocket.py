@@ -18,7 +18,7 @@ from espnow.radio.monitor import privileges
 from espnow.radio.monitor.filter import Wanted, attach, build_filter
 from espnow.radio.monitor.ring import open_packets
 
-__all__ = ["PacketSocket", "open_hearing", "open_sending"]
+__all__ = ["PacketSocket", "open_both"]
 
 _PROTOCOL = 0x0004
 _RECEIVE_BUFFER_FORCE = 33
@@ -30,14 +30,14 @@ _HEARING = 2048, 2048
 _SENDING = 256, 512
 
 
-def open_sending(name: str) -> PacketSocket:
-    """Open the socket that sends and gets reports (`PacketSocket`)."""
-    return PacketSocket(name, *_SENDING)
-
-
-def open_hearing(name: str) -> PacketSocket:
-    """Open the socket that hears (`PacketSocket`)."""
-    return PacketSocket(name, *_HEARING)
+def open_both(name: str) -> tuple[PacketSocket, PacketSocket]:
+    """Open the socket that sends and gets reports, and the one that hears (`PacketSocket`)."""
+    sending = PacketSocket(name, *_SENDING)
+    try:
+        return sending, PacketSocket(name, *_HEARING)
+    except BaseException:
+        sending.close()
+        raise
 
 
 class PacketSocket:
@@ -47,6 +47,7 @@ class PacketSocket:
         send: hands a packet to the kernel: radiotap and a frame.
         take: returns packets that wait (`espnow.radio.monitor.ring.Packets`).
         wanted: what it lets pass.
+        idle_wakes: times in a row that it was said to have something, and had nothing; whoever reads it counts.
     """
 
     def __init__(self, name: str, slots: int, slot: int) -> None:
@@ -75,6 +76,7 @@ class PacketSocket:
             opened.close()
             raise
         self._socket = opened
+        self.idle_wakes = 0
         self.send: Callable[[bytes], int] = opened.send
         self.take: Callable[[int], tuple[Sequence[bytes], tuple[bytes, ...]]] = self._packets.take
 
@@ -87,6 +89,10 @@ class PacketSocket:
         if wanted != self.wanted:
             attach(self._socket, build_filter(wanted))
             self.wanted = wanted
+
+    def lost(self) -> int:
+        """Return how many packets were lost since the last call."""
+        return self._packets.lost()
 
     def close(self) -> None:
         """Close it."""

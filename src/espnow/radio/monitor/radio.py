@@ -5,10 +5,10 @@ Rules:
 - A frame is handed to the kernel with its rate and its number of tries, and comes back as a report that says whether it
   was acknowledged and how often it was tried. Reports are matched by receiver and random value (or CCMP's packet
   number), as other processes' come too. At most `_IN_FLIGHT` frames wait.
-- What is done for every frame is done in as few steps as can be: no clock is read to send one, and what a report's
-  radiotap says is remembered, since there are few that differ.
-- No report within a time means unknown, never "failed". A driver that never reports is found out, and then whoever is
-  heard acknowledging tells; one frame at a time, since an acknowledgement does not say which frame it is for.
+- What is done for every frame is done in as few steps as can be: no clock is read to send one.
+- No report within a time means unknown, never "failed". A driver that never reports is found out, and one whose reports
+  do not tell is known (`espnow.radio.monitor.drivers`). There whoever is heard acknowledging tells; one frame at a
+  time, since an acknowledgement does not say which frame it is for.
 - Groups are never acknowledged, and always answered as if they were, once they are sent.
 - Frames that were taken leave before the channel is changed.
 - What comes off the air changes counters and what the station is handed, and nothing else. Frames that begin with
@@ -28,15 +28,17 @@ from functools import partial
 from itertools import islice
 
 from espnow.errors import FrameError, LinkFull, UserError
-from espnow.frame import radiotap
 from espnow.link import Abilities, Outcome, RadioConfig, Station, Timer
 from espnow.radio.loop import RadioLoop
+from espnow.radio.monitor import drivers
 from espnow.radio.monitor.adapter import Adapter
 from espnow.radio.monitor.counts import Counts
 from espnow.radio.monitor.filter import Wanted
 from espnow.radio.monitor.hearing import ACK, read_packet
 from espnow.radio.monitor.injection import MAX_HEADER, header, sendable_rates
-from espnow.radio.monitor.packetsocket import PacketSocket, open_hearing, open_sending
+from espnow.radio.monitor.notices import Notices
+from espnow.radio.monitor.packetsocket import PacketSocket, open_both
+from espnow.radio.monitor.reports import Ages, Told, find_renumbered, read_report
 from espnow.radio.monitor.ring import KEY
 
 __all__ = ["MonitorRadio"]
@@ -54,20 +56,17 @@ _AT_ONCE = Outcome.ACKNOWLEDGED, 1
 #: Frames that are on their way at once, and that wait besides.
 _IN_FLIGHT = 32
 
-#: Packets that are read at once, and how often before the program has a chance.
+#: Packets that are read at once, and how often before the program has a chance; what is answered leads to more reports.
 _BATCH = 32
 _BATCHES = 4
+_REPORT_BATCHES = 16
 
-#: While frames are on their way it is looked every so often whether reports come. A frame that is still there at the
-#: third look after one without any is given up: after 400 to 600 ms, longer than the longest takes with 11 tries.
-_LATE_LOOKS = 3
+#: While frames are on their way it is looked every so often whether reports come. One that is still there at the third
+#: look without any is given up: after 400 to 600 ms; after 6 s while others' come.
 _LOOK_US = 200_000
 
 #: The same where there are no reports, and an acknowledgement is waited for: 40 to 60 ms.
 _HEARD_LOOK_US = 20_000
-
-#: Different headers of reports that are remembered.
-_REMEMBERED = 1024
 
 #: Times that the socket said that there was something, and there was nothing, before somebody looks why.
 _IDLE_WAKES = 16
@@ -75,17 +74,11 @@ _IDLE_WAKES = 16
 #: Frames without a report after which a driver that never sent one is known as one that has none.
 _UNREPORTED = 4
 
-#: Frames of other channels, and none of its own, after which that is told.
-_ELSEWHERE = 20
+#: How often it is looked whether an adapter that is to acknowledge still does.
+_CHECK_US = 5_000_000
 
 _LOOK_AGAIN_US = 500_000
 _FULL_AGAIN_US = 1_000
-
-#: What a report's radiotap says: outcome and attempts.
-_Told = tuple[Outcome, int]
-
-#: Which frame it is, of Wi-Fi's own: to the sequence number.
-_WIFI_KEY = slice(KEY.start, 24)
 
 
 class MonitorRadio:
@@ -110,7 +103,6 @@ class MonitorRadio:
         self.trouble: str | None = None
         self.adapter = adapter
         self._loop = loop
-        self._report = report
         self._answer = answer
         self._config = RadioConfig()
         self._addresses: tuple[bytes, ...] = ()
@@ -119,26 +111,25 @@ class MonitorRadio:
         self._queue: deque[tuple[bytes, int]] = deque()
         self._in_flight: dict[bytes, int] = {}
         self._refused: deque[int] = deque()
-        self._told_by: dict[bytes, _Told] = {}
-        self._ages: dict[bytes, int] = {}
-        self._reported = 0
-        self._idle_wakes = 0
+        self._told_by: dict[bytes, Told] = {}
+        self._ages = Ages()
         self._reports_come = False
-        self._listens = False
+        self._untold = drivers.untold(adapter.driver, answering=answer)
+        self._listens = self._untold is not None
         self._late: Timer | None = None
         self._again: Timer | None = None
-        self._told = False
-        self._silent = not answer
+        self._check: Timer | None = None
+        self._notices = Notices(adapter, report, answer=answer)
         self._closed = False
-        self._ht = adapter.phy.ht
         self._socket: PacketSocket | None = None  # sends, and gets reports
         self._hearing: PacketSocket | None = None
         #: Hands a frame to the kernel, while nothing stands in its way; see `_transmit_with_care`.
         self._inject: Callable[[bytes], int] | None = None
-        self._slow_header = self._header = self._group_header = b""
-        self._longest = 0
+        self._header = self._group_header = b""
         self._abilities = self._find_abilities()
         self._open_sockets()
+        if answer:
+            self._check_again()
 
     @property
     def abilities(self) -> Abilities:
@@ -146,15 +137,14 @@ class MonitorRadio:
         return self._abilities
 
     def _find_abilities(self) -> Abilities:
-        self._longest = min(_MAX_MPDU, self.adapter.mtu - MAX_HEADER)
         return Abilities(
             acknowledges=self._answer,
             tells_outcome=not self._listens,
             tells_attempts=not self._listens,
             retries=not self._listens,
             channels=self.adapter.sendable_channels(),
-            rates=sendable_rates(ht=self._ht),
-            max_mpdu=self._longest,
+            rates=sendable_rates(ht=self.adapter.phy.ht),
+            max_mpdu=min(_MAX_MPDU, self.adapter.mtu - MAX_HEADER),
         )
 
     # From above.
@@ -166,12 +156,6 @@ class MonitorRadio:
         self._addresses = tuple(address for _, address in config.addresses)
         self._make_headers()
         self._set_filters()
-        if self._silent and self._addresses and config.receiver_on and not config.promiscuous:
-            self._silent = False
-            self._report(
-                f"{self.adapter.name}: boards that send to this one get no acknowledgement, so they retry and see a "
-                f"failure, though messages arrive; monitor:{self.adapter.name}?ack=on acknowledges"
-            )
         answers = self._addresses if self._answer and config.receiver_on else ()
         on = config.receiver_on or bool(self._addresses)
         # One that is off stays on its channel, and answers nobody.
@@ -203,16 +187,17 @@ class MonitorRadio:
             self._inject = None
             if not self._not_taken(error, token):
                 self._queue.append((mpdu, token))
-            return
-        if self._late is None:
-            self._look_later()
 
     def _transmit_with_care(self, mpdu: bytes, token: int) -> None:
         """Queue a frame, where something may stand in its way; nothing does, and the next one need not look."""
         self._inject = None
         if len(self._in_flight) + len(self._queue) + len(self._refused) >= _IN_FLIGHT:
             raise LinkFull
-        if self.trouble is not None or not self._addresses or not _HEADER_LENGTH <= len(mpdu) <= self._longest:
+        if (
+            self.trouble is not None
+            or not self._addresses
+            or not _HEADER_LENGTH <= len(mpdu) <= self._abilities.max_mpdu
+        ):
             self._refuse(token)
         elif self._queue or self._tuning or not self._send(mpdu, token):
             self._queue.append((mpdu, token))
@@ -224,7 +209,7 @@ class MonitorRadio:
         if self._closed:
             return
         self._closed = True
-        for timer in (self._late, self._again):
+        for timer in (self._late, self._again, self._check):
             if timer is not None:
                 timer.cancel()
         self._queue.clear()
@@ -242,13 +227,7 @@ class MonitorRadio:
             UserError: this process must not.
             OSError: the interface is gone.
         """
-        self._socket = open_sending(self.adapter.name)
-        try:
-            self._hearing = open_hearing(self.adapter.name)
-        except BaseException:
-            self._socket.close()
-            self._socket = None
-            raise
+        self._socket, self._hearing = open_both(self.adapter.name)
         self._loop.watch(self._socket.fileno(), self._read_reports)
         self._loop.watch(self._hearing.fileno(), self._read_heard)
 
@@ -275,37 +254,36 @@ class MonitorRadio:
         )
         self.adapter.hear_control(wanted.others or wanted.acknowledgements)
         self._hearing.let_pass(wanted)
-        self._socket.let_pass(Wanted(addresses=self._addresses, receiving=False))
+        self._socket.let_pass(Wanted(addresses=self._addresses, receiving=False, reports=self._untold is None))
 
     # Sending.
 
     def _make_headers(self) -> None:
         """Make what stands before frames from now on."""
-        config = self._config
-        self._header = header(config.rate, self._ht, config.attempts)
-        self._group_header = header(config.group_rate, self._ht, 1)
-        # Wi-Fi's own frames leave with 1 Mb/s.
-        self._slow_header = header(0, self._ht, config.attempts)
+        config, ht = self._config, self.adapter.phy.ht
+        self._header = header(config.rate, ht, config.attempts)
+        self._group_header = header(config.group_rate, ht, 1)
 
     def _send(self, mpdu: bytes, token: int) -> bool:
         """Hand a frame to the kernel, or refuse it; False when it has to wait."""
         in_flight = self._in_flight
         group = mpdu[4] & 1
         if mpdu[0] == _ACTION:
-            key = mpdu[KEY]
             head = self._group_header if group else self._header
         else:
-            key = mpdu[_WIFI_KEY]
-            head = self._slow_header
+            head = header(0, self.adapter.phy.ht, self._config.attempts)  # Wi-Fi's own frames leave with 1 Mb/s
+        key = mpdu[KEY]
         if self._socket is None or key in in_flight or (self._listens and in_flight):
             return False
         try:
             self._socket.send(head + mpdu)
         except OSError as error:
             return self._not_taken(error, token)
-        if group and self._listens:
-            self._loop.soon(partial(self._give_up, token, group))
-            return True
+        if self._listens:
+            if group:
+                self._loop.soon(partial(self._give_up, token, group))
+                return True
+            self._notices.tell_listening(self._untold)
         in_flight[key] = token
         if self._late is None:
             self._look_later()
@@ -356,30 +334,19 @@ class MonitorRadio:
         assert self._tuned is not None
         self._tuning = False
         channel, answers = self._tuned
+        self._notices.tuned()
         trouble = self.adapter.problem() or self.adapter.tune(channel, answers)
+        self._weigh_reports()
         # Where it looks around, it passes channels that must not be sent on.
         self._set_trouble(trouble, quiet=self._config.absence is not None)
 
     # What became of it.
 
-    def _learn(self, head: bytes) -> _Told:
-        """Return what the radiotap of a report says, and remember it.
-
-        Raises:
-            FrameError: nobody can read it.
-        """
-        told = radiotap.parse(head)
-        outcome = Outcome.NOT_ACKNOWLEDGED if told.tx_failed else Outcome.ACKNOWLEDGED
-        if len(self._told_by) >= _REMEMBERED:
-            self._told_by.clear()
-        found = self._told_by[head] = outcome, (told.data_retries or 0) + 1
-        return found
-
     def _take_report(self, head: bytes, key: bytes, now_us: int) -> None:
         """Answer the frame that a report is about."""
-        found = self._find(key)
+        found = key if key in self._in_flight else find_renumbered(key, self._in_flight)
         try:
-            outcome, attempts = self._told_by.get(head) or self._learn(head)
+            outcome, attempts = self._told_by.get(head) or read_report(head, self._told_by)
         except FrameError:
             self.counts.malformed += 1
             return
@@ -392,26 +359,16 @@ class MonitorRadio:
             outcome, attempts = Outcome.ACKNOWLEDGED, 1
         self.station.outcome(token, outcome, attempts, now_us)
 
-    def _find(self, key: bytes) -> bytes | None:
-        """Return the key of the frame that a report is about: one that the kernel gave another number, or Wi-Fi's."""
-        in_flight = self._in_flight
-        if key in in_flight:
-            return key
-        short = key[: _WIFI_KEY.stop - _WIFI_KEY.start]
-        if short in in_flight:
-            return short
-        return next((one for one in in_flight if one[:6] == key[:6] and one[20:] == key[20:] != b""), None)
-
     def _look_for_late(self) -> None:
         """Give up frames whose report does not come."""
         self._late = None
-        if self._closed or not self._in_flight:
-            self._ages.clear()
+        if self._closed:
             return
-        going_on = self.counts.reports != self._reported
-        self._reported = self.counts.reports
-        self._ages = {key: 0 if going_on else self._ages.get(key, -1) + 1 for key in self._in_flight}
-        late = [key for key, age in self._ages.items() if age >= _LATE_LOOKS - 1]
+        late = self._ages.look(self._in_flight, self.counts.reports)
+        if not self._in_flight:
+            self._inject = None  # while it is set, it is looked
+            return
+        self._look_later()
         now_us = self._loop.now_us
         for key in late:
             token = self._in_flight.pop(key, None)
@@ -420,11 +377,9 @@ class MonitorRadio:
                 self.station.outcome(token, Outcome.ACKNOWLEDGED if key[0] & 1 else Outcome.UNKNOWN, 1, now_us)
         if self._closed:
             return
-        if late and not self._listens:
+        if late and not self._listens and not self._ages.going_on:
             self._look_why()
         self._go_on()
-        if self._in_flight and self._late is None:
-            self._look_later()
 
     def _look_why(self) -> None:
         """Find out why reports did not come: the device, a channel no longer allowed, or a driver that has none."""
@@ -443,14 +398,21 @@ class MonitorRadio:
             return
         self._inject = None
         self._listens = listens
+        if self._late is not None:
+            self._late.cancel()
+            self._look_later()
         self._abilities = self._find_abilities()
         self._set_filters()
-        if listens:
-            driver = self.adapter.driver or "its driver"
-            self._report(
-                f"{self.adapter.name}: {driver} does not report what became of frames; acknowledgements that are heard "
-                "tell it, and without one it is unknown"
-            )
+        if listens and self._untold is None:
+            self._notices.tell_listening(self._untold)
+
+    def _weigh_reports(self) -> None:
+        """Take reports, or listen in their place, as they tell something on the adapter as it is now."""
+        untold = drivers.untold(self.adapter.driver, answering=bool(self.adapter.answers))
+        if untold != self._untold:
+            self._untold = untold
+            self._listens = untold is None
+            self._set_listening(untold is not None)
 
     def _hear_acknowledgement(self, now_us: int) -> None:
         """Answer the one frame that is on its way, where there are no reports."""
@@ -466,14 +428,16 @@ class MonitorRadio:
     def _read_reports(self) -> None:
         """Take reports that the kernel has."""
         opened = self._socket
-        for batch in range(_BATCHES):
+        for batch in range(_REPORT_BATCHES):
             packets, reports = self._take_from(opened, batch)
             if reports:
                 self._take_reports(reports)
             for packet in packets:
                 at = packet[2] | packet[3] << 8  # the filter looked at these bytes, so they are there
                 self._take_report(packet[:at], packet[at + KEY.start : at + KEY.stop], self._loop.now_us)
-            self._note_reports()
+            if self.counts.reports and not self._reports_come and not self._closed:
+                self._reports_come = True
+                self._set_listening(False)
             # What was answered may have led to more, which is there already where nothing takes airtime.
             if len(packets) + len(reports) // 2 < _BATCH or self._socket is not opened:
                 break
@@ -494,6 +458,8 @@ class MonitorRadio:
                     return
             if self._hearing is not opened:
                 return
+            if len(packets) >= _BATCH and opened is not None:  # there were many: perhaps too many
+                self.counts.lost += opened.lost()
 
     def _take_from(self, opened: PacketSocket | None, batch: int) -> tuple[Sequence[bytes], tuple[bytes, ...]]:
         """Return what a socket has, and see to its errors."""
@@ -505,17 +471,13 @@ class MonitorRadio:
             self._look()
             return (), ()
         if taken[0] or taken[1]:
-            self._idle_wakes = 0
+            opened.idle_wakes = 0
         elif not batch:
-            self._wake_idly()
+            opened.idle_wakes += 1
+            if opened.idle_wakes > _IDLE_WAKES:  # one whose interface is gone is ready for ever
+                opened.idle_wakes = 0
+                self._look()
         return taken
-
-    def _wake_idly(self) -> None:
-        """Look what is the matter with a socket that says too often that there is something, and there is nothing."""
-        self._idle_wakes += 1
-        if self._idle_wakes > _IDLE_WAKES:  # one whose interface is gone is ready for ever
-            self._idle_wakes = 0
-            self._look()
 
     def _take_reports(self, parts: tuple[bytes, ...]) -> None:
         """Read reports that came as radiotap, key, radiotap, key, and so on."""
@@ -524,19 +486,20 @@ class MonitorRadio:
         heads, keys = parts[::2], parts[1::2]
         told = self._told_by.get(heads[0])
         # What is usual when many are on their way: in order, all sent at the first try.
-        if told == _AT_ONCE and keys == tuple(islice(in_flight, len(keys))) and heads[1:] == heads[:-1]:
-            tokens = tuple(map(in_flight.pop, keys))
+        if told == _AT_ONCE and heads.count(heads[0]) == len(heads):
+            tokens: tuple[int, ...] = ()
+            if keys == tuple(in_flight):
+                tokens = tuple(in_flight.values())
+                in_flight.clear()
+            elif keys == tuple(islice(in_flight, len(keys))):
+                tokens = tuple(map(in_flight.pop, keys))
             self.counts.reports += len(tokens)
             for token in tokens:
                 outcome(token, _ACKNOWLEDGED, 1, now_us)
-            return
+            if tokens:
+                return
         for head, key in zip(heads, keys, strict=True):
             self._take_report(head, key, now_us)
-
-    def _note_reports(self) -> None:
-        if self.counts.reports and not self._reports_come and not self._closed:
-            self._reports_come = True
-            self._set_listening(False)
 
     def _hear(self, packet: bytes, now_us: int) -> None:
         """Hand a frame up."""
@@ -545,26 +508,21 @@ class MonitorRadio:
         if heard is None or not config.receiver_on:
             return
         mpdu, rssi_dbm, channel, rate = heard
-        if channel is not None and channel != config.channel and not config.promiscuous:
-            self._hear_elsewhere(channel)
-            return
+        if channel is not None and not config.promiscuous:
+            if channel != config.channel:
+                self.counts.other_channel += 1
+                self._notices.hear_elsewhere(channel, config.channel)
+                return
+            self._notices.elsewhere = 0
         if mpdu[0] == ACK:
             if self._listens and mpdu[4:10] in self._addresses:
                 self._hear_acknowledgement(now_us)
             if not config.promiscuous:
                 return
+        elif self._notices.silent and mpdu[0] == _ACTION and mpdu[4:10] in self._addresses:
+            self._notices.tell_silent()
         self.counts.frames_heard += 1
         self.station.received(mpdu, rssi_dbm, channel or config.channel, rate, now_us)
-
-    def _hear_elsewhere(self, channel: int) -> None:
-        """Count a frame of another channel, which a kernel may hand over, too; tell it if there are no others."""
-        counts = self.counts
-        counts.other_channel += 1
-        if counts.other_channel == _ELSEWHERE and not counts.frames_heard:
-            self._report(
-                f"{self.adapter.name}: all that is heard is on channel {channel}, not on {self._config.channel}: its "
-                "driver may not change channels; espnow doctor tries it"
-            )
 
     # Trouble.
 
@@ -584,14 +542,9 @@ class MonitorRadio:
         """Tell that something is wrong, or that all is well again."""
         self._inject = None
         before, self.trouble = self.trouble, trouble
+        self._notices.tell_trouble(trouble, before, quiet=quiet)
         if trouble is None:
-            if before is not None and self._told:
-                self._report(f"{self.adapter.name} works again")
-            self._told = False
             return
-        if not quiet and not (self._told and trouble == before):
-            self._told = True
-            self._report(trouble)
         for key, token in self._in_flight.items():
             self._loop.soon(partial(self._give_up, token, key[0] & 1))
         self._in_flight.clear()
@@ -606,20 +559,32 @@ class MonitorRadio:
             outcome = Outcome.ACKNOWLEDGED if group else Outcome.UNKNOWN
             self.station.outcome(token, outcome, 1, self._loop.now_us)
 
+    def _check_again(self) -> None:
+        """Look whether the adapter still acknowledges, which nothing else would tell."""
+        if self._closed:
+            return
+        self._check = self._loop.call_at(self._loop.now_us + _CHECK_US, self._check_again, background=True)
+        if self.trouble is None and self._tuned is not None and not self._tuning:
+            trouble = self.adapter.problem()
+            if trouble is not None:
+                self._set_trouble(trouble)
+
     def _look_again(self) -> None:
         """Look whether the trouble is over."""
         self._again = None
         if self._closed or self.trouble is None:
             return
         self._tuning = False
-        self._set_trouble(self._come_back())
+        trouble = self._come_back()
+        self._weigh_reports()
+        self._set_trouble(trouble)
 
     def _come_back(self) -> str | None:
         """Make the device work again, if it can; return what is wrong still."""
         adapter = self.adapter
         if adapter.is_gone():
             self._close_sockets()
-        trouble = adapter.find_again(self._report) if self._socket is None else adapter.problem()
+        trouble = adapter.find_again(self._notices.report) if self._socket is None else adapter.problem()
         if trouble is not None:
             return trouble
         if self._socket is None:
@@ -629,7 +594,7 @@ class MonitorRadio:
                 return adapter.problem() or adapter.explain(error, "be used")
             except UserError as error:
                 return str(error)
-            self._ht = adapter.phy.ht
+            self._make_headers()
             self._abilities = self._find_abilities()
         self._set_filters()
         return adapter.tune(*self._tuned) if self._tuned is not None else None

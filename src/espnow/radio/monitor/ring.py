@@ -33,19 +33,22 @@ REPORT = 0x80
 
 _SOL_PACKET = 263
 _RX_RING = 5
+_STATISTICS = 6
 _VERSION = 10
 _VERSION_2 = 1
 
-#: Slots a block, which the kernel allocates as a whole.
+#: Slots a block, which the kernel allocates as a whole; more where a page of memory is larger.
 _BLOCK_SLOTS = 8
 _LONGEST = 4096
 
 _REQUEST = Struct("=IIII")
+_NO_RING = bytes(_REQUEST.size)
+_COUNTED = Struct("=II")
 
 # A slot in words of four bytes: status, length, length here, where the packet begins (the low half).
 _LENGTH = 2
 _BEGIN = 3
-_OURS = 1
+_FREE = 0  # the kernel's
 _KERNELS = memoryview(bytes(4 * 64)).cast("I")
 
 
@@ -71,8 +74,19 @@ class Packets(Protocol):
             OSError: the socket has something to say, such as ENETDOWN.
         """
 
+    def lost(self) -> int:
+        """Return how many packets were lost since the last call: there was no room, or they were too long for it."""
+
     def close(self) -> None:
         """Give back what it holds; the socket is another's to close."""
+
+
+def _overruns(packet_socket: socket.socket) -> int:
+    """Return for how many packets the kernel had no room since the last call."""
+    try:
+        return int(_COUNTED.unpack(packet_socket.getsockopt(_SOL_PACKET, _STATISTICS, _COUNTED.size))[1])
+    except OSError:  # the interface is gone
+        return 0
 
 
 class Reads:
@@ -95,6 +109,10 @@ class Reads:
                 raise
         return found, ()
 
+    def lost(self) -> int:
+        """Return how many packets were lost (`Packets`)."""
+        return _overruns(self._socket)
+
     def close(self) -> None:
         """Hold nothing."""
 
@@ -115,32 +133,35 @@ class Ring:
         """
         self._socket = packet_socket
         packet_socket.setsockopt(_SOL_PACKET, _VERSION, _VERSION_2)
-        block = slot * _BLOCK_SLOTS
-        packet_socket.setsockopt(_SOL_PACKET, _RX_RING, _REQUEST.pack(block, slots // _BLOCK_SLOTS, slot, slots))
-        self._memory = mmap.mmap(packet_socket.fileno(), slot * slots)
+        block = max(slot * _BLOCK_SLOTS, mmap.PAGESIZE)
+        request = _REQUEST.pack(block, slots * slot // block, slot, slots)
+        packet_socket.setsockopt(_SOL_PACKET, _RX_RING, request)
+        try:
+            self._memory = mmap.mmap(packet_socket.fileno(), slot * slots)
+        except BaseException:  # packets would go where nobody reads them
+            packet_socket.setsockopt(_SOL_PACKET, _RX_RING, _NO_RING)
+            raise
         self._words = memoryview(self._memory).cast("I")
         self._slot = slot
         self._step = slot // 4
         self._end = slot * slots // 4
         self._at = 0  # in words
+        self._cut = 0
         self._fence = threading.Lock()
 
     def take(self, most: int) -> tuple[Sequence[bytes], tuple[bytes, ...]]:
         """Return packets that wait (`Packets`)."""
         words, step = self._words, self._step
         first = self._at
-        if not words[first] & _OURS:
+        if words[first] == _FREE:
             error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if error:
                 raise OSError(error, "packet socket")
             return (), ()
         # To the end of the memory at most; what is at its begin comes with the next call.
         last = min(first + min(most, len(_KERNELS)) * step, self._end)
-        ready = 0
-        for status in words[first:last:step].tolist():
-            if not status & _OURS:
-                break
-            ready += 1
+        statuses = words[first:last:step].tolist()
+        ready = statuses.index(_FREE) if _FREE in statuses else len(statuses)
         last = first + ready * step
         with self._fence:
             pass
@@ -157,19 +178,27 @@ class Ring:
         """Return the packets of slots that follow one another."""
         memory, slot = self._memory, self._slot
         begin = begins[0] & 0xFFFF
-        if lengths == lengths[:1] * len(lengths) and begins == begins[:1] * len(begins):
+        count = len(lengths)
+        if lengths.count(lengths[0]) == count and begins.count(begins[0]) == count:
             head = lengths[0] - REPORT_BYTES
             # The length that the first one's radiotap tells; another's would be known by its first bytes.
             if memory[at + begin + 2] == head and memory[at + begin + 5] & REPORT:
-                parts: tuple[bytes, ...] = _parts(len(lengths), slot, begin, head).unpack_from(memory, at)
+                parts: tuple[bytes, ...] = _parts(count, slot, begin, head).unpack_from(memory, at)
                 return (), parts
         found = []
         for length, begin in zip(lengths, begins, strict=True):
             begin &= 0xFFFF
-            if begin + length < slot:  # or it was cut
+            if begin + length < slot:
                 found.append(memory[at + begin : at + begin + length])
+            else:
+                self._cut += 1
             at += slot
         return found, ()
+
+    def lost(self) -> int:
+        """Return how many packets were lost (`Packets`)."""
+        cut, self._cut = self._cut, 0
+        return cut + _overruns(self._socket)
 
     def close(self) -> None:
         """Give the memory back."""

@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from espnow.errors import LinkFull, UserError
 from espnow.frame import BROADCAST, RATES, build
@@ -28,6 +29,7 @@ __all__ = ["try_interface"]
 _OWN = bytes.fromhex("7e6573706e01")
 _NOBODY = bytes.fromhex("7e6573706eff")
 
+_INJECTION = "injection"
 _MESSAGE = b"espnow doctor"
 _WAIT_S = 2.0
 _TRIES = 3
@@ -60,7 +62,9 @@ def try_interface(name: str, channel: int) -> list[Finding]:
     """Open an interface, send on a channel, and say what came of it."""
     found, works = _with_radio(f"monitor:{name}", name, channel, _try_sending)
     if works:
-        found += _with_radio(f"monitor:{name}?ack=on", name, channel, _try_answering)[0]
+        reports = any(one.check == _INJECTION and one.verdict == Verdict.GOOD for one in found)
+        try_answering = partial(_try_answering, reports=reports)
+        found += _with_radio(f"monitor:{name}?ack=on", name, channel, try_answering)[0]
     return found
 
 
@@ -115,13 +119,13 @@ def _try_sending(
     reports = radio.counts.reports
     if answer is None or answer[0] != Outcome.ACKNOWLEDGED or radio.counts.refused:
         trouble = radio.trouble or "the kernel does not take frames"
-        return [Finding(name, "injection", Verdict.BAD, trouble, "use another adapter")]
+        return [Finding(name, _INJECTION, Verdict.BAD, trouble, "use another adapter")]
     if reports:
         told = f"a frame was sent and reported, {answer[2] / 1000:.1f} ms after it was handed over"
-        found.append(Finding(name, "injection", Verdict.GOOD, told))
+        found.append(Finding(name, _INJECTION, Verdict.GOOD, told))
     else:
         told = "the kernel took a frame; the driver does not report whether it was sent"
-        found.append(Finding(name, "injection", Verdict.NOTE, told, "look with another radio whether it arrives"))
+        found.append(Finding(name, _INJECTION, Verdict.NOTE, told, "look with another radio whether it arrives"))
     found.append(_try_report(name, _send(radio, loop, station, 2, _NOBODY)))
     found.append(_try_rates(name, radio, loop, station, config))
     time.sleep(_HEAR_S)
@@ -140,7 +144,8 @@ def _try_report(name: str, answer: tuple[Outcome, int, int] | None) -> Finding:
         told = "wrong: a frame to an address that nobody has is reported as acknowledged"
         return Finding(name, check, Verdict.BAD, told, "use another adapter, or believe no success")
     tries = f"{answer[1]} {'try' if answer[1] == 1 else 'tries'} reported, {_TRIES} were asked for"
-    return Finding(name, check, Verdict.GOOD, f"a frame to nobody is reported as failed; {tries}")
+    told = f"a frame to nobody is reported as failed; {tries}; espnow ping tells whether success is reported"
+    return Finding(name, check, Verdict.GOOD, told)
 
 
 def _try_rates(name: str, radio: MonitorRadio, loop: RadioLoop, station: _Station, config: RadioConfig) -> Finding:
@@ -168,13 +173,18 @@ def _at_rate(config: RadioConfig, rate: int) -> RadioConfig:
 
 
 def _try_answering(
-    name: str, radio: MonitorRadio, loop: RadioLoop, station: _Station, _config: RadioConfig
+    name: str, radio: MonitorRadio, loop: RadioLoop, station: _Station, _config: RadioConfig, *, reports: bool
 ) -> list[Finding]:
+    """Say whether the adapter answers for an address, and sends meanwhile; `reports`: whether its driver tells that."""
     check = "acknowledging (?ack=on)"
     if _OWN not in radio.adapter.answers:
         return [Finding(name, check, Verdict.BAD, "the adapter does not answer for an address", "leave ?ack=on out")]
     answer = _send(radio, loop, station, 1, BROADCAST)
-    if answer is None or answer[0] != Outcome.ACKNOWLEDGED or not radio.counts.reports:
+    taken = answer is not None and answer[0] == Outcome.ACKNOWLEDGED and not radio.counts.refused
+    if taken and not radio.counts.reports and not reports:
+        told = "the adapter takes an address to answer for; its driver does not report whether it sends meanwhile"
+        return [Finding(name, check, Verdict.NOTE, told, "look with another radio whether it does")]
+    if not taken or not radio.counts.reports:
         told = "the adapter answers for an address, but does not send meanwhile"
         return [Finding(name, check, Verdict.BAD, told, "leave ?ack=on out")]
     told = "the adapter takes an address to answer for, and sends from it; a board that sends to it tells the rest"

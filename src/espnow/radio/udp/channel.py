@@ -5,7 +5,8 @@ flood) could keep all others waiting for ever, which on a real channel it cannot
 
 - who sends more than fits into the time, by more than a delay of this computer explains, is not waited for until as
   much time has passed as its frames would have taken;
-- senders are told apart by the address that their datagrams come from, which a process cannot choose freely.
+- senders are told apart by the address and port that their datagrams come from. One that sends each from another port
+  is waited for like so many senders, up to the radio's patience with each of its frames.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """Datagrams that wait because more came than can be heard at once: each source has a queue, and they take turns.
 
-A flood from one source then delays itself, and not what others send. There is room for what a socket holds; when it is
-full, sources that have more than their share waiting lose what they send.
+A flood from one source, or from a few, then delays itself, and not what others send. There is room for what a socket
+holds; when it is full, sources that have more than their share waiting lose what they send.
+
+A source is an address and a port. A process may have many ports: one that sends each datagram from another one is as
+many sources, and does delay others.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from collections import deque
 
 __all__ = ["Crowd"]
 
-#: Of an address and a port; a process cannot choose freely what its datagrams come from.
+#: An address and a port.
 Source = tuple[str, int]
 
 #: Datagrams that wait, all together, and those of sources with less than their share beyond that.

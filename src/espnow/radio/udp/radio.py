@@ -289,8 +289,8 @@ class UdpRadio:
         self._sending = sending = _Sending(mpdu, token, number, self._settings.answer_us)
         sending.give_up_us = ideal_us + _PATIENCE_US
         config = self._config
-        if not config.addresses or len(mpdu) > MAX_MPDU:  # a radio that is off sends nothing
-            self._loop.soon(lambda: self._finish(sending, Outcome.NOT_ACKNOWLEDGED))
+        if not config.addresses or len(mpdu) > MAX_MPDU:
+            self._refuse(sending)
             return
         if mpdu[0] == _ACTION:
             sending.rate = config.group_rate if sending.group else config.rate
@@ -315,6 +315,8 @@ class UdpRadio:
 
     def _look_again(self, sending: _Sending) -> None:
         """Begin, unless somebody else has begun meanwhile."""
+        if sending.attempt and self._finds_answer(sending):
+            return
         free_at_us = self._channel.free_at_us
         if free_at_us > self._ideal_us and self._loop.now_us < sending.give_up_us:
             self._contend(sending, free_at_us)
@@ -322,12 +324,15 @@ class UdpRadio:
             self._attempt(sending)
 
     def _attempt(self, sending: _Sending) -> None:
-        """Send the frame once."""
+        """Send the frame once, if the radio is still on."""
+        if not self._config.addresses:
+            self._refuse(sending)
+            return
         loop = self._loop
         settings = self._settings
         sending.attempt = attempt = sending.attempt + 1
         mpdu = sending.mpdu if attempt == 1 else with_retry(sending.mpdu)
-        self._send(_FRAME, sending.rate, attempt, sending.number, mpdu, self._group)
+        taken = self._send(_FRAME, sending.rate, attempt, sending.number, mpdu, self._group)
         self.counts.frames_sent += 1
         sending.end_us = now_us = loop.now_us
         if settings.paced:
@@ -339,10 +344,19 @@ class UdpRadio:
             sending.give_up_us = max(now_us, sending.end_us) + sending.answer_us
         if not sending.group:
             sending.timer = loop.call_at(self._wait_until_us(sending, now_us), lambda: self._unanswered(sending))
-        elif sending.end_us <= now_us:
-            loop.soon(lambda: self._finish(sending, Outcome.ACKNOWLEDGED))
+            return
+        outcome = Outcome.ACKNOWLEDGED
+        if not taken:
+            outcome = Outcome.NOT_ACKNOWLEDGED
+            sending.attempt = 0  # it is not on the air
+        if sending.end_us <= now_us:
+            loop.soon(lambda: self._finish(sending, outcome))
         else:
-            sending.timer = loop.call_at(sending.end_us, lambda: self._finish(sending, Outcome.ACKNOWLEDGED))
+            sending.timer = loop.call_at(sending.end_us, lambda: self._finish(sending, outcome))
+
+    def _refuse(self, sending: _Sending) -> None:
+        """Send a frame no more: the radio is off, or the frame is too long."""
+        self._loop.soon(lambda: self._finish(sending, Outcome.NOT_ACKNOWLEDGED))
 
     def _wait_until_us(self, sending: _Sending, now_us: int) -> int:
         """Return until when an answer to this attempt is waited for: longer each time, the last one to the end."""
@@ -354,21 +368,24 @@ class UdpRadio:
 
     def _unanswered(self, sending: _Sending) -> None:
         """Try again, or give up."""
+        if self._finds_answer(sending):
+            return
         now_us = self._loop.now_us
-        if sending.acknowledged:
-            self._finish(sending, Outcome.ACKNOWLEDGED)
-        elif sending.attempt >= self._config.attempts or now_us >= sending.give_up_us:
+        if sending.attempt >= self._config.attempts or now_us >= sending.give_up_us:
             self._finish(sending, Outcome.NOT_ACKNOWLEDGED)
         elif not self._settings.paced:
             self._attempt(sending)
         else:
             needs_us = airtime_us(len(sending.mpdu) + _FCS_LENGTH, sending.rate)
             if now_us + needs_us > sending.give_up_us:
-                sending.timer = self._loop.call_at(
-                    sending.give_up_us, lambda: self._finish(sending, Outcome.NOT_ACKNOWLEDGED)
-                )
+                sending.timer = self._loop.call_at(sending.give_up_us, lambda: self._unanswered(sending))
             else:
                 self._contend(sending, now_us)
+
+    def _finds_answer(self, sending: _Sending) -> bool:
+        """Tell whether the answer has come meanwhile, though nobody has read it: the process was computing."""
+        self._read_answers()
+        return sending.acknowledged or self._sending is not sending
 
     def _finish(self, sending: _Sending, outcome: Outcome) -> None:
         """Tell what became of a frame, and take the next."""
@@ -382,8 +399,12 @@ class UdpRadio:
             self._begin(sending.end_us)
         self.station.outcome(sending.token, outcome, sending.attempt, now_us)
 
-    def _send(self, kind: int, rate: int, attempt: int, number: int, mpdu: bytes, to: tuple[str, int]) -> None:
-        """Send a datagram; one that the computer does not take is as lost as one on the air."""
+    def _send(self, kind: int, rate: int, attempt: int, number: int, mpdu: bytes, to: tuple[str, int]) -> bool:
+        """Send a datagram, and return whether the computer took it.
+
+        Where an acknowledgement goes to, whoever sent the frame decides: that it cannot go there is no trouble of this
+        radio's.
+        """
         attempt = min(attempt, 255)
         try:
             self._transmit(
@@ -403,13 +424,14 @@ class UdpRadio:
             )
         except OSError as error:
             self.counts.send_errors += 1
-            if error.errno != errno.EAGAIN and self.trouble is None:
+            if kind == _FRAME and error.errno != errno.EAGAIN and self.trouble is None:
                 self.trouble = f"udp: {self._group[0]}:{self._group[1]} takes nothing: {error.strerror}"
                 self._report(self.trouble)
-        else:
-            if self.trouble is not None:
-                self.trouble = None
-                self._report("udp: frames go out again")
+            return False
+        if kind == _FRAME and self.trouble is not None:
+            self.trouble = None
+            self._report("udp: frames go out again")
+        return True
 
     # Hearing.
 
@@ -506,8 +528,7 @@ class UdpRadio:
             counts.lost += 1
             return
         if mpdu[4:10] in self._addresses:
-            self._send(_ACK, response_rate(rate), 1, number, ack(mpdu[10:16]), source)
-            counts.acks_sent += 1
+            counts.acks_sent += self._send(_ACK, response_rate(rate), 1, number, ack(mpdu[10:16]), source)
             # By the source, which a stranger cannot choose as it can the sender, and the latest last.
             answered = self._answered
             frame = sender, number

@@ -19,13 +19,13 @@ _SENDS = ("sends",)
 _ANSWERS = ("sends", "acknowledges", "tells_outcome")
 
 
-def _fill(probe: Probe, destination: bytes, count: int) -> list[int]:
+def _fill(probe: Probe, destination: bytes, count: int, message: bytes = b"x") -> list[int]:
     """Send as many frames as a link takes, at most so many, and return their tokens."""
     tokens: list[int] = []
     with probe.opened.lock:
         for _ in range(count):
             try:
-                tokens.append(probe.send(destination))
+                tokens.append(probe.send(destination, message))
             except LinkFull:
                 break
     return tokens
@@ -51,14 +51,28 @@ def the_channel_may_change_with_frames_under_way(stage: Stage) -> None:
 
 @check(needs=_SENDS)
 def frames_are_answered_when_it_is_switched_off(stage: Stage) -> None:
-    """A radio that is switched off answers what still waits, and works when it is on again."""
+    """A radio that is switched off answers what still waits, sends it no more, and works when it is on again."""
     probe = stage.probe(attempts=2)
+    listener = stage.probe(promiscuous=stage.abilities.promiscuous) if stage.rig.links > 1 else None
     for destination in (NOBODY, BROADCAST):
-        tokens = _fill(probe, destination, 10)
-        probe.configure(addresses=(), channel=stage.channel, receiver_on=False)
+        message = b"to " + destination
+        with probe.opened.lock:  # so that they wait
+            tokens = _fill(probe, destination, 10, message)
+            probe.configure(addresses=(), channel=stage.channel, receiver_on=False)
+        stage.rig.deliver()
+        left = 0 if listener is None else listener.messages.count(message)
         stage.await_answers(probe, tokens)
-        probe.configure(channel=stage.channel)
-        stage.await_answers(probe, [probe.send()])
+        probe.configure(channel=stage.channel, attempts=2)
+        stage.await_answers(probe, [probe.send(BROADCAST, b"on after " + message)])
+        if listener is not None:
+            stage.await_message(b"on after " + message, listener)
+            late = [heard for heard in listener.heard if heard.message == message][left:]
+            # One may have been on the air when it was switched off.
+            expect(
+                len(late) <= 1 and not any(heard.retry for heard in late),
+                f"switched off, it went on to send: what waited was heard {len(late)} times, "
+                f"{sum(heard.retry for heard in late)} of them repetitions",
+            )
 
 
 @check(links=2, needs=_ANSWERS)
@@ -85,6 +99,11 @@ def accounts_hold_when_frames_are_lost(stage: Stage) -> None:
     if stage.abilities.tells_attempts and stage.abilities.retries:
         given_up = {answer.attempts for answer in answers if answer.outcome is not _ACKNOWLEDGED}
         expect(3 in given_up, f"told to try 3 times, it gave up after {sorted(given_up)} attempts")
+    _expect_retries(receiver)
+
+
+def _expect_retries(receiver: Probe) -> None:
+    """Let a check fail if a message was handed up again that was not sent again."""
     seen: set[bytes | None] = set()
     for heard in receiver.heard:
         expect(heard.message not in seen or heard.retry, f"{heard.message!r} came again without the Retry bit")
@@ -107,9 +126,11 @@ def much_in_both_directions_is_accounted_for(stage: Stage) -> None:
     for which in (0, 1):
         answers = stage.await_answers(pair[which], tokens[which])
         lost = [number for number, answer in enumerate(answers) if answer.outcome is not _ACKNOWLEDGED]
+        expect(len(lost) <= count // 4, f"{len(lost)} of {count} frames were not acknowledged, with nothing in the way")
         receiver = pair[1 - which]
         missing = stage.missing({b"%d" % number for number in range(count) if number not in lost}, receiver)
         expect(not missing, f"frames {sorted(missing)} were acknowledged, and not heard")
+        _expect_retries(receiver)
         heard = list(dict.fromkeys(message for message in receiver.messages if message is not None))
         expect(heard == sorted(heard, key=int), f"frames were heard in another order: {heard}")
 
@@ -160,17 +181,19 @@ def others_go_on_when_one_closes(stage: Stage) -> None:
 @check()
 def closing_ends_all_calls(stage: Stage) -> None:
     """After `close` the station is never called, whatever waits; a second `close` does nothing."""
-    speaker = stage.speaker() if stage.rig.spoken_rates or (stage.rig.links > 1 and stage.abilities.sends) else None
+    speaker = stage.speaker() if stage.rig.spoken_rates else None
+    other = stage.probe() if stage.rig.links > 1 and stage.abilities.sends else None
     probe = stage.probe()
-    tokens = _fill(probe, NOBODY, 10) + _fill(probe, BROADCAST, 10)
-    heard = len(probe.heard)
-    probe.close()
-    with probe.opened.lock:
+    with probe.opened.lock:  # what it lives by goes on, and would call it
+        tokens = _fill(probe, NOBODY, 10) + _fill(probe, BROADCAST, 10)
+        probe.close_link()
+        heard, answered = len(probe.heard), len(probe.answers)
         probe.link.close()
-    answered = len(probe.answers)
-    for destination in (probe.address, BROADCAST) if speaker is not None else ():
-        assert speaker is not None
-        speaker.tell(b"anybody there?", destination)
+    if other is not None:  # as long as the first of its own would take
+        stage.await_answers(other, stage.send(other, NOBODY, probe.address, BROADCAST))
+    elif speaker is not None:
+        for destination in (probe.address, BROADCAST):
+            speaker.tell(b"anybody there?", destination)
     stage.rig.settle()
     expect(len(probe.heard) == heard, "a link that is closed handed up a frame")
     expect(len(probe.answers) == answered, f"a link that is closed answered {len(probe.answers) - answered} frames")

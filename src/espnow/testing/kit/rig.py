@@ -95,6 +95,10 @@ class Rig:
         """Let everything arrive that is under way."""
         raise NotImplementedError
 
+    def deliver(self) -> None:
+        """Let arrive what has left its radio, and as little more as can be; by default `settle` does."""
+        self.settle()
+
     def changed(self) -> None:
         """Take notice that a station was called; may come from any thread."""
 
@@ -152,6 +156,9 @@ class VirtualRig(Rig):
     def settle(self) -> None:
         """Let half a second pass."""
         self.clock.advance(500_000)
+
+    def deliver(self) -> None:
+        """Nothing: a frame leaves when it is on the air, and no time has passed since."""
 
     def set_loss(self, probability: float) -> bool:
         """Let the medium lose frames."""

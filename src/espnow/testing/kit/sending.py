@@ -115,16 +115,26 @@ def nobody_acknowledges_for_nobody(stage: Stage) -> None:
 def it_tries_as_often_as_it_is_told(stage: Stage) -> None:
     """A frame that nobody acknowledges is tried as often as `RadioConfig.attempts` says, or once without retries."""
     sender = stage.probe()
+    listener = stage.probe(promiscuous=True) if stage.rig.links > 1 and stage.abilities.promiscuous else None
     for limit in (1, 3, 2):
         sender.configure(channel=stage.channel, attempts=limit)
         wanted = limit if stage.abilities.retries else 1
         told: list[int] = []
         while wanted not in told and len(told) < stage.rig.tries:  # one that is late may have no time for all
-            (answer,) = stage.await_answers(sender, [sender.send(NOBODY)])
+            message = b"%d of %d" % (len(told), limit)
+            (answer,) = stage.await_answers(sender, [sender.send(NOBODY, message)])
             told.append(answer.attempts)
             expect(
                 answer.attempts <= wanted, f"told to try {limit} times, it says that it tried {answer.attempts} times"
             )
+            if listener is not None:
+                stage.await_answers(sender, [sender.send(BROADCAST, b"after " + message)])
+                stage.await_message(b"after " + message, listener)
+                heard = listener.messages.count(message)
+                expect(
+                    heard >= answer.attempts,
+                    f"it says that it tried {answer.attempts} times, and was heard {heard} times",
+                )
         expect(wanted in told, f"told to try {limit} times, it says that it tried {told} times")
 
 
@@ -212,8 +222,8 @@ def what_is_off_sends_nothing(stage: Stage) -> None:
     listener = stage.probe() if stage.rig.links > 1 else None
     sender.configure(addresses=(), channel=stage.channel, receiver_on=False)
     tokens = stage.send(sender, NOBODY if listener is None else listener.address, BROADCAST)
-    answer, _ = stage.await_answers(sender, tokens)
-    expect(answer.outcome is not _ACKNOWLEDGED, "a radio that is off sends, and is acknowledged")
+    for answer, to in zip(stage.await_answers(sender, tokens), ("a station", "a group"), strict=True):
+        expect(answer.outcome is not _ACKNOWLEDGED, f"a radio that is off says that it sent a frame to {to}")
     if listener is not None:
         sender.configure(channel=stage.channel)
         sender.send(BROADCAST, b"on again")

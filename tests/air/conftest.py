@@ -1,20 +1,16 @@
 """An air with stations that write down what they hear, and a clock that is moved by hand."""
 
-import importlib.util
-import os
-import shlex
-import shutil
-import subprocess
-import sysconfig
-from pathlib import Path
 from random import Random
 
 import pytest
 
-from espnow.air import Air, LogDistance, kernel
+from espnow.air import Air, LogDistance, scene
 from espnow.frame import BROADCAST, build
 from espnow.link import Interface, ProtocolBit, RadioConfig
 from espnow.testing import ManualClock
+
+from . import twins
+from .twins import INTERPRETED
 
 BGN = ProtocolBit.B | ProtocolBit.G | ProtocolBit.N
 
@@ -100,34 +96,13 @@ def make_range():
     return make
 
 
-def missing(what):
-    if os.environ.get("ESPNOW_REQUIRE_COMPILED"):
-        pytest.fail(what)
-    pytest.skip(what)
+@pytest.fixture
+def interpreted(monkeypatch):
+    """Let scenes run on the interpreted kernel, whose insides can be looked at."""
+    monkeypatch.setattr(scene, "Kernel", INTERPRETED.Kernel)
 
 
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
-    """Compile the kernel and return its module; needs Cython's command on the PATH and a C compiler."""
-    cython = shutil.which("cython")
-    compiler = shlex.split(sysconfig.get_config_var("CC") or "")
-    include = sysconfig.get_path("include")
-    if cython is None:
-        missing("no cython on the PATH")
-    if not compiler or shutil.which(compiler[0]) is None:
-        missing("no C compiler")
-    if not (Path(include) / "Python.h").exists():
-        missing(f"no Python.h in {include}")
-    folder = tmp_path_factory.mktemp("kernel")
-    for name in ("kernel.py", "kernel.pxd"):
-        shutil.copy(Path(kernel.__file__).parent / name, folder)
-    directives = ("-X", "boundscheck=False", "-X", "cdivision=True", "-X", "wraparound=False")
-    subprocess.run([cython, "-3", *directives, "kernel.py"], cwd=folder, check=True, capture_output=True)
-    path = folder / f"kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
-    # No fused multiplication and addition: it rounds once where Python rounds twice.
-    options = ("-O2", "-ffp-contract=off", "-fPIC", "-shared", f"-I{include}")
-    subprocess.run([*compiler, *options, "kernel.c", "-o", path, "-lm"], cwd=folder, check=True, capture_output=True)
-    spec = importlib.util.spec_from_file_location("kernel", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def compiled(monkeypatch):
+    """Let scenes run on the compiled kernel."""
+    monkeypatch.setattr(scene, "Kernel", twins.compiled().Kernel)

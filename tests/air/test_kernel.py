@@ -2,12 +2,9 @@
 
 import pytest
 
-from espnow.air.kernel import Kernel
 from espnow.air.propagation import FreeSpace, LinkTable
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
 from espnow.frame import SIFS_US, airtime_us
-
-interpreted = pytest.mark.skipif("start" not in vars(Kernel), reason="the kernel is compiled")
 
 ONCE_US = 1e12  # a period that no run reaches
 ACK_US = 304
@@ -190,7 +187,7 @@ def test_busy_before_difs_has_passed_means_a_backoff():
     assert all(us in range(0, 32 * 20, 20) for us in later)
 
 
-@interpreted
+@pytest.mark.usefixtures("interpreted")
 @pytest.mark.parametrize(("idle_us", "passed"), [(9, 0), (49, 0), (69, 0), (70, 1), (103, 2), (110, 3)])
 def test_whole_slots_that_passed_count(idle_us, passed):
     """1 draws during 0's frame, and counts from DIFS after it until 2 begins, who hears nobody."""
@@ -206,7 +203,7 @@ def test_whole_slots_that_passed_count(idle_us, passed):
             assert kernel.slots[1] == drawn - passed
 
 
-@interpreted
+@pytest.mark.usefixtures("interpreted")
 def test_no_slots_pass_during_its_own_answer():
     """1 has a message while it answers 0; 2, who hears nobody, begins meanwhile."""
     links = {(0, 1): -40.0, (2, 1): -40.0, (1, 2): -120.0, (0, 2): -120.0}
@@ -220,7 +217,7 @@ def test_no_slots_pass_during_its_own_answer():
         assert (kernel.frames, kernel.answers, kernel.slots[1]) == (2, 1, drawn)
 
 
-@interpreted
+@pytest.mark.usefixtures("interpreted")
 def test_the_window_doubles():
     kernel = scene({(0, 1): -120.0}, [once(0, 1, 1000)], attempts=8).kernel()
     windows = []

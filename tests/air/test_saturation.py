@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from espnow.air import scene as scene_module
 from espnow.air.propagation import LogDistance
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
 from espnow.frame import ACK_LENGTH, SIFS_US, airtime_us, response_rate
@@ -122,14 +121,14 @@ def test_saturated_unicast_is_bianchis(stations, rate):
     assert collided == pytest.approx(p, abs=0.02)
 
 
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("rate", [0, 3], ids=["1M", "11M"])
 @pytest.mark.parametrize("stations", SECONDS)
-def test_saturated_unicast_compiled(monkeypatch, compiled, stations, rate):
+def test_saturated_unicast_compiled(stations, rate):
     """One standard error: 0.005 and less of the throughput, 0.003 and less of the collision probability.
 
     What is left at 11 Mb/s, up to 2.4 percent, is a slot that each busy period takes: see `one_window`.
     """
-    monkeypatch.setattr(scene_module, "Kernel", compiled.Kernel)
     expected, p = saturated(stations, rate, 200)
     found, collided, _, _ = simulated(stations, rate, 200, 100_000_000)
     assert found == pytest.approx(expected, rel=0.03)
@@ -156,10 +155,10 @@ def test_without_repetitions(stations, rate):
     assert lost == pytest.approx(collided, abs=0.001)
 
 
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize(("stations", "rate"), [(2, 3), (5, 3), (20, 0), (20, 3), (50, 3)])
-def test_without_repetitions_compiled(monkeypatch, compiled, stations, rate):
+def test_without_repetitions_compiled(stations, rate):
     """One standard error: 0.001 to 0.005 of the throughput, 0.001 of the collision probability."""
-    monkeypatch.setattr(scene_module, "Kernel", compiled.Kernel)
     expected, p = one_window(stations, rate, 200)
     found, collided, _, _ = simulated(stations, rate, 200, 100_000_000, 1)
     assert found == pytest.approx(expected, rel=0.015 if rate == 0 else 0.006)

@@ -1,5 +1,6 @@
 """The kernel interpreted and compiled: the same numbers, and the same instant for every frame."""
 
+from importlib.metadata import version
 from random import Random
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from espnow.air import scene as scene_module
 from espnow.air.propagation import LogDistance, Shadowing
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
+from espnow.cli.main import main
 from espnow.frame import ALL_RATES
 
-from .twins import INTERPRETED, compiled
+from .twins import INTERPRETED, IS_COMPILED, compiled
 
 
 def random_scene(seed):
@@ -79,3 +81,10 @@ def test_both_give_the_same(monkeypatch, seed):
         found.append(outcome(one, 60_000))
     assert found[0] == found[1]
     assert found[0][-1][1] > 0
+
+
+def test_the_command_says_which_one_runs(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    form = "compiled" if IS_COMPILED else "interpreted"
+    assert capsys.readouterr().out == f"espnow {version('espnow')}, the air's kernel {form}\n"

@@ -41,6 +41,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+class _Version(argparse.Action):
+    """Prints the version, and whether the air's kernel is compiled."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from espnow.air import kernel
+
+        form = "interpreted" if str(kernel.__file__).endswith(".py") else "compiled"
+        parser.exit(message=f"espnow {version('espnow')}, the air's kernel {form}\n")
+
+
 def _withheld(match: re.Match[str]) -> str:
     """Return an argument that argparse quotes, or that it could be a key."""
     shown = shown_argument(match[2])
@@ -50,7 +60,7 @@ def _withheld(match: re.Match[str]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code."""
     parser = _Parser(prog="espnow", description="ESP-NOW for Python on a computer.", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"espnow {version('espnow')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and end")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     arguments = list(sys.argv[1:] if argv is None else argv)
     # One command's module is a part of what there is to load; the others matter to --help and mistakes only.

@@ -48,7 +48,8 @@ class _Version(argparse.Action):
         from espnow.air import kernel
 
         form = "interpreted" if str(kernel.__file__).endswith(".py") else "compiled"
-        parser.exit(message=f"espnow {version('espnow')}, the air's kernel {form}\n")
+        print(f"espnow {version('espnow')}, the air's kernel {form}")
+        parser.exit()
 
 
 def _withheld(match: re.Match[str]) -> str:

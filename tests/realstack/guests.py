@@ -24,8 +24,8 @@ import vm
 
 __all__ = ["MACHINES", "GuestTest", "Machine", "Verdict", "judge", "read_report"]
 
-#: The least that the host may give a process: its own tests come first.
-_NICE = 19
+#: The host's own tests come first.
+_NICE = 10
 
 #: For all files together on one kernel, and for one test; an emulated processor is slow, and a slow machine slower.
 MACHINE_S = 1200

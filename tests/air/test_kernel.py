@@ -292,3 +292,14 @@ def test_the_same_seed_gives_the_same_trace():
         return kernel.trace
 
     assert trace(1) == trace(1) != trace(2)
+
+
+@pytest.mark.parametrize("rate", [11, 3])
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_short_frame_inside_a_long_one_disturbs_it(rate, inside):
+    """1 hears both equally well; 2, whose frame is the short one, hears nobody. At 6 and 11 Mb/s 0 dB are too few."""
+    links = {(0, 1): -60.0, (2, 1): -60.0, (0, 2): -120.0, (1, 2): -120.0}
+    long_us = frame_us(1000, rate)
+    at = 1000 + long_us // 2 if inside else 1000 + long_us + 100
+    results = scene(links, [once(0, BROADCAST, 1000, 1000, rate), once(2, BROADCAST, at, 10, rate)]).run(20_000)
+    assert [one.delivered for one in results] == ([0, 0] if inside else [1, 1])

@@ -4,6 +4,7 @@ from libc.math cimport exp, log10
 from cpython.bytearray cimport PyByteArray_AS_STRING
 
 ctypedef long long integer
+ctypedef int small
 ctypedef unsigned long long word
 
 # Memory is a bytearray's, and goes with the list that keeps it.
@@ -15,6 +16,9 @@ cdef inline char* zeros(list owned, Py_ssize_t size) except NULL:
 cdef inline integer* integers(list owned, Py_ssize_t count) except NULL:
     return <integer*> zeros(owned, count * sizeof(integer))
 
+cdef inline small* smalls(list owned, Py_ssize_t count) except NULL:
+    return <small*> zeros(owned, count * sizeof(small))
+
 cdef inline double* doubles(list owned, Py_ssize_t count) except NULL:
     return <double*> zeros(owned, count * sizeof(double))
 
@@ -25,28 +29,24 @@ cdef integer NEVER
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
 cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, CALL, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS
 
+@cython.final
 cdef class Heap:
     cdef readonly integer size, made, first_us, at_us, kind, which, room
     cdef list owned
-    cdef integer* times
-    cdef integer* orders
-    cdef integer* codes
+    cdef integer* cells
 
 cdef inline void enlarge(Heap heap) noexcept:
-    cdef Py_ssize_t i
-    for i in range(3):
-        memory = heap.owned[i]
-        memory.extend(bytes(heap.room * sizeof(integer)))
+    memory = heap.owned[0]
+    memory.extend(bytes(2 * heap.room * sizeof(integer)))
     heap.room = 2 * heap.room
-    heap.times = <integer*> PyByteArray_AS_STRING(heap.owned[0])
-    heap.orders = <integer*> PyByteArray_AS_STRING(heap.owned[1])
-    heap.codes = <integer*> PyByteArray_AS_STRING(heap.owned[2])
+    heap.cells = <integer*> PyByteArray_AS_STRING(memory)
 
-@cython.locals(times=cython.p_longlong, orders=cython.p_longlong, codes=cython.p_longlong, at=integer, above=integer)
+@cython.locals(cells=cython.p_longlong, at=integer, above=integer)
 cdef void push(Heap heap, integer at_us, integer kind, integer which) noexcept
-@cython.locals(times=cython.p_longlong, orders=cython.p_longlong, codes=cython.p_longlong, at=integer, below=integer, other=integer, size=integer, time=integer, order=integer, code=integer)
+@cython.locals(cells=cython.p_longlong, at=integer, below=integer, least=integer, last=integer, other=integer, size=integer, time=integer, code=integer)
 cdef void pop(Heap heap) noexcept
 
+@cython.final
 cdef class Kernel:
     cdef readonly integer preamble_us, count, now_us, frames, receptions, answers, events, failed_receptions, losses_half_duplex, slot_us, sifs_us, difs_us, eifs_us, timeout_us, turnaround_us, cw_min, cw_max, streams, room, groups
     cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio
@@ -55,29 +55,30 @@ cdef class Kernel:
     cdef Heap heap
     cdef word* chance
     cdef integer* first
-    cdef integer* other
-    cdef integer* delay
-    cdef integer* channel
-    cdef integer* listens
-    cdef integer* signals
-    cdef integer* busy
+    cdef small* other
+    cdef small* delay
+    cdef small* alone
+    cdef small* channel
+    cdef small* deaf
+    cdef small* signals
+    cdef small* busy
     cdef integer* idle_since
     cdef integer* nav
     cdef integer* spoilt
-    cdef integer* lock
+    cdef small* lock
     cdef integer* lock_at
     cdef integer* lock_begin
-    cdef integer* sending
+    cdef small* sending
     cdef integer* air_us
     cdef integer* air_rate
     cdef integer* air_begin
     cdef integer* answer_to
-    cdef integer* wants
+    cdef small* wants
     cdef integer* slots
     cdef integer* at_once
     cdef integer* counts_from
     cdef integer* due
-    cdef integer* group
+    cdef small* group
     cdef integer* group_at
     cdef integer* cw
     cdef integer* attempt
@@ -148,6 +149,10 @@ cdef class Kernel:
     cpdef set_group(self, Py_ssize_t s, integer group)
     @cython.locals(step=integer)
     cpdef latency_counts(self, integer group)
+    @cython.locals(i=integer, e=integer)
+    cpdef prepare(self)
+    @cython.locals(found=integer)
+    cdef integer step(self, double ratio) noexcept
     @cython.locals(n=integer, at=integer)
     cpdef bint transmit(self, Py_ssize_t i, integer stream, integer made_us)
     cpdef start_stream(self, Py_ssize_t s, integer first_us)
@@ -161,15 +166,15 @@ cdef class Kernel:
     cdef void go_on(self, Py_ssize_t i) noexcept
     @cython.locals(passed=integer, left=integer)
     cdef void freeze(self, Py_ssize_t i, integer at) noexcept
-    @cython.locals(now=integer, following=integer, e=integer, j=integer, first=cython.p_longlong, other=cython.p_longlong, due=cython.p_longlong, group=cython.p_longlong, wants=cython.p_longlong)
+    @cython.locals(now=integer, following=integer, e=integer, j=integer, first=cython.p_longlong, other=cython.p_int, due=cython.p_longlong, group=cython.p_int, wants=cython.p_int)
     cdef void turns(self, Py_ssize_t i) noexcept
     @cython.locals(s=integer)
     cdef void send(self, Py_ssize_t i) noexcept
-    @cython.locals(now=integer, rate=integer, power=double, channel=integer, sense=double, least=double, turnaround=integer, detect=double, preamble=integer, lock_begin=cython.p_longlong, capture=double, e=integer, j=integer, mw=double, at=integer, locked=integer, before=double, first=cython.p_longlong, other=cython.p_longlong, gain=cython.p_double, delay=cython.p_longlong, channels=cython.p_longlong, signals=cython.p_longlong, level=cython.p_double, busy=cython.p_longlong, lock=cython.p_longlong, wants=cython.p_longlong, due=cython.p_longlong, sending=cython.p_longlong)
+    @cython.locals(now=integer, rate=integer, power=double, channel=integer, sense=double, least=double, turnaround=integer, detect=double, preamble=integer, lock_begin=cython.p_longlong, lock_at=cython.p_longlong, busy_since=cython.p_longlong, lock_mw=cython.p_double, lock_log=cython.p_double, never=integer, capture=double, e=integer, j=integer, mw=double, at=integer, locked=integer, before=double, first=cython.p_longlong, other=cython.p_int, gain=cython.p_double, delay=cython.p_int, channels=cython.p_int, signals=cython.p_int, level=cython.p_double, busy=cython.p_int, lock=cython.p_int, due=cython.p_longlong, sending=cython.p_int, deaf=cython.p_int)
     cdef void start(self, Py_ssize_t i, integer kind) noexcept
     @cython.locals(begin=integer, mw=double, other=double, ratio=double, i=integer, rate=integer, step=integer, body=integer, us=integer, header=integer, slow=integer)
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
-    @cython.locals(now=integer, kind=integer, rate=integer, power=double, channel=integer, target=integer, stream=integer, nav_us=integer, sense=double, slot=integer, difs=integer, error_us=integer, least=double, e=integer, j=integer, mw=double, at=integer, left=integer, log=double, answered=bint, there=integer, following=integer, decoded=integer, since=integer, turn=integer, first=cython.p_longlong, other=cython.p_longlong, gain=cython.p_double, delay=cython.p_longlong, channels=cython.p_longlong, signals=cython.p_longlong, level=cython.p_double, busy=cython.p_longlong, lock=cython.p_longlong, wants=cython.p_longlong, due=cython.p_longlong, group=cython.p_longlong, nav=cython.p_longlong, spoilt=cython.p_longlong, idle_since=cython.p_longlong)
+    @cython.locals(now=integer, kind=integer, rate=integer, power=double, channel=integer, target=integer, stream=integer, nav_us=integer, sense=double, slot=integer, difs=integer, error_us=integer, least=double, e=integer, j=integer, mw=double, at=integer, left=integer, log=double, answered=bint, there=integer, following=integer, decoded=integer, since=integer, turn=integer, first=cython.p_longlong, other=cython.p_int, gain=cython.p_double, delay=cython.p_int, channels=cython.p_int, signals=cython.p_int, level=cython.p_double, busy=cython.p_int, lock=cython.p_int, wants=cython.p_int, due=cython.p_longlong, group=cython.p_int, nav=cython.p_longlong, spoilt=cython.p_longlong, idle_since=cython.p_longlong, lock_log=cython.p_double, clear_mw=double, alone=cython.p_int, curve=cython.p_double, lock_at=cython.p_longlong, lock_begin=cython.p_longlong, header_us=integer, header_bits=double, body_bits=double, header_at=integer, body_at=integer, step=integer, never=integer, slots=cython.p_longlong, counts_from=cython.p_longlong, got=cython.p_longlong, busy_us=cython.p_longlong, busy_since=cython.p_longlong)
     cdef void end(self, Py_ssize_t i) noexcept
     @cython.locals(i=integer, rate=integer)
     cdef void answer(self, Py_ssize_t k) noexcept

@@ -63,8 +63,10 @@ cdef class Kernel:
     cdef small* owner
     cdef double* strength
     cdef integer* clean
-    cdef integer* unsure
-    cdef small* closely
+    cdef integer* closely
+    cdef integer* doubted
+    cdef integer* next_closely
+    cdef integer* next_doubted
     cdef integer mixed, answered, there, decoded
     cdef small* channel
     cdef small* deaf
@@ -122,6 +124,12 @@ cdef class Kernel:
     cdef integer* sent_us
     cdef integer* got
     cdef integer* busy_us
+    cdef integer* sent_count
+    cdef integer* not_simply
+    cdef integer* not_simply_us
+    cdef integer* simply
+    cdef integer* simply_us
+    cdef integer added_up_at
     cdef integer* busy_since
     cdef integer* s_group
     cdef integer* latencies
@@ -151,6 +159,8 @@ cdef class Kernel:
     cpdef set_stream(self, Py_ssize_t s, integer station, integer kind, double period, double jitter, integer to, integer rate, integer us)
     cpdef totals(self, Py_ssize_t s)
     cpdef station_totals(self, Py_ssize_t i)
+    @cython.locals(i=integer, e=integer, j=integer, end_us=integer)
+    cdef void add_up(self) noexcept
     @cython.locals(found=integer, e=integer, j=integer)
     cpdef integer hearers(self, Py_ssize_t i, Py_ssize_t rate) noexcept
     cpdef count_latencies(self, integer groups)
@@ -180,7 +190,7 @@ cdef class Kernel:
     cdef void send(self, Py_ssize_t i) noexcept
     @cython.locals(until=integer, e=integer, i=integer, begin=integer)
     cdef void look_closely(self, Py_ssize_t j) noexcept
-    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, clean=integer, unsure=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer, mw=double)
+    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, clean=integer, doubted=integer, next_doubted=cython.p_longlong, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer, mw=double)
     cdef void start(self, Py_ssize_t i, integer kind) noexcept
     @cython.locals(before=double, locked=integer)
     cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
@@ -188,8 +198,12 @@ cdef class Kernel:
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
     @cython.locals(now=integer, kind=integer, rate=integer, target=integer, stream=integer, decoded=integer)
     cdef void end(self, Py_ssize_t i) noexcept
-    @cython.locals(now=integer, nav_us=integer, least=double, sense=double, error_us=integer, clear_mw=double, header_us=integer, header_bits=double, header_at=integer, body_bits=double, body_at=integer, following=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, e=integer, j=integer, at=integer, mw=double, step=integer, log=double, left=integer, since=integer, turn=integer)
-    cdef void leave(self, Py_ssize_t i, integer kind, integer target, integer rate) noexcept
+    @cython.locals(header_us=integer, header_bits=double, header_at=integer, body_bits=double, body_at=integer, e=integer, j=integer, at=integer, step=integer, log=double)
+    cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept
+    @cython.locals(now=integer, nav_us=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer)
+    cdef void leave_unicast(self, Py_ssize_t i, integer kind, integer target, integer rate) noexcept
+    @cython.locals(now=integer, nav_us=integer, least=double, sense=double, error_us=integer, clear_mw=double, header_us=integer, header_bits=double, header_at=integer, body_bits=double, body_at=integer, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, step=integer, log=double, left=integer, since=integer, turn=integer)
+    cdef void leave_closely(self, Py_ssize_t i, integer kind, integer target, integer rate) noexcept
     cdef void take(self, Py_ssize_t j, Py_ssize_t i, integer kind, integer target, integer at, integer nav_us) noexcept
     @cython.locals(i=integer, rate=integer)
     cdef void answer(self, Py_ssize_t k) noexcept

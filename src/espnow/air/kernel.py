@@ -153,14 +153,18 @@ class Kernel:
         self.idle_since = integers(owned, count)
         self.nav = integers(owned, count)
         self.spoilt = integers(owned, count)
-        # A station that does nothing but hear one signal, or none: until when, and in which place of the rows it stands.
+        # A station that does nothing but hear one signal, or none: until when, and which, as its place in the rows.
         # `until` is NEVER for all others, of which the arrays below and above tell.
         self.until = integers(owned, count)
         self.heard_at = integers(owned, count)
         self.owner = smalls(owned, edges)
         self.strength = doubles(owned, edges)
-        self.clean = integers(owned, count)  # who hears a frame in this way
-        self.unsure = integers(owned, count)  # of these, who may lose it to noise
+        self.clean = integers(owned, count)  # how many hear a frame in this way
+        # Whom a frame's end must look closely at, and who may lose it to noise: places in the rows, each with the next.
+        self.closely = integers(owned, count)
+        self.doubted = integers(owned, count)
+        self.next_closely = integers(owned, edges)
+        self.next_doubted = integers(owned, edges)
         self.mixed = 0  # stations on several channels
         # What it receives.
         self.lock = smalls(owned, count)
@@ -174,7 +178,6 @@ class Kernel:
         self.air_rate = integers(owned, count)
         self.air_begin = integers(owned, count)
         self.answer_to = integers(owned, count)
-        self.closely = smalls(owned, count)
         self.answered = self.there = self.decoded = 0  # of the signal that ends
         # Its turn.
         self.wants = smalls(owned, count)
@@ -232,7 +235,14 @@ class Kernel:
         # Per station.
         self.sent_us = integers(owned, count)
         self.got = integers(owned, count)
+        self.sent_count = integers(owned, count)
         self.busy_us = integers(owned, count)
+        # Of all that others sent, what was not simply heard: the two above have what became of that.
+        self.not_simply = integers(owned, count)
+        self.not_simply_us = integers(owned, count)
+        self.simply = integers(owned, count)
+        self.simply_us = integers(owned, count)
+        self.added_up_at = -1  # in events
         self.busy_since = integers(owned, count)
         # How long messages took, counted for groups of streams; for none unless `count_latencies` says so.
         self.groups = 0
@@ -240,6 +250,7 @@ class Kernel:
         self.latencies = integers(owned, 1)
         for i in range(count):
             self.lock[i] = -1
+            self.closely[i] = self.doubted[i] = -1
             self.due[i] = NEVER
             self.group[i] = -1
             self.group_at[i] = NEVER
@@ -325,7 +336,28 @@ class Kernel:
 
     def station_totals(self, i):
         """Return what a station did: microseconds of sending, of sensing others, and frames that it decoded."""
-        return self.sent_us[i], self.busy_us[i], self.got[i]
+        if self.added_up_at != self.events:
+            self.add_up()
+        return (
+            self.sent_us[i],
+            self.busy_us[i] + self.simply_us[i] - self.not_simply_us[i],
+            self.got[i] + self.simply[i] - self.not_simply[i],
+        )
+
+    def add_up(self):
+        """Add up, for each station, what the others sent that get through to it at all."""
+        self.added_up_at = self.events
+        for i in range(self.count):
+            self.simply[i] = self.simply_us[i] = 0
+        for i in range(self.count):
+            for e in range(self.first[i], self.first[i + 1]):
+                j = self.other[e]
+                self.simply[j] += self.sent_count[i]
+                self.simply_us[j] += self.sent_us[i]
+                end_us = self.air_begin[i] + self.air_us[i] + self.delay[e]
+                if self.sending[i] and self.heard_at[j] == e and self.until[j] == end_us:  # it is not over
+                    self.simply[j] -= 1
+                    self.simply_us[j] -= self.air_us[i]
 
     def hearers(self, i, rate):
         """Return how many others receive a station at a rate when nobody else sends."""
@@ -560,7 +592,10 @@ class Kernel:
         if begin + self.air_us[i] != until:
             return
         self.clean[i] -= 1
-        self.closely[i] = 1
+        self.not_simply[j] += 1
+        self.not_simply_us[j] += self.air_us[i]
+        self.next_closely[e] = self.closely[i]
+        self.closely[i] = e
         self.signals[j] = 1
         self.busy[j] = 1
         self.level[j] = self.lock_mw[j] = self.strength[e]
@@ -582,20 +617,22 @@ class Kernel:
         self.air_begin[i] = now
         us = self.air_us[i]
         self.sent_us[i] += us
+        self.sent_count[i] += 1
         self.note(now, 4 * i + kind)
         # Whoever can receive a frame senses it too.
         least = self.least_mw[rate]
         sense = self.sense_mw if self.sense_mw < least else least
         clear_mw = self.sure[rate] * self.noise_mw
         clean = 0
-        unsure = 0
-        self.closely[i] = 0
+        doubted = -1
+        self.closely[i] = -1
         first = self.first
         other = self.other
         delay = self.delay
         strength = self.strength
         until = self.until
         heard_at = self.heard_at
+        next_doubted = self.next_doubted
         self.clean[i] = 0
         for e in range(first[i], first[i + 1]):
             j = other[e]
@@ -606,15 +643,18 @@ class Kernel:
                 heard_at[j] = e
                 clean += 1
                 if mw < clear_mw:
-                    unsure += 1
+                    next_doubted[e] = doubted
+                    doubted = e
             else:
                 self.reach(j, e, i, at, mw, least, sense)
         self.clean[i] += clean
-        self.unsure[i] = unsure
+        self.doubted[i] = doubted
         push(self.heap, now + us, END, i)
 
     def reach(self, j, e, i, at, mw, least, sense):
         """A signal begins at a station that does more than to hear this one."""
+        self.not_simply[j] += 1
+        self.not_simply_us[j] += self.air_us[i]
         if self.channel[j] != self.channel[i]:
             return
         if self.until[j] < NEVER:
@@ -622,14 +662,16 @@ class Kernel:
         elif self.wants[j] == BACKOFF and self.due[j] <= at and self.signals[j] == 0 and not self.deaf[j]:
             self.wants[j] = NO_TURN  # the backoff after its frame ended while nobody waited
             self.due[j] = NEVER
-        self.closely[i] = 1
+        self.next_closely[e] = self.closely[i]
+        self.closely[i] = e
         before = self.level[j]
         locked = self.lock[j]
         if locked >= 0:
             self.advance(j, at)
-            if at - self.lock_begin[j] < self.preamble_us and self.lock_mw[j] < (
-                before - self.lock_mw[j] + mw
-            ) * self.detect_ratio:
+            if (
+                at - self.lock_begin[j] < self.preamble_us
+                and self.lock_mw[j] < (before - self.lock_mw[j] + mw) * self.detect_ratio
+            ):
                 self.lock[j] = locked = -1  # neither can be told from the other
         self.signals[j] += 1
         self.level[j] = before + mw
@@ -690,8 +732,12 @@ class Kernel:
         self.answered = 0
         self.there = now
         self.decoded = self.clean[i]
-        if self.closely[i] or self.unsure[i] or target != GROUP_ADDRESS:
-            self.leave(i, kind, target, rate)
+        if self.doubted[i] >= 0:
+            self.leave_doubted(i, rate)
+        if target != GROUP_ADDRESS:
+            self.leave_unicast(i, kind, target, rate)
+        if self.closely[i] >= 0:
+            self.leave_closely(i, kind, target, rate)
         decoded = self.decoded
         self.receptions += decoded
         self.note(now, decoded)
@@ -715,8 +761,48 @@ class Kernel:
             if self.wants[i] != NO_TURN and self.due[i] == NEVER:
                 self.go_on(i)
 
-    def leave(self, i, kind, target, rate):
-        """Look at each receiver of a signal that ends, where it is not plain what became of it."""
+    def leave_doubted(self, i, rate):
+        """See who loses a signal to noise, of those that heard nothing else."""
+        header_us = self.header_us[rate]
+        if header_us > self.air_us[i]:
+            header_us = self.air_us[i]
+        header_bits = header_us * self.bits_us[self.header_curve[rate]]
+        header_at = self.header_curve[rate] * CURVE_LENGTH
+        body_bits = (self.air_us[i] - header_us) * self.bits_us[rate]
+        body_at = rate * CURVE_LENGTH
+        e = self.doubted[i]
+        while e >= 0:
+            j = self.other[e]
+            at = self.now_us + self.delay[e]
+            if self.until[j] == at and self.heard_at[j] == e:
+                step = self.alone[e]
+                log = header_bits * self.curve[header_at + step] + body_bits * self.curve[body_at + step]
+                if self.draw(j) >= exp(log):
+                    self.decoded -= 1
+                    self.failed_receptions += 1
+                    self.not_simply[j] += 1
+                    self.look_closely(j)  # until it has heard a frame without an error
+                    self.idle_since[j] = at
+                    self.spoilt[j] = at + self.eifs_us - self.difs_us
+            e = self.next_doubted[e]
+
+    def leave_unicast(self, i, kind, target, rate):
+        """Let those who heard a frame for one station, and nothing else, keep quiet for its answer; or be that one."""
+        now = self.now_us
+        nav_us = self.sifs_us + self.ack_us[rate] if kind == FRAME else 0
+        first = self.first
+        other = self.other
+        delay = self.delay
+        until = self.until
+        heard_at = self.heard_at
+        for e in range(first[i], first[i + 1]):
+            j = other[e]
+            at = now + delay[e]
+            if until[j] == at and heard_at[j] == e:
+                self.take(j, i, kind, target, at, nav_us)
+
+    def leave_closely(self, i, kind, target, rate):
+        """End a signal at those of whom books are kept."""
         now = self.now_us
         nav_us = 0
         if kind == FRAME and target != GROUP_ADDRESS:
@@ -735,30 +821,16 @@ class Kernel:
         body_bits = (self.air_us[i] - header_us) * self.bits_us[rate]
         body_at = rate * CURVE_LENGTH
         following = NEVER
-        first = self.first
         other = self.other
         delay = self.delay
         strength = self.strength
-        until = self.until
-        for e in range(first[i], first[i + 1]):
+        following_e = self.closely[i]
+        while following_e >= 0:
+            e = following_e
+            following_e = self.next_closely[e]
             j = other[e]
             at = now + delay[e]
             mw = strength[e]
-            if until[j] < NEVER:
-                # It heard this signal, if any, and nothing else.
-                if until[j] == at and self.heard_at[j] == e:
-                    if mw < clear_mw:
-                        step = self.alone[e]
-                        log = header_bits * self.curve[header_at + step] + body_bits * self.curve[body_at + step]
-                        if self.draw(j) >= exp(log):
-                            self.decoded -= 1
-                            self.spoilt[j] = at + error_us
-                            self.failed_receptions += 1
-                            continue
-                    self.take(j, i, kind, target, at, nav_us)
-                continue
-            if self.channel[j] != self.channel[i]:
-                continue
             left = self.signals[j] - 1
             if self.lock[j] == i:
                 if left == 0 and self.lock_at[j] == self.lock_begin[j]:  # nobody else sent
@@ -802,8 +874,8 @@ class Kernel:
                         self.group[j] = i
                         if self.wants[j] == TURN and turn < following:
                             following = turn
-            if left == 0 and self.wants[j] == NO_TURN and not self.deaf[j] and not self.mixed:
-                until[j] = self.idle_since[j]  # it does nothing but hear from now on
+            if left == 0 and self.wants[j] == NO_TURN and not self.deaf[j] and not self.mixed and self.spoilt[j] <= at:
+                self.until[j] = self.idle_since[j]  # it does nothing but hear from now on
         if following < self.group_at[i]:
             self.group_at[i] = following
             push(self.heap, following, GROUP, i)

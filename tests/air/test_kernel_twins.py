@@ -67,6 +67,7 @@ def outcome(one, us):
                 kernel.failed_receptions,
                 kernel.losses_half_duplex,
                 [kernel.totals(number) for number in range(len(one.traffic))],
+                [kernel.station_totals(number) for number in range(len(one.places))],
             )
         )
     return counts

@@ -58,6 +58,16 @@ cdef class Kernel:
     cdef small* other
     cdef small* delay
     cdef small* alone
+    cdef integer* until
+    cdef integer* heard_at
+    cdef small* owner
+    cdef double* strength
+    cdef integer* clean
+    cdef integer* closely
+    cdef integer* doubted
+    cdef integer* next_closely
+    cdef integer* next_doubted
+    cdef integer mixed, answered, there, decoded
     cdef small* channel
     cdef small* deaf
     cdef small* signals
@@ -114,6 +124,12 @@ cdef class Kernel:
     cdef integer* sent_us
     cdef integer* got
     cdef integer* busy_us
+    cdef integer* sent_count
+    cdef integer* not_simply
+    cdef integer* not_simply_us
+    cdef integer* simply
+    cdef integer* simply_us
+    cdef integer added_up_at
     cdef integer* busy_since
     cdef integer* s_group
     cdef integer* latencies
@@ -143,6 +159,8 @@ cdef class Kernel:
     cpdef set_stream(self, Py_ssize_t s, integer station, integer kind, double period, double jitter, integer to, integer rate, integer us)
     cpdef totals(self, Py_ssize_t s)
     cpdef station_totals(self, Py_ssize_t i)
+    @cython.locals(i=integer, e=integer, j=integer, end_us=integer)
+    cdef void add_up(self) noexcept
     @cython.locals(found=integer, e=integer, j=integer)
     cpdef integer hearers(self, Py_ssize_t i, Py_ssize_t rate) noexcept
     cpdef count_latencies(self, integer groups)
@@ -170,12 +188,23 @@ cdef class Kernel:
     cdef void turns(self, Py_ssize_t i) noexcept
     @cython.locals(s=integer)
     cdef void send(self, Py_ssize_t i) noexcept
-    @cython.locals(now=integer, rate=integer, power=double, channel=integer, sense=double, least=double, turnaround=integer, detect=double, preamble=integer, lock_begin=cython.p_longlong, lock_at=cython.p_longlong, busy_since=cython.p_longlong, lock_mw=cython.p_double, lock_log=cython.p_double, never=integer, capture=double, e=integer, j=integer, mw=double, at=integer, locked=integer, before=double, first=cython.p_longlong, other=cython.p_int, gain=cython.p_double, delay=cython.p_int, channels=cython.p_int, signals=cython.p_int, level=cython.p_double, busy=cython.p_int, lock=cython.p_int, due=cython.p_longlong, sending=cython.p_int, deaf=cython.p_int)
+    @cython.locals(until=integer, e=integer, i=integer, begin=integer)
+    cdef void look_closely(self, Py_ssize_t j) noexcept
+    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, clean=integer, doubted=integer, next_doubted=cython.p_longlong, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer, mw=double)
     cdef void start(self, Py_ssize_t i, integer kind) noexcept
+    @cython.locals(before=double, locked=integer)
+    cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
     @cython.locals(begin=integer, mw=double, other=double, ratio=double, i=integer, rate=integer, step=integer, body=integer, us=integer, header=integer, slow=integer)
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
-    @cython.locals(now=integer, kind=integer, rate=integer, power=double, channel=integer, target=integer, stream=integer, nav_us=integer, sense=double, slot=integer, difs=integer, error_us=integer, least=double, e=integer, j=integer, mw=double, at=integer, left=integer, log=double, answered=bint, there=integer, following=integer, decoded=integer, since=integer, turn=integer, first=cython.p_longlong, other=cython.p_int, gain=cython.p_double, delay=cython.p_int, channels=cython.p_int, signals=cython.p_int, level=cython.p_double, busy=cython.p_int, lock=cython.p_int, wants=cython.p_int, due=cython.p_longlong, group=cython.p_int, nav=cython.p_longlong, spoilt=cython.p_longlong, idle_since=cython.p_longlong, lock_log=cython.p_double, clear_mw=double, alone=cython.p_int, curve=cython.p_double, lock_at=cython.p_longlong, lock_begin=cython.p_longlong, header_us=integer, header_bits=double, body_bits=double, header_at=integer, body_at=integer, step=integer, never=integer, slots=cython.p_longlong, counts_from=cython.p_longlong, got=cython.p_longlong, busy_us=cython.p_longlong, busy_since=cython.p_longlong)
+    @cython.locals(now=integer, kind=integer, rate=integer, target=integer, stream=integer, decoded=integer)
     cdef void end(self, Py_ssize_t i) noexcept
+    @cython.locals(header_us=integer, header_bits=double, header_at=integer, body_bits=double, body_at=integer, e=integer, j=integer, at=integer, step=integer, log=double)
+    cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept
+    @cython.locals(now=integer, nav_us=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer)
+    cdef void leave_unicast(self, Py_ssize_t i, integer kind, integer target, integer rate) noexcept
+    @cython.locals(now=integer, nav_us=integer, least=double, sense=double, error_us=integer, clear_mw=double, header_us=integer, header_bits=double, header_at=integer, body_bits=double, body_at=integer, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, step=integer, log=double, left=integer, since=integer, turn=integer)
+    cdef void leave_closely(self, Py_ssize_t i, integer kind, integer target, integer rate) noexcept
+    cdef void take(self, Py_ssize_t j, Py_ssize_t i, integer kind, integer target, integer at, integer nav_us) noexcept
     @cython.locals(i=integer, rate=integer)
     cdef void answer(self, Py_ssize_t k) noexcept
     @cython.locals(cw=integer)

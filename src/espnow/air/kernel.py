@@ -153,6 +153,19 @@ class Kernel:
         self.idle_since = integers(owned, count)
         self.nav = integers(owned, count)
         self.spoilt = integers(owned, count)
+        # A station that does nothing but hear one signal, or none: until when, and which, as its place in the rows.
+        # `until` is NEVER for all others, of which the arrays below and above tell.
+        self.until = integers(owned, count)
+        self.heard_at = integers(owned, count)
+        self.owner = smalls(owned, edges)
+        self.strength = doubles(owned, edges)
+        self.clean = integers(owned, count)  # how many hear a frame in this way
+        # Whom a frame's end must look closely at, and who may lose it to noise: places in the rows, each with the next.
+        self.closely = integers(owned, count)
+        self.doubted = integers(owned, count)
+        self.next_closely = integers(owned, edges)
+        self.next_doubted = integers(owned, edges)
+        self.mixed = 0  # stations on several channels
         # What it receives.
         self.lock = smalls(owned, count)
         self.lock_mw = doubles(owned, count)
@@ -165,6 +178,7 @@ class Kernel:
         self.air_rate = integers(owned, count)
         self.air_begin = integers(owned, count)
         self.answer_to = integers(owned, count)
+        self.answered = self.there = self.decoded = 0  # of the signal that ends
         # Its turn.
         self.wants = smalls(owned, count)
         self.slots = integers(owned, count)
@@ -221,7 +235,14 @@ class Kernel:
         # Per station.
         self.sent_us = integers(owned, count)
         self.got = integers(owned, count)
+        self.sent_count = integers(owned, count)
         self.busy_us = integers(owned, count)
+        # Of all that others sent, what was not simply heard: the two above have what became of that.
+        self.not_simply = integers(owned, count)
+        self.not_simply_us = integers(owned, count)
+        self.simply = integers(owned, count)
+        self.simply_us = integers(owned, count)
+        self.added_up_at = -1  # in events
         self.busy_since = integers(owned, count)
         # How long messages took, counted for groups of streams; for none unless `count_latencies` says so.
         self.groups = 0
@@ -229,6 +250,7 @@ class Kernel:
         self.latencies = integers(owned, 1)
         for i in range(count):
             self.lock[i] = -1
+            self.closely[i] = self.doubted[i] = -1
             self.due[i] = NEVER
             self.group[i] = -1
             self.group_at[i] = NEVER
@@ -314,7 +336,28 @@ class Kernel:
 
     def station_totals(self, i):
         """Return what a station did: microseconds of sending, of sensing others, and frames that it decoded."""
-        return self.sent_us[i], self.busy_us[i], self.got[i]
+        if self.added_up_at != self.events:
+            self.add_up()
+        return (
+            self.sent_us[i],
+            self.busy_us[i] + self.simply_us[i] - self.not_simply_us[i],
+            self.got[i] + self.simply[i] - self.not_simply[i],
+        )
+
+    def add_up(self):
+        """Add up, for each station, what the others sent that get through to it at all."""
+        self.added_up_at = self.events
+        for i in range(self.count):
+            self.simply[i] = self.simply_us[i] = 0
+        for i in range(self.count):
+            for e in range(self.first[i], self.first[i + 1]):
+                j = self.other[e]
+                self.simply[j] += self.sent_count[i]
+                self.simply_us[j] += self.sent_us[i]
+                end_us = self.air_begin[i] + self.air_us[i] + self.delay[e]
+                if self.sending[i] and self.heard_at[j] == e and self.until[j] == end_us:  # it is not over
+                    self.simply[j] -= 1
+                    self.simply_us[j] -= self.air_us[i]
 
     def hearers(self, i, rate):
         """Return how many others receive a station at a rate when nobody else sends."""
@@ -341,8 +384,15 @@ class Kernel:
     def prepare(self):
         """Look at every pair once, when all is said of the stations and before time goes on."""
         for i in range(self.count):
+            if self.channel[i] != self.channel[0]:
+                self.mixed = 1
             for e in range(self.first[i], self.first[i + 1]):
-                self.alone[e] = self.step(self.gain[e] * self.power_mw[i] / self.noise_mw)
+                self.owner[e] = i
+                self.strength[e] = self.gain[e] * self.power_mw[i]
+                self.alone[e] = self.step(self.strength[e] / self.noise_mw)
+        if self.mixed:
+            for i in range(self.count):
+                self.until[i] = NEVER
 
     def step(self, ratio):
         """Return the place of a ratio in the curves."""
@@ -434,6 +484,8 @@ class Kernel:
         self.frame_us[i] = self.s_us[s]
         self.attempt[i] = 1
         now = self.now_us
+        if self.until[i] < NEVER:
+            self.look_closely(i)
         self.arrived[i] = 0
         if self.wants[i] == NO_TURN or self.due[i] <= now:  # the backoff after the last frame is over
             self.slots[i] = 0
@@ -451,6 +503,8 @@ class Kernel:
 
     def go_on(self, i):
         """Count down from now on, if the medium is idle; its own turn comes as an event of its own."""
+        if self.until[i] < NEVER:
+            self.look_closely(i)
         if self.busy[i] or self.sending[i]:
             self.due[i] = NEVER
             return
@@ -523,76 +577,121 @@ class Kernel:
         self.air_us[i] = self.frame_us[i]
         self.start(i, FRAME)
 
+    def look_closely(self, j):
+        """Begin to keep books of all that a station hears: more than one signal, or it has something to do."""
+        until = self.until[j]
+        self.until[j] = NEVER
+        self.idle_since[j] = until
+        if until <= self.now_us:
+            return
+        e = self.heard_at[j]
+        i = self.owner[e]
+        if self.sending[i] == NOTHING:  # it ended, and its last microsecond is under way
+            return
+        begin = self.air_begin[i] + self.delay[e]
+        if begin + self.air_us[i] != until:
+            return
+        self.clean[i] -= 1
+        self.not_simply[j] += 1
+        self.not_simply_us[j] += self.air_us[i]
+        self.next_closely[e] = self.closely[i]
+        self.closely[i] = e
+        self.signals[j] = 1
+        self.busy[j] = 1
+        self.level[j] = self.lock_mw[j] = self.strength[e]
+        self.busy_since[j] = self.lock_at[j] = self.lock_begin[j] = begin
+        self.lock_log[j] = 0.0
+        self.lock[j] = i
+
     def start(self, i, kind):
         """A signal begins, and reaches everybody in the row."""
         now = self.now_us
         rate = self.air_rate[i]
-        power = self.power_mw[i]
-        channel = self.channel[i]
+        if self.until[i] < NEVER:
+            self.look_closely(i)
         if self.lock[i] >= 0:
             self.lock[i] = -1
             self.losses_half_duplex += 1
         self.sending[i] = kind
         self.deaf[i] += 1
         self.air_begin[i] = now
-        self.sent_us[i] += self.air_us[i]
+        us = self.air_us[i]
+        self.sent_us[i] += us
+        self.sent_count[i] += 1
         self.note(now, 4 * i + kind)
-        least = self.least_mw[rate]
         # Whoever can receive a frame senses it too.
+        least = self.least_mw[rate]
         sense = self.sense_mw if self.sense_mw < least else least
-        turnaround = self.turnaround_us
-        detect = self.detect_ratio
-        preamble = self.preamble_us
-        lock_begin = self.lock_begin
-        capture = self.capture_ratio
+        clear_mw = self.sure[rate] * self.noise_mw
+        clean = 0
+        doubted = -1
+        self.closely[i] = -1
         first = self.first
         other = self.other
-        gain = self.gain
         delay = self.delay
-        channels = self.channel
-        signals = self.signals
-        level = self.level
-        busy = self.busy
-        lock = self.lock
-        lock_mw = self.lock_mw
-        lock_log = self.lock_log
-        lock_at = self.lock_at
-        busy_since = self.busy_since
-        never = NEVER
-        due = self.due
-        deaf = self.deaf
+        strength = self.strength
+        until = self.until
+        heard_at = self.heard_at
+        next_doubted = self.next_doubted
+        self.clean[i] = 0
         for e in range(first[i], first[i + 1]):
             j = other[e]
-            if channels[j] != channel:
-                continue
-            mw = gain[e] * power
             at = now + delay[e]
-            before = level[j]
-            locked = lock[j]
-            if locked >= 0:
-                self.advance(j, at)
-                if at - lock_begin[j] < preamble and lock_mw[j] < (before - lock_mw[j] + mw) * detect:
-                    lock[j] = locked = -1  # neither can be told from the other
-            signals[j] += 1
-            level[j] = before + mw
-            if mw >= sense:
-                busy[j] += 1
-                if busy[j] == 1:
-                    busy_since[j] = at
-                    if at + turnaround < due[j] < never:
-                        self.freeze(j, at)
-            if locked < 0:
-                if mw >= least and not deaf[j] and mw >= before * detect:
-                    lock[j] = i
-                    lock_mw[j] = mw
-                    lock_log[j] = 0.0
-                    lock_at[j] = lock_begin[j] = at
-            elif capture > 0.0 and mw >= lock_mw[j] * capture and mw >= least:
-                lock[j] = i
-                lock_mw[j] = mw
-                lock_log[j] = 0.0
-                lock_at[j] = lock_begin[j] = at
-        push(self.heap, now + self.air_us[i], END, i)
+            mw = strength[e]
+            if until[j] <= at and mw >= least:
+                until[j] = at + us
+                heard_at[j] = e
+                clean += 1
+                if mw < clear_mw:
+                    next_doubted[e] = doubted
+                    doubted = e
+            else:
+                self.reach(j, e, i, at, mw, least, sense)
+        self.clean[i] += clean
+        self.doubted[i] = doubted
+        push(self.heap, now + us, END, i)
+
+    def reach(self, j, e, i, at, mw, least, sense):
+        """A signal begins at a station that does more than to hear this one."""
+        self.not_simply[j] += 1
+        self.not_simply_us[j] += self.air_us[i]
+        if self.channel[j] != self.channel[i]:
+            return
+        if self.until[j] < NEVER:
+            self.look_closely(j)
+        elif self.wants[j] == BACKOFF and self.due[j] <= at and self.signals[j] == 0 and not self.deaf[j]:
+            self.wants[j] = NO_TURN  # the backoff after its frame ended while nobody waited
+            self.due[j] = NEVER
+        self.next_closely[e] = self.closely[i]
+        self.closely[i] = e
+        before = self.level[j]
+        locked = self.lock[j]
+        if locked >= 0:
+            self.advance(j, at)
+            if (
+                at - self.lock_begin[j] < self.preamble_us
+                and self.lock_mw[j] < (before - self.lock_mw[j] + mw) * self.detect_ratio
+            ):
+                self.lock[j] = locked = -1  # neither can be told from the other
+        self.signals[j] += 1
+        self.level[j] = before + mw
+        if mw >= sense:
+            self.busy[j] += 1
+            if self.busy[j] == 1:
+                self.busy_since[j] = at
+                if at + self.turnaround_us < self.due[j] < NEVER:
+                    self.freeze(j, at)
+        if locked < 0:
+            if mw >= least and not self.deaf[j] and mw >= before * self.detect_ratio:
+                self.lock[j] = i
+                self.lock_mw[j] = mw
+                self.lock_log[j] = 0.0
+                self.lock_at[j] = self.lock_begin[j] = at
+        elif self.capture_ratio > 0.0 and mw >= self.lock_mw[j] * self.capture_ratio and mw >= least:
+            self.lock[j] = i
+            self.lock_mw[j] = mw
+            self.lock_log[j] = 0.0
+            self.lock_at[j] = self.lock_begin[j] = at
 
     def advance(self, j, at):
         """Take the interval of constant interference that ends now into account for what a station receives."""
@@ -628,122 +727,18 @@ class Kernel:
         self.deaf[i] -= 1
         self.idle_since[i] = now
         rate = self.air_rate[i]
-        power = self.power_mw[i]
-        channel = self.channel[i]
         target = self.to[i] if kind == FRAME else self.answer_to[i]
         stream = self.stream_of[i]
-        nav_us = 0
-        if kind == FRAME and target != GROUP_ADDRESS:
-            nav_us = self.sifs_us + self.ack_us[rate]
-        least = self.least_mw[rate]
-        sense = self.sense_mw if self.sense_mw < least else least
-        slot = self.slot_us
-        difs = self.difs_us
-        # After a frame with an error nobody counts before EIFS is over; the last DIFS of it comes with every count.
-        error_us = self.eifs_us - difs
-        first = self.first
-        other = self.other
-        gain = self.gain
-        delay = self.delay
-        channels = self.channel
-        signals = self.signals
-        level = self.level
-        busy = self.busy
-        lock = self.lock
-        wants = self.wants
-        due = self.due
-        group = self.group
-        nav = self.nav
-        spoilt = self.spoilt
-        slots = self.slots
-        counts_from = self.counts_from
-        got = self.got
-        busy_us = self.busy_us
-        busy_since = self.busy_since
-        never = NEVER
-        idle_since = self.idle_since
-        lock_log = self.lock_log
-        # Alone, a signal of this strength loses no bit.
-        clear_mw = self.sure[rate] * self.noise_mw
-        alone = self.alone
-        curve = self.curve
-        lock_at = self.lock_at
-        lock_begin = self.lock_begin
-        header_us = self.header_us[rate]
-        if header_us > self.air_us[i]:
-            header_us = self.air_us[i]
-        header_bits = header_us * self.bits_us[self.header_curve[rate]]
-        header_at = self.header_curve[rate] * CURVE_LENGTH
-        body_bits = (self.air_us[i] - header_us) * self.bits_us[rate]
-        body_at = rate * CURVE_LENGTH
-        answered = False
-        there = now
-        following = NEVER
-        decoded = 0
-        for e in range(first[i], first[i + 1]):
-            j = other[e]
-            if channels[j] != channel:
-                continue
-            mw = gain[e] * power
-            at = now + delay[e]
-            left = signals[j] - 1
-            if lock[j] == i:
-                lock[j] = -1
-                if left == 0 and lock_at[j] == lock_begin[j]:  # nobody else sent
-                    log = 0.0
-                    if mw < clear_mw:
-                        step = alone[e]
-                        log = header_bits * curve[header_at + step] + body_bits * curve[body_at + step]
-                else:
-                    lock[j] = i
-                    self.advance(j, at)
-                    lock[j] = -1
-                    log = lock_log[j]
-                if log == 0.0 or self.draw(j) < exp(log):
-                    decoded += 1
-                    spoilt[j] = 0
-                    if j == target:
-                        answered = True
-                        there = at
-                        if kind == FRAME and not self.arrived[i]:
-                            # Repetitions come because the answer was lost: the receiver drops them.
-                            self.arrived[i] = 1
-                            self.delivered[stream] += 1
-                    elif nav_us and at + nav_us > nav[j]:
-                        nav[j] = at + nav_us
-                    got[j] += 1
-                else:
-                    spoilt[j] = at + error_us
-                    self.failed_receptions += 1
-            elif lock[j] >= 0:
-                self.advance(j, at)  # it received another with this one's disturbance
-            signals[j] = left
-            if left:
-                level[j] -= mw
-            else:
-                level[j] = 0.0
-            if mw >= sense:
-                left = busy[j] - 1
-                busy[j] = left
-                if left == 0:
-                    idle_since[j] = at
-                    busy_us[j] += at - busy_since[j]
-                    if wants[j] and due[j] == never and self.sending[j] == NOTHING:
-                        since = at
-                        if nav[j] > since:
-                            since = nav[j]
-                        if spoilt[j] > since:
-                            since = spoilt[j]
-                        since += difs
-                        counts_from[j] = since
-                        turn = since + slots[j] * slot
-                        due[j] = turn
-                        group[j] = i
-                        if wants[j] == TURN and turn < following:
-                            following = turn
-        if following < self.group_at[i]:
-            self.group_at[i] = following
-            push(self.heap, following, GROUP, i)
+        self.answered = 0
+        self.there = now
+        self.decoded = self.clean[i]
+        if self.doubted[i] >= 0:
+            self.leave_doubted(i, rate)
+        if target != GROUP_ADDRESS:
+            self.leave_unicast(i, kind, target, rate)
+        if self.closely[i] >= 0:
+            self.leave_closely(i, kind, target, rate)
+        decoded = self.decoded
         self.receptions += decoded
         self.note(now, decoded)
         if kind == FRAME:
@@ -752,13 +747,13 @@ class Kernel:
             if target == GROUP_ADDRESS:
                 self.delivered[stream] += decoded
                 self.finish(i, True)
-            elif answered:
+            elif self.answered:
                 self.answer_to[target] = i
-                push(self.heap, there + self.sifs_us, ANSWER, target)
+                push(self.heap, self.there + self.sifs_us, ANSWER, target)
             else:
                 push(self.heap, now + self.timeout_us, TIMEOUT, i)
         else:
-            if answered:
+            if self.answered:
                 self.finish(target, True)
             elif self.to[target] == i:
                 # What it began to hear was no acknowledgement after all.
@@ -766,12 +761,146 @@ class Kernel:
             if self.wants[i] != NO_TURN and self.due[i] == NEVER:
                 self.go_on(i)
 
+    def leave_doubted(self, i, rate):
+        """See who loses a signal to noise, of those that heard nothing else."""
+        header_us = self.header_us[rate]
+        if header_us > self.air_us[i]:
+            header_us = self.air_us[i]
+        header_bits = header_us * self.bits_us[self.header_curve[rate]]
+        header_at = self.header_curve[rate] * CURVE_LENGTH
+        body_bits = (self.air_us[i] - header_us) * self.bits_us[rate]
+        body_at = rate * CURVE_LENGTH
+        e = self.doubted[i]
+        while e >= 0:
+            j = self.other[e]
+            at = self.now_us + self.delay[e]
+            if self.until[j] == at and self.heard_at[j] == e:
+                step = self.alone[e]
+                log = header_bits * self.curve[header_at + step] + body_bits * self.curve[body_at + step]
+                if self.draw(j) >= exp(log):
+                    self.decoded -= 1
+                    self.failed_receptions += 1
+                    self.not_simply[j] += 1
+                    self.look_closely(j)  # until it has heard a frame without an error
+                    self.idle_since[j] = at
+                    self.spoilt[j] = at + self.eifs_us - self.difs_us
+            e = self.next_doubted[e]
+
+    def leave_unicast(self, i, kind, target, rate):
+        """Let those who heard a frame for one station, and nothing else, keep quiet for its answer; or be that one."""
+        now = self.now_us
+        nav_us = self.sifs_us + self.ack_us[rate] if kind == FRAME else 0
+        first = self.first
+        other = self.other
+        delay = self.delay
+        until = self.until
+        heard_at = self.heard_at
+        for e in range(first[i], first[i + 1]):
+            j = other[e]
+            at = now + delay[e]
+            if until[j] == at and heard_at[j] == e:
+                self.take(j, i, kind, target, at, nav_us)
+
+    def leave_closely(self, i, kind, target, rate):
+        """End a signal at those of whom books are kept."""
+        now = self.now_us
+        nav_us = 0
+        if kind == FRAME and target != GROUP_ADDRESS:
+            nav_us = self.sifs_us + self.ack_us[rate]
+        least = self.least_mw[rate]
+        sense = self.sense_mw if self.sense_mw < least else least
+        # After a frame with an error nobody counts before EIFS is over; the last DIFS of it comes with every count.
+        error_us = self.eifs_us - self.difs_us
+        # Alone, a signal of this strength loses no bit.
+        clear_mw = self.sure[rate] * self.noise_mw
+        header_us = self.header_us[rate]
+        if header_us > self.air_us[i]:
+            header_us = self.air_us[i]
+        header_bits = header_us * self.bits_us[self.header_curve[rate]]
+        header_at = self.header_curve[rate] * CURVE_LENGTH
+        body_bits = (self.air_us[i] - header_us) * self.bits_us[rate]
+        body_at = rate * CURVE_LENGTH
+        following = NEVER
+        other = self.other
+        delay = self.delay
+        strength = self.strength
+        following_e = self.closely[i]
+        while following_e >= 0:
+            e = following_e
+            following_e = self.next_closely[e]
+            j = other[e]
+            at = now + delay[e]
+            mw = strength[e]
+            left = self.signals[j] - 1
+            if self.lock[j] == i:
+                if left == 0 and self.lock_at[j] == self.lock_begin[j]:  # nobody else sent
+                    log = 0.0
+                    if mw < clear_mw:
+                        step = self.alone[e]
+                        log = header_bits * self.curve[header_at + step] + body_bits * self.curve[body_at + step]
+                else:
+                    self.advance(j, at)
+                    log = self.lock_log[j]
+                self.lock[j] = -1
+                if log == 0.0 or self.draw(j) < exp(log):
+                    self.decoded += 1
+                    self.got[j] += 1
+                    self.take(j, i, kind, target, at, nav_us)
+                else:
+                    self.spoilt[j] = at + error_us
+                    self.failed_receptions += 1
+            elif self.lock[j] >= 0:
+                self.advance(j, at)  # it received another with this one's disturbance
+            self.signals[j] = left
+            if left:
+                self.level[j] -= mw
+            else:
+                self.level[j] = 0.0
+            if mw >= sense:
+                self.busy[j] -= 1
+                if self.busy[j] == 0:
+                    self.idle_since[j] = at
+                    self.busy_us[j] += at - self.busy_since[j]
+                    if self.wants[j] and self.due[j] == NEVER and self.sending[j] == NOTHING:
+                        since = at
+                        if self.nav[j] > since:
+                            since = self.nav[j]
+                        if self.spoilt[j] > since:
+                            since = self.spoilt[j]
+                        since += self.difs_us
+                        self.counts_from[j] = since
+                        turn = since + self.slots[j] * self.slot_us
+                        self.due[j] = turn
+                        self.group[j] = i
+                        if self.wants[j] == TURN and turn < following:
+                            following = turn
+            if left == 0 and self.wants[j] == NO_TURN and not self.deaf[j] and not self.mixed and self.spoilt[j] <= at:
+                self.until[j] = self.idle_since[j]  # it does nothing but hear from now on
+        if following < self.group_at[i]:
+            self.group_at[i] = following
+            push(self.heap, following, GROUP, i)
+
+    def take(self, j, i, kind, target, at, nav_us):
+        """A station decoded a frame."""
+        self.spoilt[j] = 0
+        if j == target:
+            self.answered = 1
+            self.there = at
+            if kind == FRAME and not self.arrived[i]:
+                # Repetitions come because the answer was lost: the receiver drops them.
+                self.arrived[i] = 1
+                self.delivered[self.stream_of[i]] += 1
+        elif nav_us and at + nav_us > self.nav[j]:
+            self.nav[j] = at + nav_us
+
     def answer(self, k):
         """A receiver acknowledges, whatever the medium does."""
         i = self.answer_to[k]
         if self.sending[k] != NOTHING:
             push(self.heap, self.now_us + self.timeout_us - self.sifs_us, TIMEOUT, i)
             return
+        if self.until[k] < NEVER:
+            self.look_closely(k)
         if self.wants[k] != NO_TURN and self.due[k] < NEVER:
             self.freeze(k, self.now_us)
         rate = self.air_rate[i]

@@ -30,6 +30,10 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module("espnow.radio")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("espnow")
     raise AttributeError(f"module 'espnow' has no attribute {name!r}")
 
 

@@ -346,6 +346,23 @@ def test_ctrl_c_is_the_programs(begin, body, out, code):
     assert (got, printed.replace(b"begun", b"").lstrip(b"\n"), errors) == (code, out, b"")
 
 
+@pytest.mark.parametrize("then", [b"line\n", b""])
+@pytest.mark.parametrize(("number", "code", "out"), [(signal.SIGINT, 0, b"caught\n"), (signal.SIGTERM, 143, b"")])
+def test_a_signal_comes_before_the_input_that_follows_it(begin, number, code, out, then):
+    program = (
+        "import machine\ntry:\n  machine.Timer(-1, mode=0, period=20, callback=lambda t: print('begun'))\n"
+        "  print(input())\nexcept KeyboardInterrupt: print('caught')"
+    )
+    process = begin("-c", program)
+    expect(process, b"begun\n")  # it waits for a line now
+    process.send_signal(signal.SIGSTOP)
+    process.send_signal(number)
+    process.stdin.write(then)
+    process.stdin.close()
+    process.send_signal(signal.SIGCONT)
+    assert finish(process) == (code, out, b"")
+
+
 def test_further_ctrl_cs_are_the_programs_too(begin):
     body = "for n in range(4):\n  try:\n    print('begun', n)\n    while True: pass\n  except KeyboardInterrupt: pass\n"
     process = begin("-c", body + "print('end')")

@@ -90,6 +90,13 @@ def test_the_documented_names_are_listed_without_making_a_board(fresh):
     assert live._board is None
 
 
+def test_the_version_is_that_of_the_package(fresh):
+    from importlib.metadata import version
+
+    assert espnow.__version__ == version("espnow")
+    assert live._board is None
+
+
 def test_names_are_made_once(fresh):
     cls = espnow.ESPNow
     assert espnow.ESPNow is cls

@@ -119,6 +119,16 @@ def test_capture(fresh, tmp_path, said):
     assert b"captured message" in path.read_bytes()
 
 
+def test_what_the_radio_counts_is_told_while_it_is_recorded(fresh, tmp_path):
+    espnow.radio.use(capture=tmp_path / "air.pcapng")
+    wlan()
+    e = espnow.ESPNow()
+    e.active(True)
+    e.add_peer(b"\xff" * 6)
+    e.send(b"\xff" * 6, b"counted")
+    assert live.board().link.counts.frames_sent == 1
+
+
 @pytest.mark.parametrize("said", [True, False])
 def test_answer_timeout(fresh, said):
     """Its radio never answers: a link that swallows frames."""
@@ -150,7 +160,7 @@ WRONG = [
     ({}, {"mac": b"12345"}, ("MAC", "6 bytes")),
     ({}, {"mac": b""}, ("MAC", "6 bytes")),
     ({}, {"mac": ""}, ("MAC",)),
-    ({}, {"mac": 5}, ("MAC",)),
+    ({}, {"mac": 5}, ("espnow.radio.use: mac=5 must be a MAC address, as text or 6 bytes",)),
     ({"ESPNOW_CHANNEL": "15"}, {}, ("ESPNOW_CHANNEL", "'15'", "1 to 14")),
     ({"ESPNOW_CHANNEL": "0"}, {}, ("ESPNOW_CHANNEL", "'0'", "1 to 14")),
     ({"ESPNOW_CHANNEL": "six"}, {}, ("ESPNOW_CHANNEL", "'six'")),
@@ -160,8 +170,18 @@ WRONG = [
     ({}, {"channel": "6"}, ("espnow.radio.use", "'6'", "1 to 14")),
     ({"ESPNOW_ANSWER_TIMEOUT_MS": "soon"}, {}, ("ESPNOW_ANSWER_TIMEOUT_MS", "'soon'")),
     ({"ESPNOW_ANSWER_TIMEOUT_MS": "nan"}, {}, ("ESPNOW_ANSWER_TIMEOUT_MS",)),
-    ({"ESPNOW_ANSWER_TIMEOUT_MS": "0"}, {}, ("ESPNOW_ANSWER_TIMEOUT_MS",)),
+    ({"ESPNOW_ANSWER_TIMEOUT_MS": "0"}, {}, ("ESPNOW_ANSWER_TIMEOUT_MS", "more than 0, at most 3600000")),
+    ({"ESPNOW_ANSWER_TIMEOUT_MS": "3600001"}, {}, ("'3600001'", "more than 0, at most 3600000")),
     ({}, {"answer_timeout_ms": -1}, ("espnow.radio.use", "-1")),
+    ({}, {"answer_timeout_ms": 0}, ("espnow.radio.use", "=0 ", "more than 0, at most 3600000")),
+    ({}, {"answer_timeout_ms": 3600001}, ("espnow.radio.use", "=3600001 ", "more than 0, at most 3600000")),
+    ({}, {"answer_timeout_ms": True}, ("espnow.radio.use", "=True ", "more than 0")),
+    ({}, {"radio": 5}, ("espnow.radio.use: radio=5 must be the name of a radio",)),
+    ({}, {"radio": b"udp:"}, ("espnow.radio.use: radio=b'udp:' must be the name of a radio",)),
+    ({}, {"profile": ["esp32"]}, ("espnow.radio.use: profile=['esp32'] must be the name of a profile",)),
+    ({}, {"capture": 5}, ("espnow.radio.use: capture=5 must be the path of a file",)),
+    ({}, {"capture": b"air"}, ("espnow.radio.use: capture=b'air' must be the path of a file",)),
+    ({}, {"channel": True}, ("espnow.radio.use: channel=True must be from 1 to 14",)),
     ({"ESPNOW_RADIO": "udp"}, {}, ("'udp'", "colon")),
     ({"ESPNOW_RADIO": "radio:"}, {}, ("'radio'", "udp:", "monitor:")),
     ({"ESPNOW_RADIO": "udp:?los=1"}, {}, ("udp:?los=1", "'los'", "loss")),

@@ -303,6 +303,10 @@ def test_it_is_as_the_radio_is(scene: Scene) -> None:
     assert scene.link.ended is False
     scene.radio.ended = True  # type: ignore[attr-defined]
     assert scene.link.ended is True
+    with pytest.raises(AttributeError, match="counts"):
+        scene.link.counts  # noqa: B018
+    scene.radio.counts = counts = object()  # type: ignore[attr-defined]
+    assert scene.link.counts is counts
 
 
 def test_closing_twice_is_harmless(scene: Scene) -> None:

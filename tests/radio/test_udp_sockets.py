@@ -164,6 +164,15 @@ def test_settings_reach_the_radio(node, port):
     assert (settings.rssi_dbm, settings.answer_us) == (-60, 100_000)
 
 
+@pytest.mark.parametrize(("settings", "told"), [("range=5", 1), ("range=5&at=0,0", 0), ("at=0,0", 0), ("pace=off", 0)])
+def test_a_range_of_who_is_nowhere_is_told_once(node, port, settings, told):
+    text = f"udp::{port}?{settings}"
+    one = node(text)
+    assert one.send(ALL, b"hello")
+    line = f"radio '{text}': range does nothing without at, which says where this process is"
+    assert one.reports == [line] * told
+
+
 def test_two_groups_two_ports_do_not_hear_each_other(node, port):
     here = node(f"udp::{port}?answer=1000", B)
     others = [node(f"udp::{free_port()}"), node(f"udp:239.1.2.3:{port}"), node(f"udp:239.1.2.4:{port}")]

@@ -95,7 +95,7 @@ def read_keys(arguments: argparse.Namespace) -> KeyRing | None:
             keys.add_toml(text, pmk=pmk)
         except UserError as error:
             raise UserError(f"--keys {shown_argument(path)}: {error}") from None
-        _warn_if_readable(path)
+        _warn_if_readable(path, arguments.command)
     return keys if len(keys) else None
 
 
@@ -106,15 +106,15 @@ def _parse_key(option: str, text: str) -> bytes:
         raise UserError(f"{option}: {error}") from None
 
 
-def _warn_if_readable(path: str) -> None:
-    """Say so when others can read a key file, where a file says who can."""
+def _warn_if_readable(path: str, command: str) -> None:
+    """Let a command say so when others can read a key file, where a file says who can."""
     try:
         mode = Path(path).stat().st_mode if os.name == "posix" else 0
     except OSError:  # it was there a moment ago
         return
     if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
         print(
-            f"espnow: warning: --keys {printable(path)}: others can read the keys in it; chmod 600 it",
+            f"espnow {command}: warning: --keys {printable(path)}: others can read the keys in it; chmod 600 it",
             file=sys.stderr,
         )
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from espnow.capture import KeyRing, parse_key
 from espnow.cli._frames import read_keys, shown_argument
 from espnow.errors import UserError
-from espnow.frame import RATE_NAMES, parse_mac
+from espnow.frame import BROADCAST, RATE_NAMES, format_mac, is_group, parse_mac
 from espnow.link import Link
 from espnow.radio import DEFAULT
 from espnow.times import parse_time_us
@@ -21,12 +21,15 @@ __all__ = [
     "begin_channel",
     "check_channel",
     "parse_address",
+    "parse_board",
     "parse_channels",
     "parse_rate",
     "parse_time",
     "take_keys",
     "whole_number",
 ]
+
+_MAC_HELP = "own address (default: one of this command on this computer; ESPNOW_MAC is for programs)"
 
 _Default = TypeVar("_Default", bound=int | None)
 
@@ -46,7 +49,7 @@ def add_radio_options(parser: argparse.ArgumentParser, *, channel: bool = True, 
     if channel:
         group.add_argument("--channel", metavar="N", help="1 to 14 (default: ESPNOW_CHANNEL, or 1)")
     if mac:
-        group.add_argument("--mac", metavar="MAC", help="own address (default: one of this command on this computer)")
+        group.add_argument("--mac", metavar="MAC", help=_MAC_HELP)
 
 
 def add_key_options(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +72,18 @@ def parse_address(text: str, what: str = "MAC") -> bytes:
         return parse_mac(text)
     except ValueError:
         raise UserError(f"{what}: {shown_argument(text)} is no MAC address: write it as aa:bb:cc:dd:ee:ff") from None
+
+
+def parse_board(text: str) -> bytes:
+    """Return the address of a board, as 6 bytes.
+
+    Raises:
+        UserError: it is none, or that of a group.
+    """
+    address = BROADCAST if text == "broadcast" else parse_address(text)
+    if is_group(address):
+        raise UserError(f"{format_mac(address)} is a group's address: nobody acknowledges what is for a group")
+    return address
 
 
 def whole_number(option: str, text: str, least: int, most: int) -> int:

@@ -89,13 +89,28 @@ def _interface(arguments: argparse.Namespace) -> str | None:
         UserError: it is no monitor radio, or two are named.
     """
     name: str | None = arguments.interface
+    if name is not None:
+        if not name:
+            raise UserError("INTERFACE is empty: name one, such as wlan1, or leave it out")
+        if ":" in name:  # no interface has one in its name
+            name = _of_monitor("", name)
     if arguments.radio is None:
         return name
-    radio = parse_name(arguments.radio)
-    if radio.kind != "monitor" or not radio.rest:
-        raise UserError(f"--radio {printable(arguments.radio)}: doctor looks at Wi-Fi: write monitor:INTERFACE")
-    if name is not None and name != radio.rest:
+    of_radio = _of_monitor("--radio ", arguments.radio)
+    if name is not None and name != of_radio:
         raise UserError("INTERFACE and --radio name two interfaces: write one")
+    return of_radio
+
+
+def _of_monitor(option: str, text: str) -> str:
+    """Return the interface of a monitor radio.
+
+    Raises:
+        UserError: it is another radio, or none.
+    """
+    radio = parse_name(text)
+    if radio.kind != "monitor" or not radio.rest:
+        raise UserError(f"{option}{printable(text)}: doctor looks at Wi-Fi: write monitor:INTERFACE")
     return radio.rest
 
 

@@ -52,6 +52,16 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _unexpected(command: str, rest: Sequence[str], *, plain: bool) -> str:
+    """Return what to say of arguments that a command does not take: with an option, or `plain`."""
+    if not plain:
+        found = [match[1] for argument in rest if (match := _OPTION.fullmatch(argument))]
+        return f"unknown {' '.join(['option', *found])}"
+    shown = shown_argument(rest[0])
+    many = f"one argument too many: {shown}" if len(rest) == 1 else f"{len(rest)} arguments too many, from {shown} on"
+    return f"{many}; a message with spaces needs quotes" if command == "send" else many
+
+
 def _withheld(match: re.Match[str]) -> str:
     """Return an argument that argparse quotes, or that it could be a key."""
     shown = shown_argument(match[2])
@@ -75,11 +85,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     plain = not any(argument.startswith("-") for argument in rest if argument != "-")
     if parsed.command == "decode" and plain:
         parsed.files += rest  # files after an option that stands between files
-    elif parsed.command == "send" and plain and len(rest) == 1 and parsed.message is None:
-        parsed.message = rest[0]  # after an option that stands behind the address
-    elif rest:
-        found = [match[1] for argument in rest if (match := _OPTION.fullmatch(argument))]
-        commands.choices[parsed.command].error(f"unknown {' '.join(['option', *found])}")
+        rest = []
+    elif parsed.command == "send" and plain and rest and parsed.message is None:
+        parsed.message = rest.pop(0)  # after an option that stands behind the address
+    if rest:
+        commands.choices[parsed.command].error(_unexpected(parsed.command, rest, plain=plain))
     try:
         return int(parsed.function(parsed))
     except UserError as error:
@@ -116,7 +126,8 @@ def entry() -> NoReturn:
         if error.errno not in NO_ROOM:
             raise
         _discard_output()
-        print(f"espnow: cannot write the output: {error.strerror}", file=sys.stderr)
+        prog = " ".join(["espnow", *(name for name in sys.argv[1:2] if name in _COMMANDS)])
+        print(f"{prog}: cannot write the output: {error.strerror}", file=sys.stderr)
         code = 1
     sys.exit(code)
 

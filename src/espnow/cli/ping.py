@@ -11,11 +11,10 @@ import json
 import math
 from typing import Any
 
-from espnow.cli._options import add_radio_options, parse_address, parse_rate, parse_time, whole_number
+from espnow.cli._options import add_radio_options, parse_board, parse_rate, parse_time, whole_number
 from espnow.cli._radio import Session
 from espnow.cli._station import Answer
-from espnow.errors import UserError
-from espnow.frame import MAX_V1, MAX_V2, format_mac, is_group
+from espnow.frame import MAX_V1, MAX_V2, format_mac
 from espnow.link import Outcome
 
 __all__ = ["PingStatistics", "add_parser", "ping_message"]
@@ -54,7 +53,9 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("-c", "--count", metavar="N", help="end after so many tries (default: with Ctrl-C)")
     parser.add_argument("-i", "--interval", metavar="TIME", help="from try to try: 200ms; 0 for none (default: 1s)")
     parser.add_argument(
-        "--size", metavar="BYTES", help=f"length of the message, 1 to {MAX_V1}, or {MAX_V2} (default: {_USUAL_SIZE})"
+        "--size",
+        metavar="BYTES",
+        help=f"length of the message, 1 to {MAX_V2}, beyond {MAX_V1} one of ESP-NOW v2 (default: {_USUAL_SIZE})",
     )
     parser.add_argument("--rate", metavar="RATE", help="such as 1M, 6M, MCS7 (default: 1M)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, the statistics too")
@@ -63,9 +64,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _ping(arguments: argparse.Namespace) -> int:
-    address = parse_address(arguments.peer)
-    if is_group(address):
-        raise UserError(f"{format_mac(address)} is a group's address: nobody acknowledges what is for a group")
+    address = parse_board(arguments.peer)
     count = None if arguments.count is None else whole_number("--count", arguments.count, 1, _MOST)
     interval_us = parse_time("--interval", arguments.interval, default_us=1_000_000)
     size = _USUAL_SIZE if arguments.size is None else whole_number("--size", arguments.size, 1, MAX_V2)

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from espnow.capture import CapturedFrame, Dissector
 from espnow.cli._frames import rate_name
-from espnow.cli._options import add_radio_options, parse_address, parse_channels, parse_time, whole_number
+from espnow.cli._options import add_radio_options, parse_board, parse_channels, parse_time, whole_number
 from espnow.cli._radio import Session
-from espnow.cli._show import Progress, table
+from espnow.cli._show import Progress, counted, table
 from espnow.cli._station import Heard
 from espnow.cli._stations import StationTable
 from espnow.cli.ping import ping_message
 from espnow.errors import UserError
-from espnow.frame import format_mac, is_group
+from espnow.frame import format_mac
 from espnow.link import Outcome
 
 __all__ = ["ChannelResult", "add_parser", "best_of"]
@@ -55,11 +55,14 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--tries", metavar="N", help="frames on each channel, with MAC (default: 3)")
     parser.add_argument("--dwell", metavar="TIME", help="how long it listens on each, without MAC (default: 1s)")
     parser.add_argument("--json", action="store_true", help="one JSON object a channel or station")
+    parser.add_argument("--channel", metavar="N", help=argparse.SUPPRESS)  # as the other commands have it
     add_radio_options(parser, channel=False)
     parser.set_defaults(function=_scan)
 
 
 def _scan(arguments: argparse.Namespace) -> int:
+    if arguments.channel is not None:
+        raise UserError("--channel: scan goes round channels; say which with --channels, as in 6 or 1,6,11")
     if arguments.peer is None:
         if arguments.tries is not None:
             raise UserError("--tries says how often a board is asked; name it, or give --dwell")
@@ -68,9 +71,7 @@ def _scan(arguments: argparse.Namespace) -> int:
         )
     if arguments.dwell is not None:
         raise UserError("--dwell says how long it listens when no MAC is named; give --tries")
-    address = parse_address(arguments.peer)
-    if is_group(address):
-        raise UserError(f"{format_mac(address)} is a group's address: nobody acknowledges what is for a group")
+    address = parse_board(arguments.peer)
     return _ask_everywhere(arguments, address, whole_number("--tries", arguments.tries or "3", 1, 1000))
 
 
@@ -130,7 +131,8 @@ def _ask_everywhere(arguments: argparse.Namespace, address: bytes, tries: int) -
         if arguments.json:
             _print_results_as_json(results, best, tells_attempts=tells_attempts)
         else:
-            _print_results(results, best, format_mac(address), tells_attempts=tells_attempts)
+            _print_results(results, best, tells_attempts=tells_attempts)
+            print(_sentence(format_mac(address), best, len(results), len(channels)), flush=True)
         return session.exit_code(1 if best is None else 0)
 
 
@@ -144,9 +146,7 @@ def _check_that_it_tells(session: Session) -> None:
         raise UserError("this radio cannot tell whether a frame was acknowledged, so it cannot find who answers")
 
 
-def _print_results(
-    results: list[ChannelResult], best: ChannelResult | None, address: str, *, tells_attempts: bool
-) -> None:
+def _print_results(results: list[ChannelResult], best: ChannelResult | None, *, tells_attempts: bool) -> None:
     rows = [["channel", "answered", "attempts", ""]]
     for result in results:
         mean = result.attempts_mean if tells_attempts else None
@@ -155,10 +155,13 @@ def _print_results(
             [str(result.channel), answered, "" if mean is None else f"{mean:.1f}", "best" if result is best else ""]
         )
     print("\n".join(table(rows, (0, 1, 2))))
-    if best is None:
-        print(f"{address} answered on no channel")
-    else:
-        print(f"{address} answers on channel {best.channel}", flush=True)
+
+
+def _sentence(address: str, best: ChannelResult | None, asked: int, channels: int) -> str:
+    """Return what came of it: where a board answers, and of how many channels that is known if not of all."""
+    found = "answered on no channel" if best is None else f"answers on channel {best.channel}"
+    part = f"; {asked} of {counted(channels, 'channel')} {'was' if asked == 1 else 'were'} asked"
+    return f"{address} {found}{part if asked < channels else ''}"
 
 
 def _print_results_as_json(results: list[ChannelResult], best: ChannelResult | None, *, tells_attempts: bool) -> None:

@@ -90,7 +90,8 @@ def _send(arguments: argparse.Namespace) -> int:
     interval_us = parse_time("--interval", arguments.interval, default_us=0)
     profile = arguments.profile or os.environ.get("ESPNOW_PROFILE") or "esp32"
     if profile not in PROFILES:
-        raise UserError(f"--profile: there is no {shown_argument(profile)}; there are {', '.join(PROFILES)}")
+        where = "--profile" if arguments.profile else "ESPNOW_PROFILE"
+        raise UserError(f"{where}: there is no {shown_argument(profile)}; there are {', '.join(PROFILES)}")
     rate = parse_rate(arguments.rate)
     key = _key_for(address, arguments)
     source = _Source(arguments, profile)

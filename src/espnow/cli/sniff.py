@@ -83,6 +83,8 @@ def _sniff(arguments: argparse.Namespace) -> int:
     duration_us = parse_time("--for", arguments.duration, default_us=None, least_us=1)
     if arguments.hop is None and arguments.dwell is not None:
         raise UserError("--dwell says how long --hop stays on a channel; add --hop")
+    if arguments.hop is not None and arguments.channel is not None:
+        raise UserError("--hop goes round channels and --channel stays on one: leave one of them out")
     dwell_us = parse_time("--dwell", arguments.dwell, default_us=250_000, least_us=1000)
     if arguments.pcap == "-" and sys.stdout.isatty():
         raise UserError("--pcap -: standard output is a terminal; pipe it into a program that reads captures")

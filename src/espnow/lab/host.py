@@ -36,6 +36,9 @@ _STEP_US = 1_000
 class HostInput:
     """Standard input, to the program that reads it (`espnow.lab.console.InputSource`).
 
+    While the clock is interrupted nothing is read, and what was read is kept: Ctrl-C comes before the line or the end
+    that follows it, as at a terminal.
+
     Attributes:
         fd: its descriptor.
     """
@@ -57,6 +60,7 @@ class HostInput:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._ended = False
         self._waiting: dict[LabConsole, None] = {}
+        self._looks_again = False
 
     @property
     def awaited(self) -> bool:
@@ -65,18 +69,24 @@ class HostInput:
 
     def read_line(self, console: LabConsole) -> str | None:
         """Return a line, "" at the end of the input, or None: the console is woken when there is one."""
-        while not self._lines and not self._ended:
+        while not self._lines and not self._ended and not self._clock.interrupted:
             if self._poll(0.0 if self._paced else _SLICE_S):
                 self._fill()
-            elif self._paced or self._clock.interrupted:
+            elif self._paced:
                 self._waiting[console] = None
                 return None
+        if self._clock.interrupted:
+            self._hold_back(console)
+            return None
         return self._lines.popleft() if self._lines else ""
 
     def has_input(self, console: LabConsole) -> bool:
         """Whether `read_line` would return something at once; if not, the console is woken when it would."""
-        while not self._lines and not self._ended and self._poll(0.0):
+        while not self._lines and not self._ended and not self._clock.interrupted and self._poll(0.0):
             self._fill()
+        if self._clock.interrupted:
+            self._hold_back(console)
+            return False
         if self._lines or self._ended:
             return True
         self._waiting[console] = None
@@ -92,7 +102,7 @@ class HostInput:
 
     def has_part(self, _console: LabConsole) -> bool:
         """Whether `read_part` would return something now."""
-        return self._paced and not self._lines and self._readable() > 0
+        return self._paced and not self._lines and not self._clock.interrupted and self._readable() > 0
 
     def wait(self, timeout_s: float) -> bool:
         """Wait on the host for input; wakes who waits for it. False if none came."""
@@ -101,10 +111,21 @@ class HostInput:
         self._fill()
         if not self._lines and not self._ended and not self._readable():
             return False
+        self._wake()
+        return True
+
+    def _wake(self) -> None:
+        self._looks_again = False
         waiting, self._waiting = self._waiting, {}
         for console in waiting:
             console.wake()
-        return True
+
+    def _hold_back(self, console: LabConsole) -> None:
+        """Let a program look again once the interruption was answered: the descriptor may have nothing more to say."""
+        self._waiting[console] = None
+        if not self._looks_again:
+            self._looks_again = True
+            self._clock.call_at(self._clock.now_us, self._wake)
 
     def _readable(self) -> int:
         """Return how many characters of the last line can be read: all but a return, which may be its end's."""
@@ -117,6 +138,8 @@ class HostInput:
             return True
 
     def _fill(self) -> None:
+        if self._clock.interrupted:  # a handler may have run since the descriptor was found ready
+            return
         try:
             read = os.read(self.fd, 65536)
         except OSError:

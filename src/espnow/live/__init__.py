@@ -50,6 +50,7 @@ _SWITCH_S = 0.001
 _USUAL_SWITCH_S = 0.005
 
 _MAX_TIMEOUT_MS = 3_600_000
+_TIMEOUT_RANGE = f"more than 0, at most {_MAX_TIMEOUT_MS}"
 
 _making = threading.RLock()
 _modules: dict[str, ModuleType] = {}
@@ -231,7 +232,7 @@ def _make_board(choice: Choice, mac: bytes, loop: RadioLoop, link: Link) -> Live
 def _channel(said: int | None, text: str | None) -> int | None:
     """Return the channel that was said, or else the environment's."""
     if said is not None:
-        if isinstance(said, int) and 1 <= said <= 14:
+        if isinstance(said, int) and not isinstance(said, bool) and 1 <= said <= 14:
             return said
         raise UserError(f"espnow.radio.use: channel={said!r} must be from 1 to 14")
     if not text:
@@ -244,9 +245,9 @@ def _channel(said: int | None, text: str | None) -> int | None:
 def _timeout_ms(said: float | None, text: str | None) -> float:
     """Return the time for answers that was said, or else the environment's."""
     if said is not None:
-        if isinstance(said, (int, float)) and 0 < said <= _MAX_TIMEOUT_MS:
+        if isinstance(said, (int, float)) and not isinstance(said, bool) and 0 < said <= _MAX_TIMEOUT_MS:
             return said
-        raise UserError(f"espnow.radio.use: answer_timeout_ms={said!r} must be a number from 0 to {_MAX_TIMEOUT_MS}")
+        raise UserError(f"espnow.radio.use: answer_timeout_ms={said!r} must be a number, {_TIMEOUT_RANGE}")
     if not text:
         return _ANSWER_TIMEOUT_MS
     try:
@@ -254,7 +255,7 @@ def _timeout_ms(said: float | None, text: str | None) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value <= _MAX_TIMEOUT_MS:
-        raise UserError(f"ESPNOW_ANSWER_TIMEOUT_MS is {text!r}, and must be a number of milliseconds")
+        raise UserError(f"ESPNOW_ANSWER_TIMEOUT_MS is {text!r}, and must be a number of milliseconds, {_TIMEOUT_RANGE}")
     return value
 
 

@@ -157,11 +157,20 @@ def use(
         answer_timeout_ms: how long a synchronous send waits before it raises ETIMEDOUT.
 
     Raises:
-        UserError: the board is there already, or the name cannot be that of a radio.
+        UserError: the board is there already, something is of a type that it cannot be, or the name cannot be that of a
+            radio. Whether the rest can be is found out when the board is made.
     """
     global _choice
     if _taken:
         raise UserError("espnow.radio.use comes too late: the board is in use; call it before the first ESPNow or WLAN")
+    for name, value, kinds, what in (
+        ("radio", radio, (str,), "the name of a radio as text"),
+        ("mac", mac, (str, bytes, bytearray, memoryview), "a MAC address, as text or 6 bytes"),
+        ("profile", profile, (str,), "the name of a profile as text"),
+        ("capture", capture, (str, os.PathLike), "the path of a file as text"),
+    ):
+        if value is not None and not isinstance(value, kinds):
+            raise UserError(f"espnow.radio.use: {name}={value!r} must be {what}")
     if radio is not None:
         parse_name(radio)
     _choice = Choice(radio, mac, profile, channel, capture, answer_timeout_ms)

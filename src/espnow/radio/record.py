@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from espnow.errors import UserError
 from espnow.frame import ALL_RATES, RATE_1M, radiotap
@@ -267,6 +267,15 @@ class RecordingLink:
     def trouble(self) -> str | None:
         """What is wrong with the radio; a recording that ended is not."""
         return self.link.trouble
+
+    @property
+    def counts(self) -> Any:
+        """What the radio has seen, of a kind of its own.
+
+        Raises:
+            AttributeError: it counts nothing.
+        """
+        return self.link.counts  # type: ignore[attr-defined]
 
     @property
     def ended(self) -> bool:

@@ -303,7 +303,7 @@ def test_a_key_file_that_others_can_read_gets_a_warning(
     key_file(tmp_path, f'[[key]]\nlmk="{LMK}"', mode)
     result = run(air, "--keys", "keys.toml", "--type", "encrypted")
     assert (result.code, result.messages[0]) == (0, '"secret"')
-    warning = "espnow: warning: --keys keys.toml: others can read the keys in it; chmod 600 it"
+    warning = "espnow decode: warning: --keys keys.toml: others can read the keys in it; chmod 600 it"
     assert result.err == ([warning] if warned else [])
 
 
@@ -850,7 +850,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, air: Path) -> None:
             [sys.executable, "-m", "espnow", "decode", str(air)], stdout=full, stderr=subprocess.PIPE, check=False
         )
     assert done.returncode == 1
-    assert done.stderr == b"espnow: cannot write the output: No space left on device\n"
+    assert done.stderr == b"espnow decode: cannot write the output: No space left on device\n"
 
 
 def test_time_is_only_looked_at_for_the_progress_bar() -> None:

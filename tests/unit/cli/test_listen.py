@@ -316,6 +316,26 @@ def test_a_mistake_is_one_line(radio: Any, arguments: list[str], line: str) -> N
     assert (result.code, result.out, result.err[-1]) == (2, [], f"espnow listen: {line}")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["extra"], "one argument too many: extra"),
+        (["--count", "1", "a", "b"], "2 arguments too many, from a on"),
+        (["--lmkk", "hush_hush_secret"], "unknown option --lmkk"),
+    ],
+)
+def test_too_many_arguments(radio: Any, arguments: list[str], said: str) -> None:
+    result = radio.run("listen", *arguments)
+    assert (result.code, result.out) == (2, [])
+    assert result.err == [f"espnow listen: {said}; see espnow listen --help"]
+
+
+@pytest.mark.parametrize("command", ["listen", "send", "ping", "scan"])
+def test_help_says_whose_address_a_command_has(radio: Any, command: str) -> None:
+    told = " ".join(" ".join(radio.run(command, "--help").out).split())
+    assert "own address (default: one of this command on this computer; ESPNOW_MAC is for programs)" in told
+
+
 # In a process of its own, on a capture.
 
 

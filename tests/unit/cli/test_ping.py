@@ -185,8 +185,14 @@ def test_ctrl_c_while_nobody_has_answered(radio: Any) -> None:
     assert result.code == 1
 
 
+def test_help_says_which_sizes_there_are(radio: Any) -> None:
+    told = " ".join(" ".join(radio.run("ping", "--help").out).split())
+    assert "length of the message, 1 to 1470, beyond 250 one of ESP-NOW v2 (default: 20)" in told
+
+
 MISTAKES = [
     (["ff:ff:ff:ff:ff:ff"], "ff:ff:ff:ff:ff:ff is a group's address: nobody acknowledges what is for a group"),
+    (["broadcast"], "ff:ff:ff:ff:ff:ff is a group's address: nobody acknowledges what is for a group"),
     (["30:aa"], "MAC: 30:aa is no MAC address: write it as aa:bb:cc:dd:ee:ff"),
     ([PEER, "-c", "0"], "--count: 0 is no whole number from 1 to 1000000000"),
     ([PEER, "-c", "²"], "--count: ² is no whole number from 1 to 1000000000"),

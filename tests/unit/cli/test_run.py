@@ -417,7 +417,7 @@ def test_output_that_finds_no_room_is_one_line_and_no_error_of_a_program(program
             stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == b"espnow: cannot write the output: No space left on device\n"
+    assert done.stderr == b"espnow run: cannot write the output: No space left on device\n"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])

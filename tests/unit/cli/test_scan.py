@@ -203,7 +203,16 @@ def test_a_signal_ends_the_asking(radio: Any) -> None:
     radio.interrupt(4.5)
     result = radio.run("scan", PEER)
     assert result.out[1] == "      1       3/3       1.0  best"
+    assert result.out[2] == f"{PEER} answers on channel 1; 1 of 14 channels was asked"
     assert (len(result.out), result.code) == (3, 130)
+
+
+@pytest.mark.parametrize(("ms", "asked"), [(0.5, "0 of 3 channels were asked"), (6.5, "2 of 3 channels were asked")])
+def test_a_signal_before_an_answer_tells_how_many_channels_were_asked(radio: Any, ms: float, asked: str) -> None:
+    answers_on(radio, {6: [1, 1, 1]})
+    radio.interrupt(ms)
+    result = radio.run("scan", "--channels", "1,2,6", PEER)
+    assert (result.out[-1], result.code) == (f"{PEER} answered on no channel; {asked}", 130)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +220,9 @@ def test_a_signal_ends_the_asking(radio: Any) -> None:
     [
         (["--tries", "3"], "--tries says how often a board is asked; name it, or give --dwell"),
         ([PEER, "--dwell", "1s"], "--dwell says how long it listens when no MAC is named; give --tries"),
-        (["broadcast"], "MAC: broadcast is no MAC address: write it as aa:bb:cc:dd:ee:ff"),
+        (["broadcast"], "ff:ff:ff:ff:ff:ff is a group's address: nobody acknowledges what is for a group"),
+        (["--channel", "6"], "--channel: scan goes round channels; say which with --channels, as in 6 or 1,6,11"),
+        ([PEER, "--channel=6"], "--channel: scan goes round channels; say which with --channels, as in 6 or 1,6,11"),
         (["ff:ff:ff:ff:ff:ff"], "ff:ff:ff:ff:ff:ff is a group's address: nobody acknowledges what is for a group"),
         ([PEER, "--tries", "0"], "--tries: 0 is no whole number from 1 to 1000"),
         (["--dwell", "0"], "--dwell 0: a time must be at least 1 ms"),

@@ -287,6 +287,28 @@ def test_a_mistake_is_one_line(radio: Any, monkeypatch: pytest.MonkeyPatch, argu
     assert not hasattr(radio, "link") or radio.link.frames == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["broadcast", "a", "b"], "one argument too many: b"),
+        (["broadcast", "--hex", "a", "b"], "one argument too many: b"),
+        (["broadcast", "a", "b", "c", "d"], "3 arguments too many, from b on"),
+        (["broadcast", "a", SECRET], "one argument too many: (not shown: it could be a key)"),
+        (["broadcast", "a", "\x1b[2J"], "one argument too many: \\x1b[2J"),
+    ],
+)
+def test_too_many_arguments(radio: Any, arguments: list[str], said: str) -> None:
+    result = radio.run("send", *arguments)
+    line = f"espnow send: {said}; a message with spaces needs quotes; see espnow send --help"
+    assert (result.code, result.out, result.err) == (2, [], [line])
+
+
+def test_a_profile_of_the_environment_that_there_is_not(radio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESPNOW_PROFILE", "zz")
+    line = "espnow send: ESPNOW_PROFILE: there is no zz; there are esp32, esp32-v2, esp8266"
+    assert radio.run("send", PEER, "x").err == [line]
+
+
 def test_too_much_input_is_not_read_whole(radio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Endless(io.RawIOBase):
         taken = 0

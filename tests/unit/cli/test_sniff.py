@@ -258,6 +258,7 @@ def test_many_pairs_are_cut_in_the_summary(radio: Any) -> None:
     assert result.err[-1] == "espnow sniff: 976 frames of further stations left out of the table"
 
 
+ROUND = "--hop goes round channels and --channel stays on one:"
 ITSELF = "--pcap - has standard output for itself:"
 
 
@@ -266,6 +267,7 @@ ITSELF = "--pcap - has standard output for itself:"
     [
         (["--dwell", "1s"], "--dwell says how long --hop stays on a channel; add --hop"),
         (["--hop", "--dwell", "1us"], "--dwell 1us: a time must be at least 1 ms"),
+        (["--hop", "--channel", "6"], f"{ROUND} leave one of them out"),
         (["--hop", "1,15"], "--hop: 15 is no whole number from 1 to 14"),
         (["--hop", "6-1"], "--hop: 1 is no whole number from 6 to 14"),
         (["--hop", "1,,6"], "--hop:  is no whole number from 1 to 14"),

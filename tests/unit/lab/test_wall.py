@@ -411,6 +411,54 @@ def test_input_wakes_who_waits_for_it(clock, host, typed):
     assert lines == [("one\n", 300), ("two!\n", 900)]
 
 
+def read_two(clock, console):
+    """Start a program that reads two lines, and return them and its task."""
+    lines = []
+
+    def body(task):
+        console.wake = task.wake
+        for _ in range(2):
+            while (line := console.read_line()) is None:
+                task.pause(None)
+            lines.append(line)
+
+    return lines, start(clock, body)
+
+
+def test_an_interruption_comes_before_input_that_is_read_after_it(clock, host, typed):
+    type_, console, _ = typed
+    lines, task = read_two(clock, console)
+    host.at(300, lambda: (clock.interrupt(), type_(b"one\ntwo\n")))
+    host.at(400, clock.wake)
+    with pytest.raises(KeyboardInterrupt):
+        clock.run(condition=lambda: task.ended)
+    assert lines == []
+    clock.run(condition=lambda: task.ended)
+    assert lines == ["one\n", "two\n"]
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_an_interruption_comes_before_input_that_was_read_and_not_taken(clock, typed, parts):
+    type_, console, _ = typed
+    type_(b"one\ntwo\nthree")
+    assert console.read_line() == "one\n"
+    lines, task = read_two(clock, console)
+    clock.interrupt()
+    assert not console.has_input()
+    with pytest.raises(KeyboardInterrupt):
+        clock.run(condition=lambda: task.ended)
+    assert lines == []
+    clock.run(clock.now_us)
+    assert lines == ["two\n"]
+    if parts:
+        assert console.has_part()
+        clock.interrupt()
+        assert (console.has_part(), console.read_part()) == (False, "")
+        with pytest.raises(KeyboardInterrupt):
+            clock.run()
+        assert console.read_part() == "three"
+
+
 def test_input_is_looked_at_while_another_program_computes(clock, host, typed):
     type_, console, _ = typed
     lines = []

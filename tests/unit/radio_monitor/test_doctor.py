@@ -95,11 +95,14 @@ def test_every_finding_that_is_bad_says_what_to_do(system: Any, doctor: Doctor) 
     assert all(finding["cure"] for finding in told["findings"] if finding["verdict"] == "bad")
 
 
-def test_one_adapter_of_two(system: Any, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["wlan1", "monitor:wlan1"])
+def test_one_adapter_of_two(system: Any, doctor: Doctor, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     system.plug_in("wlan0")
     system.plug_in("wlan1")
-    monkeypatch.setattr(trial, "try_interface", lambda name, channel: [])
-    code, out = doctor("wlan1")
+    monkeypatch.setattr(trial, "try_interface", lambda name, channel: tried.append(name) or [])
+    tried: list[str] = []
+    code, out = doctor(name)
+    assert tried == ["wlan1"]
     assert code == 0
     assert "wlan1" in out
     assert "wlan0" not in out
@@ -177,11 +180,22 @@ def test_what_may_not_be_restored_stays_written_down(system: Any, doctor: Doctor
     assert path.exists()
 
 
+def test_one_interface_is_enough(system: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["doctor", "wlan0", "wlan1"])
+    line = "espnow doctor: one argument too many: wlan1; see espnow doctor --help\n"
+    assert tuple(capsys.readouterr()) == ("", line)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["--radio", "udp:"],
         ["--radio", "monitor:"],
+        ["udp:"],
+        ["monitor:"],
+        [""],
+        ["monitor:wlan0", "--radio", "monitor:wlan1"],
         ["wlan0", "--radio", "monitor:wlan1"],
         ["wlan0", "--restore"],
         ["wlan0", "--channel", "15"],

@@ -80,6 +80,8 @@ def open_udp(name: RadioName, loop: RadioLoop, report: Callable[[str], None]) ->
             sent.close()
         where = f"{group.address}:{group.port} on {printable(group.interface or 'the loopback interface')}"
         raise UserError(f"radio {name.text!r}: {where} cannot be opened: {_why(error)}") from None
+    if settings.range_m < math.inf and settings.position is None:
+        report(f"radio {printable(name.text)!r}: range does nothing without at, which says where this process is")
     only_local = group.interface is None
     return UdpRadio(loop, heard, sent, (group.address, group.port), settings, report, only_local=only_local)
 

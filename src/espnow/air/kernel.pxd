@@ -67,7 +67,7 @@ cdef class Kernel:
     cdef integer* doubted
     cdef integer* next_closely
     cdef integer* next_doubted
-    cdef integer mixed, answered, there, decoded
+    cdef integer prepared, mixed, answered, there, decoded
     cdef small* channel
     cdef small* deaf
     cdef small* signals
@@ -168,7 +168,7 @@ cdef class Kernel:
     @cython.locals(step=integer)
     cpdef latency_counts(self, integer group)
     @cython.locals(i=integer, e=integer)
-    cpdef prepare(self)
+    cdef void prepare(self) noexcept
     @cython.locals(found=integer)
     cdef integer step(self, double ratio) noexcept
     @cython.locals(n=integer, at=integer)

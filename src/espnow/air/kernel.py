@@ -166,6 +166,7 @@ class Kernel:
         self.next_closely = integers(owned, edges)
         self.next_doubted = integers(owned, edges)
         self.mixed = 0  # stations on several channels
+        self.prepared = 0
         # What it receives.
         self.lock = smalls(owned, count)
         self.lock_mw = doubles(owned, count)
@@ -383,6 +384,7 @@ class Kernel:
 
     def prepare(self):
         """Look at every pair once, when all is said of the stations and before time goes on."""
+        self.prepared = 1
         for i in range(self.count):
             if self.channel[i] != self.channel[0]:
                 self.mixed = 1
@@ -426,6 +428,8 @@ class Kernel:
 
     def run(self, until_us):
         """Let time pass; every event up to and at `until_us` is dealt with."""
+        if not self.prepared:
+            self.prepare()
         heap = self.heap
         while heap.first_us <= until_us:
             pop(heap)

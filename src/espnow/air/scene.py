@@ -230,7 +230,6 @@ class Scene:
                 _header_rate(rate),
                 survival_curve(rate),
             )
-        kernel.prepare()
         for number, one in enumerate(self.traffic):
             us = airtime_us(frame_length(one.size), one.rate)
             kernel.set_stream(number, one.station, one.kind, one.period_us, one.jitter_us, one.to, one.rate, us)

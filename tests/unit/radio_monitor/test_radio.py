@@ -229,6 +229,15 @@ def test_a_radio_that_is_off_sends_and_hears_nothing(opened: Any) -> None:
     assert opened.station.received_frames == []
 
 
+def test_what_waits_when_it_is_switched_off_is_not_sent(opened: Any) -> None:
+    opened.socket.send_errors = [errno.ENOBUFS]
+    opened.radio.transmit(plain(), 1)
+    opened.configure(addresses=(), receiver_on=False)
+    opened.loop.advance(5_000)
+    assert opened.station.told == [(1, FAILED, 0)]
+    assert opened.injected() == []
+
+
 # Hearing.
 
 

@@ -266,6 +266,9 @@ class MonitorRadio:
 
     def _send(self, mpdu: bytes, token: int) -> bool:
         """Hand a frame to the kernel, or refuse it; False when it has to wait."""
+        if not self._addresses:  # switched off meanwhile
+            self._refuse(token)
+            return True
         in_flight = self._in_flight
         group = mpdu[4] & 1
         if mpdu[0] == _ACTION:

@@ -137,9 +137,9 @@ def test_who_reads_nothing_more_is_not_waited_for_without_end(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("settings", ["?answer=1000", "?answer=1000&pace=off"], ids=["paced", "unpaced"])
+@pytest.mark.parametrize("settings", ["?answer=20000", "?answer=20000&pace=off"], ids=["paced", "unpaced"])
 def test_strangers_in_small(settings):
-    figures, problems = bad_air.attack(10_000, gentle=True, settings=settings, answer_ms=20_000)
+    figures, problems = bad_air.attack(10_000, gentle=True, settings=settings, answer_ms=30_000)
     assert problems == []
     assert figures["peer"]["acknowledged"] > 10
     assert figures["victim"]["read"] > 10

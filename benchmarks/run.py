@@ -26,6 +26,7 @@ GROUPS = {
     "life": ("_life", ("sleepers", "crowd")),
     "loops": ("_loops", ("loops",)),
     "wire": ("_wire", ("parse", "build", "ccmp", "summary")),
+    "air": ("_air", ("sparse", "dense", "saturated", "huge", "density", "uncompiled")),
     "live": ("_live", ("send", "echo", "broadcasts", "computing", "callbacks", "pace", "processes")),
 }
 MODULES = {scene: module for module, scenes in GROUPS.values() for scene in scenes}

@@ -22,7 +22,7 @@ from typing import Any
 
 SIZE = 200
 POWER_DBM, EXPONENT, LOSS_1M_DB, NOISE_FIGURE_DB = 20.0, 3.0, 40.2, 7.0
-#: ns-3 begins to receive what is 4 dB above noise, so the weakest signal is chosen such that this is no second limit.
+#: ns-3 begins to receive what is 4 dB above noise; a lower limit than this would be none to it.
 LEAST_DBM, DETECT_DB = -89.0, 4.0
 #: Thermal noise in the 22 MHz of DSSS, as ns-3 has it.
 NOISE_DBM = -174 + 10 * math.log10(22e6) + NOISE_FIGURE_DB
@@ -44,9 +44,10 @@ FLAT = 4
 UNCOMPILED = 100_000
 
 NOTES = {
-    "sparse": "air: a frame is a transmission without acknowledgements, a reception is anything decoded by anybody;\n"
-    "rates are of processor time in the run alone; ns-3 and the kernel have the same messages, powers, losses and "
-    "noise"
+    "sparse": "air: a frame is a transmission but an acknowledgement, a reception is anything that anybody decoded; "
+    "rates are of\nprocessor time in the run alone. ns-3 wants a frame's begin 4 dB above noise and others, the kernel "
+    "above others: in the\nsparse field, where the weakest signals are 4.6 dB above noise, it receives more. SimPy's "
+    "frames spoil each other\nwhatever their power, and its acknowledgements are nobody's reception."
 }
 
 
@@ -273,7 +274,7 @@ def rows(scene: str, figures: dict[str, float]) -> list[tuple[str, ...]]:
             first = other == "ns3"
             goal = f"{target:,} x ns-3" if first else ""
             if f"{other}_frames" not in figures:
-                missing = f"no {label}: pip install {other}"
+                missing = f"no {label}: pip install -e '.[bench-air]'"
                 found.append((name if first else "  beside SimPy", rate, missing, "", goal, ""))
                 continue
             ratio = figures["frames_per_s"] / figures[f"{other}_frames_per_s"]
@@ -327,7 +328,7 @@ def rows(scene: str, figures: dict[str, float]) -> list[tuple[str, ...]]:
         (
             f"100 stations, uncompiled, {each:.1f} hear a frame",
             rate,
-            "no SimPy: pip install simpy",
+            "no SimPy: pip install -e '.[bench-air]'",
             "",
             f"{UNCOMPILED:,}/s",
             verdict(figures["frames_per_s"] >= UNCOMPILED),

@@ -1,15 +1,17 @@
 """A scene in ns-3, in a process of its own: ``python _air_ns3.py < scene.json`` prints its counts as JSON.
 
-802.11b ad hoc stations at 1 Mb/s on the package's own channel (YansWifiChannel), its default models for errors and the
-begin of frames, and the scene's power, loss, noise figure and thresholds. Traffic is given straight to the devices: no IP, no sockets, no queue above the MAC's, which is less than
-an ns-3 user has. ns-3 without callbacks is timed; a second run with them, of as many events, counts. Python callbacks
-would cost more than the simulation, so scene and counters are C++, compiled by cppyy when this starts.
+802.11b ad hoc stations at 1 Mb/s on the package's own channel (YansWifiChannel), its default models for errors and
+the begin of frames, and the scene's power, loss, noise figure and thresholds. Messages are given straight to the
+devices: no IP, no sockets, no queue above the MAC's, which is less than an ns-3 user has. ns-3 without callbacks is
+timed; a second run with them, of as many events, counts. Python callbacks would cost more than the simulation, so
+scene and counters are C++, compiled by cppyy when this starts.
 
 Only what the scene needs is loaded: `import ns` would load all of ns-3.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import sys
@@ -179,8 +181,7 @@ void run(const std::vector<double>& xy, const std::vector<double>& flat, int64_t
 
 def load() -> Any:
     """Return the namespace of `SOURCE`."""
-    import cppyy
-
+    cppyy: Any = importlib.import_module("cppyy")
     spec = importlib.util.find_spec("ns3")
     if spec is None or not spec.submodule_search_locations:
         sys.exit("no ns-3: python -m pip install ns3")

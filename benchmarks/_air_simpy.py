@@ -7,6 +7,7 @@ EIFS and no NAV. A unicast frame holds the medium around its sender until its ac
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import random
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any
 
-import simpy
+simpy: Any = importlib.import_module("simpy")
 
 SLOT_US, DIFS_US, SIFS_US, ACK_US = 20, 50, 10, 304
 MORE_BYTES = 24 + 8 + 7 + 4
@@ -24,20 +25,20 @@ ATTEMPTS, CW_MIN, CW_MAX, ROOM = 7, 31, 1023, 32
 
 
 class Station:
-    def __init__(self, env: simpy.Environment, number: int) -> None:
+    def __init__(self, env: Any, number: int) -> None:
         self.env = env
         self.number = number
         self.neighbours: list[Station] = []
         self.queue: deque[tuple[int, int]] = deque()
-        self.wake: simpy.Event = env.event()
-        self.idle: simpy.Event = env.event()
+        self.wake = env.event()
+        self.idle = env.event()
         self.signals = 0
-        self.busy_since = 0
+        self.busy_since = 0.0
         self.sending = False
         self.spoilt = False
         self.frames = self.receptions = self.acknowledged = self.delivered = 0
 
-    def arrivals(self, to: int, size: int, first_us: int, period_us: int) -> Generator[simpy.Event, None, None]:
+    def arrivals(self, to: int, size: int, first_us: int, period_us: int) -> Generator[Any, None, None]:
         yield self.env.timeout(first_us)
         while True:
             if len(self.queue) < ROOM:
@@ -46,7 +47,7 @@ class Station:
                 self.wake.succeed()
             yield self.env.timeout(period_us)
 
-    def turn(self, slots: int) -> Generator[simpy.Event, None, None]:
+    def turn(self, slots: int) -> Generator[Any, None, None]:
         """Wait until the medium is idle, DIFS, and so many idle slots."""
         while True:
             while self.signals:
@@ -59,7 +60,7 @@ class Station:
                 yield self.env.timeout(SLOT_US)
                 slots -= 1
 
-    def transmit(self, to: int, us: int) -> Generator[simpy.Event, None, bool]:
+    def transmit(self, to: int, us: int) -> Generator[Any, None, bool]:
         """Send a frame; return whether its receiver got it, if there is one."""
         self.frames += 1
         self.sending = self.spoilt = True
@@ -93,7 +94,7 @@ class Station:
                 other.idle = self.env.event()
         return answered
 
-    def life(self, saturated: tuple[int, int] | None) -> Generator[simpy.Event, Any, None]:
+    def life(self, saturated: tuple[int, int] | None) -> Generator[Any, Any, None]:
         slots = 0
         while True:
             if saturated:

@@ -31,6 +31,16 @@ RANGE_M = 10 ** ((POWER_DBM - LEAST_DBM - LOSS_1M_DB) / 10 / EXPONENT)
 #: Within 2.3 steps on a grid are 20 others.
 STEP_M = RANGE_M / 2.3
 RUNS = 5
+AIR: dict[str, Any] = {
+    "power_dbm": POWER_DBM,
+    "exponent": EXPONENT,
+    "loss_1m_db": LOSS_1M_DB,
+    "noise_figure_db": NOISE_FIGURE_DB,
+    "least_dbm": LEAST_DBM,
+    "sense_dbm": LEAST_DBM,
+    "floor_dbm": NOISE_DBM,
+    "detect_db": DETECT_DB,
+}
 
 #: Scene: its name, what it must reach beside ns-3, and the virtual seconds of: the rivals, SimPy's more, the kernel.
 SCENES = {
@@ -71,19 +81,7 @@ def scene(name: str, stations: int = 0, per_second: int = 10) -> dict[str, Any]:
         # Within a metre of each other all signals have the same power.
         places = [(0.001 * i, 0.0) for i in range(50)]
         streams = [(i, (i + 1) % 50, SIZE, chance.randrange(50_000), 0) for i in range(50)]
-    return {
-        "places": places,
-        "streams": streams,
-        "power_dbm": POWER_DBM,
-        "exponent": EXPONENT,
-        "loss_1m_db": LOSS_1M_DB,
-        "noise_figure_db": NOISE_FIGURE_DB,
-        "least_dbm": LEAST_DBM,
-        "sense_dbm": LEAST_DBM,
-        "floor_dbm": NOISE_DBM,
-        "detect_db": DETECT_DB,
-        "seed": 1,
-    }
+    return AIR | {"places": places, "streams": streams, "seed": 1}
 
 
 def kernel_of(what: dict[str, Any]) -> Any:
@@ -133,14 +131,19 @@ def timed(kernel: Any, until_us: int) -> tuple[float, int]:
     return time.process_time() - begin, kernel.frames - frames
 
 
-def rival(name: str, what: dict[str, Any], us: int) -> dict[str, float] | None:
-    """Return what a rival says of a scene; None if it is not installed."""
+def asked(name: str, scenes: Any) -> Any:
+    """Return what a rival says of a scene, or of a list of them; None if it is not installed."""
     if importlib.util.find_spec(name) is None:
         return None
     program = Path(__file__).with_name(f"_air_{name}.py")
-    asked = json.dumps(what | {"us": us})
-    run = subprocess.run([sys.executable, str(program)], input=asked, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, float] = json.loads(run.stdout)
+    told = json.dumps(scenes)
+    run = subprocess.run([sys.executable, str(program)], input=told, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(run.stdout)
+
+
+def rival(name: str, what: dict[str, Any], us: int) -> dict[str, float] | None:
+    """Return what a rival says of a scene; None if it is not installed."""
+    found: dict[str, float] | None = asked(name, what | {"us": us})
     return found
 
 

@@ -1,5 +1,7 @@
 """A scene in ns-3, in a process of its own: ``python _air_ns3.py < scene.json`` prints its counts as JSON.
 
+A list of scenes gives a list.
+
 802.11b ad hoc stations at 1 Mb/s on the package's own channel (YansWifiChannel), its default models for errors and
 the begin of frames, and the scene's power, loss, noise figure and thresholds. Messages are given straight to the
 devices: no IP, no sockets, no queue above the MAC's, which is less than an ns-3 user has. ns-3 without callbacks is
@@ -196,39 +198,29 @@ def load() -> Any:
     return cppyy.gbl.bench
 
 
-def main() -> None:
-    scene = json.load(sys.stdin)
-    bench = load()
+def run(bench: Any, scene: dict[str, Any]) -> dict[str, float]:
+    """Run a scene twice, for its time and for its counts."""
     xy = [value for place in scene["places"] for value in place]
     flat = [
         float(value)
         for station, to, size, first_us, period_us in scene["streams"]
         for value in (station, to, size + MORE_BYTES, first_us, period_us)
     ]
-    found: dict[str, float] = {}
-    for counting in (False, True):
-        bench.run(
-            xy,
-            flat,
-            scene["us"],
-            scene["power_dbm"],
-            scene["exponent"],
-            scene["loss_1m_db"],
-            scene["noise_figure_db"],
-            scene["least_dbm"],
-            scene["detect_db"],
-            scene["sense_dbm"],
-            scene["floor_dbm"],
-            scene["seed"],
-            counting,
-        )
-        if not counting:
-            found = {"seconds": bench.seconds, "events": bench.events}
+    names = ("power_dbm", "exponent", "loss_1m_db", "noise_figure_db", "least_dbm", "detect_db", "sense_dbm")
+    air = [scene[name] for name in (*names, "floor_dbm", "seed")]
+    bench.run(xy, flat, scene["us"], *air, False)
+    found = {"seconds": bench.seconds, "events": bench.events}
+    bench.run(xy, flat, scene["us"], *air, True)
     if bench.events != found["events"]:
         sys.exit("ns-3 did something else when it was counted")
     counted = ("made", "frames", "answers", "receptions", "acknowledged", "failed", "delivered")
-    found |= {name: getattr(bench, name) for name in counted}
-    print(json.dumps(found))
+    return found | {name: getattr(bench, name) for name in counted}
+
+
+def main() -> None:
+    asked = json.load(sys.stdin)
+    bench = load()
+    print(json.dumps([run(bench, scene) for scene in asked] if isinstance(asked, list) else run(bench, asked)))
 
 
 if __name__ == "__main__":

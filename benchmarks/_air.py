@@ -40,6 +40,7 @@ AIR: dict[str, Any] = {
     "sense_dbm": LEAST_DBM,
     "floor_dbm": NOISE_DBM,
     "detect_db": DETECT_DB,
+    "attempts": 7,
 }
 
 #: Scene: its name, what it must reach beside ns-3, and the virtual seconds of: the rivals, SimPy's more, the kernel.
@@ -90,7 +91,7 @@ def kernel_of(what: dict[str, Any]) -> Any:
     from espnow.air.scene import Place, Receiver, Scene, Traffic, TrafficKind
 
     return Scene(
-        [Place(tuple(here), what["power_dbm"]) for here in what["places"]],
+        [Place(tuple(here), what["power_dbm"], attempts=what["attempts"]) for here in what["places"]],
         [
             Traffic(
                 station,

@@ -84,7 +84,7 @@ void on_delivery(Ptr<const Packet>) { delivered++; }
 
 void run(const std::vector<double>& xy, const std::vector<double>& flat, int64_t us, double power_dbm, double exponent,
          double loss_1m_db, double noise_figure_db, double least_dbm, double detect_db,
-         double sense_dbm, double floor_dbm, uint32_t seed, bool counting)
+         double sense_dbm, double floor_dbm, uint32_t attempts, uint32_t seed, bool counting)
 {
     made = frames = answers = receptions = acknowledged = failed = delivered = 0;
     RngSeedManager::SetSeed(seed);
@@ -134,6 +134,7 @@ void run(const std::vector<double>& xy, const std::vector<double>& flat, int64_t
         auto device = DynamicCast<WifiNetDevice>(made_devices.Get(i));
         devices.push_back(device);
         addresses.push_back(Mac48Address::ConvertFrom(device->GetAddress()));
+        device->GetMac()->SetAttribute("FrameRetryLimit", UintegerValue(attempts));
         auto queue = device->GetMac()->GetTxopQueue(AC_BE_NQOS);
         queue->SetMaxSize(QueueSize("32p"));
         queue->SetMaxDelay(Seconds(1000));
@@ -207,7 +208,7 @@ def run(bench: Any, scene: dict[str, Any]) -> dict[str, float]:
         for value in (station, to, size + MORE_BYTES, first_us, period_us)
     ]
     names = ("power_dbm", "exponent", "loss_1m_db", "noise_figure_db", "least_dbm", "detect_db", "sense_dbm")
-    air = [scene[name] for name in (*names, "floor_dbm", "seed")]
+    air = [scene[name] for name in (*names, "floor_dbm", "attempts", "seed")]
     bench.run(xy, flat, scene["us"], *air, False)
     found = {"seconds": bench.seconds, "events": bench.events}
     bench.run(xy, flat, scene["us"], *air, True)

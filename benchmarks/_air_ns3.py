@@ -24,7 +24,26 @@ from typing import Any
 #: itself (24 of header, 8 of LLC, 4 of FCS).
 MORE_BYTES = 24 + 8 + 7 + 4 - 24 - 8 - 4
 
-MODULES = ("core", "network", "mobility", "propagation", "spectrum", "wifi")
+LIBRARIES = ("core", "network", "mobility", "propagation", "spectrum", "wifi")
+HEADERS = (
+    "simulator",
+    "rng-seed-manager",
+    "uinteger",
+    "double",
+    "string",
+    "constant-position-mobility-model",
+    "propagation-delay-model",
+    "propagation-loss-model",
+    "yans-wifi-channel",
+    "yans-wifi-helper",
+    "wifi-mac",
+    "wifi-mac-queue",
+    "wifi-net-device",
+    "wifi-phy",
+    "wifi-ppdu",
+    "wifi-psdu",
+    "txop",
+)
 
 SOURCE = r"""
 namespace bench {
@@ -190,11 +209,11 @@ def load() -> Any:
         sys.exit("no ns-3: python -m pip install ns3")
     home = Path(next(iter(spec.submodule_search_locations)))
     cppyy.add_include_path(str(home / "include"))
-    for module in MODULES:
+    for module in LIBRARIES:
         (library,) = (home / "lib64").glob(f"libns3*-{module}.so")
         cppyy.load_library(str(library))
-    for module in MODULES:
-        cppyy.include(f"ns3/{module}-module.h")
+    for header in HEADERS:
+        cppyy.include(f"ns3/{header}.h")
     cppyy.cppdef(SOURCE)
     return cppyy.gbl.bench
 

@@ -4,9 +4,10 @@ A list of scenes gives a list.
 
 802.11b ad hoc stations at 1 Mb/s on the package's own channel (YansWifiChannel), its default models for errors and
 the begin of frames, and the scene's power, loss, noise figure and thresholds. Messages are given straight to the
-devices: no IP, no sockets, no queue above the MAC's, which is less than an ns-3 user has. ns-3 without callbacks is
-timed; a second run with them, of as many events, counts. Python callbacks would cost more than the simulation, so
-scene and counters are C++, compiled by cppyy when this starts.
+devices: no IP, no sockets, no queue above the MAC's, which is less than an ns-3 user has; that one holds 32 and keeps
+them, as the kernel's stations do. ns-3 without callbacks is timed; a second run with them, of as many events, counts.
+Python callbacks would cost more than the simulation, so scene and counters are C++, compiled by cppyy when this
+starts.
 
 Only what the scene needs is loaded: `import ns` would load all of ns-3.
 """

@@ -2,11 +2,13 @@
 
 Each figure stands beside a rival that ran in turns with it, in the same process or right before it, on the same
 machine: for the lab a bare loop of heap events and greenlet switches, for loops the same source without checks, for the
-wire scapy, dpkt and the bare AES-CCM, for the live board a bare UDP ping-pong.
+wire scapy, dpkt and the bare AES-CCM, for the air ns-3 and a plain SimPy model of the same scene, for the live board a
+bare UDP ping-pong.
 Absolute times differ from machine to machine, and on a shared one from minute to minute; the ratios do less so. Every
 scene runs in a process of its own. The targets are the project's own; "short of it" is said of what misses one.
 
-The wire needs the rivals: ``pip install -e '.[bench]'``.
+The wire needs the rivals: ``pip install -e '.[bench]'``. The air's are an extra of their own, since ns-3 and what runs
+it take half a gigabyte: ``pip install -e '.[bench-air]'``; without them their rows say so.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ GROUPS = {
     "life": ("_life", ("sleepers", "crowd")),
     "loops": ("_loops", ("loops",)),
     "wire": ("_wire", ("parse", "build", "ccmp", "summary")),
+    "air": ("_air", ("sparse", "dense", "saturated", "huge", "density", "uncompiled")),
     "live": ("_live", ("send", "echo", "broadcasts", "computing", "callbacks", "pace", "processes")),
 }
 MODULES = {scene: module for module, scenes in GROUPS.values() for scene in scenes}

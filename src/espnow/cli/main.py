@@ -122,6 +122,8 @@ def entry() -> NoReturn:
     except BrokenPipeError:  # the reader of our output left, as `| head` does
         _discard_output()
         code = 1
+    except KeyboardInterrupt:  # before the command began, or when it was done
+        code = 130
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise

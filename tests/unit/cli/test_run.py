@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from espnow.cli import main as cli_main
 from espnow.cli.main import main
 
 RADIO = """\
@@ -707,3 +708,14 @@ def test_a_mistake_with_the_log_is_one_line_without_a_key(run, program, argument
     assert len(err) == 1
     assert says in err[0]
     assert not any(secret in err[0] for secret in ("hushhush", "lmk123", "pmk123"))
+
+
+def test_ctrl_c_before_a_command_begins_is_no_traceback(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_main, "main", interrupted)
+    monkeypatch.setattr(sys, "argv", ["espnow", "decode"])
+    with pytest.raises(SystemExit) as ended:
+        cli_main.entry()
+    assert (ended.value.code, capsys.readouterr().err) == (130, "")

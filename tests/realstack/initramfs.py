@@ -22,7 +22,7 @@ OUTPUT_PORT = "/dev/vport0p1"
 #: The job's files: the command, and what it ended with.
 STARTED = "command.sh"
 
-_DIRECTORIES = ("bin", "dev", "proc", "sys", "run", "lib", "lib/firmware", "modules", "lower", "root")
+_DIRECTORIES = ("bin", "dev", "proc", "sys", "run", "lib", "lib/firmware", "modules", "lower", "host")
 _REGULATORY = ("regulatory.db", "regulatory.db.p7s")
 
 # The regulatory database is read by the kernel from here, not from the guest's root.
@@ -40,16 +40,16 @@ exec >@PORT@ || fail "opening @PORT@"
 share() { $b mount -t 9p -o "trans=virtio,version=9p2000.L,msize=512000,$2" "$1" "$3" || fail "mounting $1"; }
 share @ROOT@ ro,cache=loose /lower
 $b mount -t tmpfs tmpfs /run && $b mkdir /run/upper /run/work || fail "mounting /run"
-$b mount -t overlay -o lowerdir=/lower,upperdir=/run/upper,workdir=/run/work overlay /root || fail "mounting /root"
-$b mount -t proc proc /root/proc && $b mount -t sysfs sys /root/sys && $b mount --bind /dev /root/dev &&
-  $b mkdir -p /root/dev/shm /root/dev/pts && $b mount -t tmpfs tmpfs /root/dev/shm &&
-  $b mount -t devpts devpts /root/dev/pts && $b mount -t debugfs debugfs /root/sys/kernel/debug &&
-  $b mount -t tmpfs tmpfs /root/run && $b mkdir -p "/root@JOB@" || fail "mounting what is in /root"
-share @SHARE@ rw "/root@JOB@"
+$b mount -t overlay -o lowerdir=/lower,upperdir=/run/upper,workdir=/run/work overlay /host || fail "mounting /host"
+$b mount -t proc proc /host/proc && $b mount -t sysfs sys /host/sys && $b mount --bind /dev /host/dev &&
+  $b mkdir -p /host/dev/shm /host/dev/pts && $b mount -t tmpfs tmpfs /host/dev/shm &&
+  $b mount -t devpts devpts /host/dev/pts && $b mount -t debugfs debugfs /host/sys/kernel/debug &&
+  $b mount -t tmpfs tmpfs /host/run && $b mkdir -p "/host@JOB@" || fail "mounting what is in /host"
+share @SHARE@ rw "/host@JOB@"
 $b ip link set lo up
 $b hostname guest
 exec 2>&1
-$b timeout -s KILL @SECONDS@ $b chroot /root /bin/sh "@JOB@/@STARTED@" </dev/null
+$b timeout -s KILL @SECONDS@ $b chroot /host /bin/sh "@JOB@/@STARTED@" </dev/null
 $b sync
 $b poweroff -f
 """

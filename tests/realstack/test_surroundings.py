@@ -116,7 +116,7 @@ def test_the_archive_is_one(tmp_path: Path) -> None:
     assert (unpacked / "modules" / "one.ko").read_bytes() == b"module"
     init = (unpacked / "init").read_text()
     assert "@" not in init
-    assert 'mkdir -p "/root/tmp/of the job"' in init
+    assert 'mkdir -p "/host/tmp/of the job"' in init
     assert "radios=2" in init
     subprocess.run([str(BUSYBOX), "sh", "-n", str(unpacked / "init")], check=True)
 

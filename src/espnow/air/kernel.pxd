@@ -27,7 +27,7 @@ cdef inline word* words(list owned, Py_ssize_t count) except NULL:
 
 cdef integer NEVER
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
-cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, CALL, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS
+cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS
 
 @cython.final
 cdef class Heap:
@@ -171,16 +171,24 @@ cdef class Kernel:
     cdef void prepare(self) noexcept
     @cython.locals(found=integer)
     cdef integer step(self, double ratio) noexcept
-    @cython.locals(n=integer, at=integer)
+    @cython.locals(n=integer)
     cpdef bint transmit(self, Py_ssize_t i, integer stream, integer made_us)
+    @cython.locals(at=integer)
+    cdef void append(self, Py_ssize_t i, integer stream, integer made_us) noexcept
+    @cython.locals(at=integer, s=integer)
+    cdef void turn_to_first(self, Py_ssize_t i) noexcept
+    @cython.locals(since=integer)
+    cdef void count_down(self, Py_ssize_t i, integer now) noexcept
+    cdef void receive(self, Py_ssize_t j, integer i, double mw, integer at) noexcept
+    @cython.locals(slow=integer, header_us=integer, header_bits=double, body_bits=double)
+    cdef double log_alone(self, Py_ssize_t i, integer rate, integer step) noexcept
     cpdef start_stream(self, Py_ssize_t s, integer first_us)
     @cython.locals(heap=Heap, now=integer, kind=integer, i=integer)
     cpdef run(self, integer until_us)
     @cython.locals(now=integer, i=integer, kind=integer, base=integer, gap=double)
     cdef void arrive(self, Py_ssize_t s) noexcept
-    @cython.locals(at=integer, s=integer, now=integer)
+    @cython.locals(now=integer)
     cdef void begin(self, Py_ssize_t i) noexcept
-    @cython.locals(now=integer, since=integer)
     cdef void go_on(self, Py_ssize_t i) noexcept
     @cython.locals(passed=integer, left=integer)
     cdef void freeze(self, Py_ssize_t i, integer at) noexcept
@@ -196,14 +204,14 @@ cdef class Kernel:
     cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
     @cython.locals(begin=integer, mw=double, other=double, ratio=double, i=integer, rate=integer, step=integer, body=integer, us=integer, header=integer, slow=integer)
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
-    @cython.locals(now=integer, kind=integer, rate=integer, target=integer, stream=integer, decoded=integer)
+    @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer)
     cdef void end(self, Py_ssize_t i) noexcept
-    @cython.locals(header_us=integer, header_bits=double, header_at=integer, body_bits=double, body_at=integer, e=integer, j=integer, at=integer, step=integer, log=double)
+    @cython.locals(e=integer, j=integer, at=integer, alone=cython.bint)
     cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept
-    @cython.locals(now=integer, nav_us=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer)
-    cdef void leave_unicast(self, Py_ssize_t i, integer kind, integer target, integer rate) noexcept
-    @cython.locals(now=integer, nav_us=integer, least=double, sense=double, error_us=integer, clear_mw=double, header_us=integer, header_bits=double, header_at=integer, body_bits=double, body_at=integer, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, step=integer, log=double, left=integer, since=integer, turn=integer)
-    cdef void leave_closely(self, Py_ssize_t i, integer kind, integer target, integer rate) noexcept
+    @cython.locals(now=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer)
+    cdef void leave_unicast(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
+    @cython.locals(now=integer, rate=integer, least=double, sense=double, error_us=integer, clear_mw=double, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, log=double, left=integer)
+    cdef void leave_closely(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
     cdef void take(self, Py_ssize_t j, Py_ssize_t i, integer kind, integer target, integer at, integer nav_us) noexcept
     @cython.locals(i=integer, rate=integer)
     cdef void answer(self, Py_ssize_t k) noexcept
@@ -211,5 +219,3 @@ cdef class Kernel:
     cdef void unanswered(self, Py_ssize_t i) noexcept
     @cython.locals(s=integer, at=integer, us=integer, step=integer)
     cdef void finish(self, Py_ssize_t i, bint answered) noexcept
-    @cython.locals(at=integer)
-    cdef void transmit_next(self, Py_ssize_t i, integer s) noexcept

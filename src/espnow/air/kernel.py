@@ -44,7 +44,6 @@ GROUP = 2  # turns of those whom a frame's end let go on
 END = 3  # of a frame
 ANSWER = 4  # the begin of an acknowledgement
 TIMEOUT = 5  # no acknowledgement came
-CALL = 6  # the caller asked to be called
 
 # What a station sends.
 NOTHING = 0
@@ -410,16 +409,32 @@ class Kernel:
         n = self.q_count[i]
         if n >= self.room:
             return False
-        at = self.q_first[i] + n
+        self.append(i, stream, made_us)
+        if n == 0:
+            self.begin(i)
+        return True
+
+    def append(self, i, stream, made_us):
+        """Put a frame at the end of a queue that has room."""
+        at = self.q_first[i] + self.q_count[i]
         if at >= self.room:
             at -= self.room
         at += i * self.room
         self.q_stream[at] = stream
         self.q_made[at] = made_us
-        self.q_count[i] = n + 1
-        if n == 0:
-            self.begin(i)
-        return True
+        self.q_count[i] += 1
+
+    def turn_to_first(self, i):
+        """Make the frame at the head of the queue the one that is sent next."""
+        at = i * self.room + self.q_first[i]
+        s = self.q_stream[at]
+        self.stream_of[i] = s
+        self.created[i] = self.q_made[at]
+        self.to[i] = self.s_to[s]
+        self.rate[i] = self.s_rate[s]
+        self.frame_us[i] = self.s_us[s]
+        self.attempt[i] = 1
+        self.arrived[i] = 0
 
     def start_stream(self, s, first_us):
         """Let a stream's first message come at an instant."""
@@ -479,18 +494,10 @@ class Kernel:
 
     def begin(self, i):
         """The frame at the head of the queue waits for its turn."""
-        at = i * self.room + self.q_first[i]
-        s = self.q_stream[at]
-        self.stream_of[i] = s
-        self.created[i] = self.q_made[at]
-        self.to[i] = self.s_to[s]
-        self.rate[i] = self.s_rate[s]
-        self.frame_us[i] = self.s_us[s]
-        self.attempt[i] = 1
+        self.turn_to_first(i)
         now = self.now_us
         if self.until[i] < NEVER:
             self.look_closely(i)
-        self.arrived[i] = 0
         if self.wants[i] == NO_TURN or self.due[i] <= now:  # the backoff after the last frame is over
             self.slots[i] = 0
             self.wants[i] = TURN
@@ -512,7 +519,13 @@ class Kernel:
         if self.busy[i] or self.sending[i]:
             self.due[i] = NEVER
             return
-        now = self.now_us
+        self.count_down(i, self.now_us)
+        self.group[i] = -1
+        if self.wants[i] == TURN:
+            push(self.heap, self.due[i], ACCESS, i)
+
+    def count_down(self, i, now):
+        """Say when a station's turn comes if the medium stays idle, as it has been since `idle_since`."""
         since = self.idle_since[i]
         if self.nav[i] > since:
             since = self.nav[i]
@@ -523,9 +536,6 @@ class Kernel:
             since = now
         self.counts_from[i] = since
         self.due[i] = since + self.slots[i] * self.slot_us
-        self.group[i] = -1
-        if self.wants[i] == TURN:
-            push(self.heap, self.due[i], ACCESS, i)
 
     def freeze(self, i, at):
         """The medium is busy at a station from an instant on: its countdown stands still."""
@@ -602,10 +612,9 @@ class Kernel:
         self.closely[i] = e
         self.signals[j] = 1
         self.busy[j] = 1
-        self.level[j] = self.lock_mw[j] = self.strength[e]
-        self.busy_since[j] = self.lock_at[j] = self.lock_begin[j] = begin
-        self.lock_log[j] = 0.0
-        self.lock[j] = i
+        self.level[j] = self.strength[e]
+        self.busy_since[j] = begin
+        self.receive(j, i, self.strength[e], begin)
 
     def start(self, i, kind):
         """A signal begins, and reaches everybody in the row."""
@@ -687,15 +696,16 @@ class Kernel:
                     self.freeze(j, at)
         if locked < 0:
             if mw >= least and not self.deaf[j] and mw >= before * self.detect_ratio:
-                self.lock[j] = i
-                self.lock_mw[j] = mw
-                self.lock_log[j] = 0.0
-                self.lock_at[j] = self.lock_begin[j] = at
+                self.receive(j, i, mw, at)
         elif self.capture_ratio > 0.0 and mw >= self.lock_mw[j] * self.capture_ratio and mw >= least:
-            self.lock[j] = i
-            self.lock_mw[j] = mw
-            self.lock_log[j] = 0.0
-            self.lock_at[j] = self.lock_begin[j] = at
+            self.receive(j, i, mw, at)
+
+    def receive(self, j, i, mw, at):
+        """A station begins to receive another's signal."""
+        self.lock[j] = i
+        self.lock_mw[j] = mw
+        self.lock_log[j] = 0.0
+        self.lock_at[j] = self.lock_begin[j] = at
 
     def advance(self, j, at):
         """Take the interval of constant interference that ends now into account for what a station receives."""
@@ -732,6 +742,7 @@ class Kernel:
         self.idle_since[i] = now
         rate = self.air_rate[i]
         target = self.to[i] if kind == FRAME else self.answer_to[i]
+        nav_us = self.sifs_us + self.ack_us[rate] if kind == FRAME and target != GROUP_ADDRESS else 0
         stream = self.stream_of[i]
         self.answered = 0
         self.there = now
@@ -739,9 +750,9 @@ class Kernel:
         if self.doubted[i] >= 0:
             self.leave_doubted(i, rate)
         if target != GROUP_ADDRESS:
-            self.leave_unicast(i, kind, target, rate)
+            self.leave_unicast(i, kind, target, nav_us)
         if self.closely[i] >= 0:
-            self.leave_closely(i, kind, target, rate)
+            self.leave_closely(i, kind, target, nav_us)
         decoded = self.decoded
         self.receptions += decoded
         self.note(now, decoded)
@@ -765,35 +776,35 @@ class Kernel:
             if self.wants[i] != NO_TURN and self.due[i] == NEVER:
                 self.go_on(i)
 
-    def leave_doubted(self, i, rate):
-        """See who loses a signal to noise, of those that heard nothing else."""
+    def log_alone(self, i, rate, step):
+        """Return the logarithm of how likely a signal that nobody disturbs survives noise."""
+        slow = self.header_curve[rate]
         header_us = self.header_us[rate]
         if header_us > self.air_us[i]:
             header_us = self.air_us[i]
-        header_bits = header_us * self.bits_us[self.header_curve[rate]]
-        header_at = self.header_curve[rate] * CURVE_LENGTH
+        header_bits = header_us * self.bits_us[slow]
         body_bits = (self.air_us[i] - header_us) * self.bits_us[rate]
-        body_at = rate * CURVE_LENGTH
+        return header_bits * self.curve[slow * CURVE_LENGTH + step] + body_bits * self.curve[rate * CURVE_LENGTH + step]
+
+    def leave_doubted(self, i, rate):
+        """See who loses a signal to noise, of those that heard nothing else."""
         e = self.doubted[i]
         while e >= 0:
             j = self.other[e]
             at = self.now_us + self.delay[e]
-            if self.until[j] == at and self.heard_at[j] == e:
-                step = self.alone[e]
-                log = header_bits * self.curve[header_at + step] + body_bits * self.curve[body_at + step]
-                if self.draw(j) >= exp(log):
-                    self.decoded -= 1
-                    self.failed_receptions += 1
-                    self.not_simply[j] += 1
-                    self.look_closely(j)  # until it has heard a frame without an error
-                    self.idle_since[j] = at
-                    self.spoilt[j] = at + self.eifs_us - self.difs_us
+            alone = self.until[j] == at and self.heard_at[j] == e
+            if alone and self.draw(j) >= exp(self.log_alone(i, rate, self.alone[e])):
+                self.decoded -= 1
+                self.failed_receptions += 1
+                self.not_simply[j] += 1
+                self.look_closely(j)  # until it has heard a frame without an error
+                self.idle_since[j] = at
+                self.spoilt[j] = at + self.eifs_us - self.difs_us
             e = self.next_doubted[e]
 
-    def leave_unicast(self, i, kind, target, rate):
+    def leave_unicast(self, i, kind, target, nav_us):
         """Let those who heard a frame for one station, and nothing else, keep quiet for its answer; or be that one."""
         now = self.now_us
-        nav_us = self.sifs_us + self.ack_us[rate] if kind == FRAME else 0
         first = self.first
         other = self.other
         delay = self.delay
@@ -805,25 +816,16 @@ class Kernel:
             if until[j] == at and heard_at[j] == e:
                 self.take(j, i, kind, target, at, nav_us)
 
-    def leave_closely(self, i, kind, target, rate):
+    def leave_closely(self, i, kind, target, nav_us):
         """End a signal at those of whom books are kept."""
         now = self.now_us
-        nav_us = 0
-        if kind == FRAME and target != GROUP_ADDRESS:
-            nav_us = self.sifs_us + self.ack_us[rate]
+        rate = self.air_rate[i]
         least = self.least_mw[rate]
         sense = self.sense_mw if self.sense_mw < least else least
         # After a frame with an error nobody counts before EIFS is over; the last DIFS of it comes with every count.
         error_us = self.eifs_us - self.difs_us
         # Alone, a signal of this strength loses no bit.
         clear_mw = self.sure[rate] * self.noise_mw
-        header_us = self.header_us[rate]
-        if header_us > self.air_us[i]:
-            header_us = self.air_us[i]
-        header_bits = header_us * self.bits_us[self.header_curve[rate]]
-        header_at = self.header_curve[rate] * CURVE_LENGTH
-        body_bits = (self.air_us[i] - header_us) * self.bits_us[rate]
-        body_at = rate * CURVE_LENGTH
         following = NEVER
         other = self.other
         delay = self.delay
@@ -840,8 +842,7 @@ class Kernel:
                 if left == 0 and self.lock_at[j] == self.lock_begin[j]:  # nobody else sent
                     log = 0.0
                     if mw < clear_mw:
-                        step = self.alone[e]
-                        log = header_bits * self.curve[header_at + step] + body_bits * self.curve[body_at + step]
+                        log = self.log_alone(i, rate, self.alone[e])
                 else:
                     self.advance(j, at)
                     log = self.lock_log[j]
@@ -866,18 +867,10 @@ class Kernel:
                     self.idle_since[j] = at
                     self.busy_us[j] += at - self.busy_since[j]
                     if self.wants[j] and self.due[j] == NEVER and self.sending[j] == NOTHING:
-                        since = at
-                        if self.nav[j] > since:
-                            since = self.nav[j]
-                        if self.spoilt[j] > since:
-                            since = self.spoilt[j]
-                        since += self.difs_us
-                        self.counts_from[j] = since
-                        turn = since + self.slots[j] * self.slot_us
-                        self.due[j] = turn
+                        self.count_down(j, at)
                         self.group[j] = i
-                        if self.wants[j] == TURN and turn < following:
-                            following = turn
+                        if self.wants[j] == TURN and self.due[j] < following:
+                            following = self.due[j]
             if left == 0 and self.wants[j] == NO_TURN and not self.deaf[j] and not self.mixed and self.spoilt[j] <= at:
                 self.until[j] = self.idle_since[j]  # it does nothing but hear from now on
         if following < self.group_at[i]:
@@ -946,31 +939,13 @@ class Kernel:
         self.slots[i] = self.draw_slots(i)
         if self.s_kind[s] == SATURATED:
             self.made[s] += 1
-            self.transmit_next(i, s)
+            self.append(i, s, self.now_us)  # there is room, since one has just gone
         if self.q_count[i]:
-            at = i * self.room + self.q_first[i]
-            s = self.q_stream[at]
-            self.stream_of[i] = s
-            self.created[i] = self.q_made[at]
-            self.to[i] = self.s_to[s]
-            self.rate[i] = self.s_rate[s]
-            self.frame_us[i] = self.s_us[s]
-            self.attempt[i] = 1
-            self.arrived[i] = 0
+            self.turn_to_first(i)
             self.wants[i] = TURN
         else:
             self.wants[i] = BACKOFF
         self.go_on(i)
-
-    def transmit_next(self, i, s):
-        """Queue the next message of a stream that always has one; there is room, since one has just gone."""
-        at = self.q_first[i] + self.q_count[i]
-        if at >= self.room:
-            at -= self.room
-        at += i * self.room
-        self.q_stream[at] = s
-        self.q_made[at] = self.now_us
-        self.q_count[i] += 1
 
 
 class Heap:

@@ -17,7 +17,17 @@ from espnow.air.errorrate import sure_ratio, survival_curve
 from espnow.air.kernel import Kernel
 from espnow.air.neighbours import neighbour_rows
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, sensitivity_dbm
-from espnow.frame import ACK_LENGTH, RATES, SIFS_US, airtime_us, response_rate
+from espnow.frame import (
+    ACK_LENGTH,
+    FCS_LENGTH,
+    HEADER_LENGTH,
+    RATE_1M,
+    RATE_6M,
+    RATES,
+    SIFS_US,
+    airtime_us,
+    response_rate,
+)
 
 __all__ = [
     "BROADCAST",
@@ -246,15 +256,15 @@ class Scene:
 def frame_length(size: int) -> int:
     """Return the bytes on the air of an ESP-NOW frame with so many bytes of message, its FCS included.
 
-    24 of header, 8 of category, organisation and random value, 7 of each element's head, a 4-byte FCS.
+    After the header 8 of category, organisation and random value, then 7 of each element's head.
     """
     elements = max(1, -(-size // _V1_MOST))
-    return 24 + 8 + 7 * elements + size + 4
+    return HEADER_LENGTH + 8 + 7 * elements + size + FCS_LENGTH
 
 
 def _header_rate(rate: int) -> int:
     """Return the rate that a frame's header has: the slowest of its modulation."""
-    return {"DSSS": 0, "CCK": 0, "OFDM": 11, "HT": 11}.get(RATES[rate].modulation, rate)
+    return {"DSSS": RATE_1M, "CCK": RATE_1M, "OFDM": RATE_6M, "HT": RATE_6M}.get(RATES[rate].modulation, rate)
 
 
 def _mw(dbm: float) -> float:

@@ -26,6 +26,7 @@ from typing import Any, Self
 
 from espnow.board import PROFILES, WifiTiming
 from espnow.cli._show import NO_ROOM
+from espnow.cli._signals import ENDING
 from espnow.errors import UserError
 from espnow.frame import station_address
 from espnow.frame.text import printable
@@ -52,8 +53,6 @@ _SWITCH_INTERVAL_S = 0.0005
 
 #: The beginning of a board's calendar, 2000-01-01 UTC, in seconds since 1970.
 _EPOCH_S = 946_684_800
-
-_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +262,7 @@ class _Signals:
 
     def __enter__(self) -> Self:
         self._clock.hears_ctrl_c = True
-        for number in _ENDING:
+        for number in ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
                 self._before[number] = signal.getsignal(number)
         # A signal that comes when the thread has looked for signals, and does not wait yet, would not end the wait.

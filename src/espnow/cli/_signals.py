@@ -13,8 +13,10 @@ from types import FrameType
 
 __all__ = ["ENDING", "caught", "ends_in_order"]
 
+_HANGUP = getattr(signal, "SIGHUP", None)  # some systems have none
+
 #: What ends a command; the last comes when its terminal is closed.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, *(() if _HANGUP is None else (_HANGUP,)))
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def caught(numbers: Iterable[int], handler: Callable[[int, FrameType | None], ob
     try:
         if threading.current_thread() is threading.main_thread():
             for number in numbers:
-                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                if number != _HANGUP or signal.getsignal(number) != signal.SIG_IGN:
                     before[number] = signal.signal(number, handler)
         yield
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import espnow
@@ -15,7 +16,7 @@ from espnow.cli._show import table
 from espnow.errors import UserError
 from espnow.frame.text import printable
 
-__all__ = ["NAMES", "files", "folder", "list_all", "write"]
+__all__ = ["NAMES", "check", "copy", "files", "folder", "list_all", "show", "write"]
 
 #: The examples, the simplest first.
 NAMES = (
@@ -48,23 +49,37 @@ def files(name: str) -> list[Path]:
     Raises:
         UserError: there is no such example.
     """
-    if name not in NAMES:
-        nearest = difflib.get_close_matches(name.lower(), NAMES, 1)
-        meant = f"; did you mean {nearest[0]}?" if nearest else "."
-        raise UserError(f"there is no example {printable(name)}{meant} There are {', '.join(NAMES)}")
+    check(name, NAMES)
     base = folder() / name
     found = (path.relative_to(base) for path in base.rglob("*") if path.is_file())
     return sorted(path for path in found if not any(part.startswith((".", "__")) for part in path.parts))
 
 
+def check(name: str, known: Sequence[str]) -> None:
+    """See to it that an example is one of those that there are.
+
+    Raises:
+        UserError: it is not.
+    """
+    if name not in known:
+        nearest = difflib.get_close_matches(name.lower(), known, 1)
+        meant = f"; did you mean {nearest[0]}?" if nearest else "."
+        raise UserError(f"there is no example {printable(name)}{meant} There are {', '.join(known)}")
+
+
 def list_all() -> int:
     """Print each example with what it shows, which is the first line of its lab file."""
+    return show({name: folder() / name / _LAB_FILE for name in NAMES}, "espnow run")
+
+
+def show(found: Mapping[str, Path], command: str) -> int:
+    """Print names with what each shows, which is the first line of its file, and which command writes one."""
     rows = []
-    for name in NAMES:
-        first = (folder() / name / _LAB_FILE).read_text().partition("\n")[0]
+    for name, path in found.items():
+        first = path.read_text().partition("\n")[0]
         rows.append([name, first.lstrip("# ")])
     print("\n".join(table(rows, ())))
-    print("\nespnow run --example NAME writes one into the current folder.")
+    print(f"\n{command} --example NAME writes one into the current folder.")
     return 0
 
 
@@ -74,7 +89,15 @@ def write(name: str) -> int:
     Raises:
         UserError: there is no such example, a file of it is there already, or it cannot be written.
     """
-    found = files(name)
+    return copy(folder() / name, files(name), f"espnow run {_LAB_FILE}")
+
+
+def copy(base: Path, found: Sequence[Path], command: str) -> int:
+    """Copy files of a folder to the current one, and say what runs them.
+
+    Raises:
+        UserError: one is there already, and none is written; or one cannot be written.
+    """
     there = [str(path) for path in found if path.exists()]
     if there:
         are = "is" if len(there) == 1 else "are"
@@ -82,9 +105,9 @@ def write(name: str) -> int:
     for path in found:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder() / name / path, path)
+            shutil.copyfile(base / path, path)
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
         print(f"wrote {path}")
-    print(f"\nespnow run {_LAB_FILE}")
+    print(f"\n{command}")
     return 0

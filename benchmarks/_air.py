@@ -109,6 +109,7 @@ def kernel_of(what: dict[str, Any]) -> Any:
             sense_dbm=what["sense_dbm"],
             least_dbm=what["least_dbm"],
             detect_db=what["detect_db"],
+            calibrated=False,
         ),
         seed=what["seed"],
     ).kernel()

@@ -10,10 +10,11 @@ Rules:
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from espnow.air.errorrate import sure_ratio, survival_curve
+from espnow.air.errorrate import calibration_db, sure_ratio, survival_curve
 from espnow.air.kernel import Kernel
 from espnow.air.neighbours import neighbour_rows
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, sensitivity_dbm
@@ -30,6 +31,7 @@ from espnow.frame import (
 )
 
 __all__ = [
+    "BENCH_NOISE_DBM",
     "BROADCAST",
     "Access",
     "Place",
@@ -44,7 +46,22 @@ __all__ = [
 #: `Traffic.to` of a message to all.
 BROADCAST = -1
 
+#: Thermal noise in 20 MHz and 7 dB of a receiver's own (assumed): a sensitivity is above so much.
+BENCH_NOISE_DBM = -94.0
+
 _V1_MOST = 250
+_V2_MOST = 1470
+
+
+def _must(holds: bool, name: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} is {value!r}, and must be {allowed}")
+
+
+def _are_numbers(of: object, *names: str) -> None:
+    for name in names:
+        value = getattr(of, name)
+        _must(math.isfinite(value), name, value, "a finite number")
 
 
 class TrafficKind(enum.IntEnum):
@@ -75,6 +92,14 @@ class Place:
     height_m: float = HEIGHT_M
     antenna_dbi: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(all(map(math.isfinite, self.position)), "position", self.position, "two numbers of metres")
+        _are_numbers(self, "power_dbm", "antenna_dbi")
+        _must(1 <= self.channel <= 14, "channel", self.channel, "1 to 14")
+        _must(self.attempts >= 1, "attempts", self.attempts, "1 or more")
+        _must(0 < self.height_m < math.inf, "height_m", self.height_m, "above 0")
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
@@ -100,6 +125,17 @@ class Traffic:
     first_us: int = 0
     rate: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(self.station >= 0, "station", self.station, "a station's number, 0 or more")
+        _must(self.to >= BROADCAST and self.to != self.station, "to", self.to, "another station's number, or BROADCAST")
+        _must(1 <= self.size <= _V2_MOST, "size", self.size, f"1 to {_V2_MOST}")
+        if self.kind is not TrafficKind.SATURATED:
+            _must(0 < self.period_us < math.inf, "period_us", self.period_us, "above 0")
+        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+        _must(self.first_us >= 0, "first_us", self.first_us, "0 or more")
+        _must(self.rate in RATES, "rate", self.rate, "a wifi_phy_rate_t number")
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -124,26 +160,54 @@ class Access:
     cw_min: int = 31
     cw_max: int = 1023
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(self.slot_us >= 1, "slot_us", self.slot_us, "1 or more")
+        for name in ("difs_us", "timeout_us", "turnaround_us", "cw_min"):
+            _must(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        _must(self.eifs_us >= self.difs_us, "eifs_us", self.eifs_us, "difs_us or more")
+        _must(self.cw_max >= self.cw_min, "cw_max", self.cw_max, "cw_min or more")
+
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """What a receiver needs.
 
     Attributes:
-        noise_dbm: thermal noise in 20 MHz and 7 dB of the receiver's own (assumed).
+        noise_dbm: what is there all the time; the default is a bench's, at which sensitivities are told.
         sense_dbm: a signal as strong as this makes the medium busy, and so does a weaker one that can be received.
         least_dbm: no signal that is weaker is received, whatever the rate; None: the rate's sensitivity.
         detect_db: by so much a frame must be stronger than others on the air, to be told from them at its begin.
         preamble_us: for so long others can spoil its begin.
         capture_db: a later frame that is stronger by so much is received in place of the earlier one; None: never.
+        calibrated: each rate's error curve is moved to where the receiver, at its sensitivity and with the bench's
+            noise, loses as many frames as the standard defines that by; False: the curves as theory has them, for
+            comparisons with models that have the same.
     """
 
-    noise_dbm: float = -94.0
+    noise_dbm: float = BENCH_NOISE_DBM
     sense_dbm: float = -96.0
     least_dbm: float | None = None
     detect_db: float = 4.0
     preamble_us: int = 4
     capture_db: float | None = None
+    calibrated: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _are_numbers(self, "noise_dbm", "sense_dbm", "detect_db")
+        _must(self.least_dbm is None or math.isfinite(self.least_dbm), "least_dbm", self.least_dbm, "a number, or None")
+        _must(self.preamble_us >= 0, "preamble_us", self.preamble_us, "0 or more")
+        allowed = "0 or more, or None"
+        _must(self.capture_db is None or 0 <= self.capture_db < math.inf, "capture_db", self.capture_db, allowed)
+
+    def better_db(self, rate: int) -> float:
+        """Return by how many dB the error curve of a rate is moved: more is a better receiver.
+
+        Args:
+            rate: ``wifi_phy_rate_t`` number.
+        """
+        return calibration_db(rate, sensitivity_dbm(rate) - BENCH_NOISE_DBM) if self.calibrated else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +249,18 @@ class Scene:
     seed: int = 1
 
     def kernel(self) -> Kernel:
-        """Return a kernel with all of it, at time 0."""
+        """Return a kernel with all of it, at time 0.
+
+        Raises:
+            ValueError: a traffic is of or for a station that is not there.
+        """
         receiver, access = self.receiver, self.access
+        count = len(self.places)
+        for number, one in enumerate(self.traffic):
+            _must(
+                one.station < count, f"traffic {number}: station", one.station, f"below {count}, the number of places"
+            )
+            _must(one.to < count, f"traffic {number}: to", one.to, f"below {count}, the number of places")
         used = {one.rate for one in self.traffic}
         used |= {response_rate(rate) for rate in used}
         rates = sorted(used | {_header_rate(rate) for rate in used})
@@ -204,7 +278,7 @@ class Scene:
             antennas_dbi=[place.antenna_dbi for place in self.places],
         )
         kernel = Kernel(
-            len(self.places),
+            count,
             sum(len(others) for others, _, _ in rows),
             len(self.traffic),
             self.seed,
@@ -229,16 +303,17 @@ class Scene:
             kernel.set_station(number, place.channel, _mw(place.power_dbm), place.attempts)
         for rate in rates:
             answer = response_rate(rate)
+            better_db = receiver.better_db(rate)
             kernel.set_rate(
                 rate,
                 answer,
                 airtime_us(ACK_LENGTH, answer),
                 airtime_us(0, rate),
                 RATES[rate].kbit_s / 1000,
-                sure_ratio(rate),
+                sure_ratio(rate, better_db),
                 _mw(least_dbm[rate]),
                 _header_rate(rate),
-                survival_curve(rate),
+                survival_curve(rate, better_db),
             )
         for number, one in enumerate(self.traffic):
             us = airtime_us(frame_length(one.size), one.rate)

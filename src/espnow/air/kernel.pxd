@@ -49,7 +49,7 @@ cdef void pop(Heap heap) noexcept
 @cython.final
 cdef class Kernel:
     cdef readonly integer preamble_us, count, now_us, frames, receptions, answers, events, failed_receptions, losses_half_duplex, slot_us, sifs_us, difs_us, eifs_us, timeout_us, turnaround_us, cw_min, cw_max, streams, room, groups
-    cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio
+    cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw
     cdef readonly word trace
     cdef list owned
     cdef Heap heap

@@ -121,7 +121,9 @@ class Kernel:
         trace: a checksum of every transmission, when it began and ended, and how many decoded it.
     """
 
-    def __init__(self, count, edges, streams, seed, timing, noise_mw, sense_mw, detect_ratio, capture_ratio):
+    def __init__(
+        self, count, edges, streams, seed, timing, noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw=0.0
+    ):
         self.owned = owned = []
         self.count = count
         self.now_us = 0
@@ -133,6 +135,7 @@ class Kernel:
         self.noise_mw = noise_mw
         self.sense_mw = sense_mw
         self.detect_ratio = detect_ratio
+        self.detect_noise_mw = detect_noise_mw  # counts as others do where a frame's begin is told from them
         self.capture_ratio = capture_ratio
         # Who hears whom.
         self.first = integers(owned, count + 1)
@@ -683,7 +686,7 @@ class Kernel:
             self.advance(j, at)
             if (
                 at - self.lock_begin[j] < self.preamble_us
-                and self.lock_mw[j] < (before - self.lock_mw[j] + mw) * self.detect_ratio
+                and self.lock_mw[j] < (before - self.lock_mw[j] + mw + self.detect_noise_mw) * self.detect_ratio
             ):
                 self.lock[j] = locked = -1  # neither can be told from the other
         self.signals[j] += 1
@@ -695,7 +698,7 @@ class Kernel:
                 if at + self.turnaround_us < self.due[j] < NEVER:
                     self.freeze(j, at)
         if locked < 0:
-            if mw >= least and not self.deaf[j] and mw >= before * self.detect_ratio:
+            if mw >= least and not self.deaf[j] and mw >= (before + self.detect_noise_mw) * self.detect_ratio:
                 self.receive(j, i, mw, at)
         elif self.capture_ratio > 0.0 and mw >= self.lock_mw[j] * self.capture_ratio and mw >= least:
             self.receive(j, i, mw, at)

@@ -178,6 +178,8 @@ class Receiver:
         sense_dbm: a signal as strong as this makes the medium busy, and so does a weaker one that can be received.
         least_dbm: no signal that is weaker is received, whatever the rate; None: the rate's sensitivity.
         detect_db: by so much a frame must be stronger than others on the air, to be told from them at its begin.
+        detect_noise: noise counts as others do there; where it does, nothing weaker than noise is received, and at
+            1 Mb/s a receiver hears what is.
         preamble_us: for so long others can spoil its begin.
         capture_db: a later frame that is stronger by so much is received in place of the earlier one; None: never.
         calibrated: each rate's error curve is moved to where the receiver, at its sensitivity and with the bench's
@@ -189,6 +191,7 @@ class Receiver:
     sense_dbm: float = -96.0
     least_dbm: float | None = None
     detect_db: float = 4.0
+    detect_noise: bool = False
     preamble_us: int = 4
     capture_db: float | None = None
     calibrated: bool = True
@@ -200,6 +203,15 @@ class Receiver:
         _must(self.preamble_us >= 0, "preamble_us", self.preamble_us, "0 or more")
         allowed = "0 or more, or None"
         _must(self.capture_db is None or 0 <= self.capture_db < math.inf, "capture_db", self.capture_db, allowed)
+
+    def needed_dbm(self, rate: int) -> float:
+        """Return the weakest signal that is received at a rate when nobody else sends, in dBm.
+
+        Args:
+            rate: ``wifi_phy_rate_t`` number.
+        """
+        least_dbm = sensitivity_dbm(rate) if self.least_dbm is None else self.least_dbm
+        return max(least_dbm, self.noise_dbm + self.detect_db) if self.detect_noise else least_dbm
 
     def better_db(self, rate: int) -> float:
         """Return by how many dB the error curve of a rate is moved: more is a better receiver.
@@ -264,9 +276,7 @@ class Scene:
         used = {one.rate for one in self.traffic}
         used |= {response_rate(rate) for rate in used}
         rates = sorted(used | {_header_rate(rate) for rate in used})
-        least_dbm = {
-            rate: sensitivity_dbm(rate) if receiver.least_dbm is None else receiver.least_dbm for rate in rates
-        }
+        least_dbm = {rate: receiver.needed_dbm(rate) for rate in rates}
         # Weaker signals are neither received nor sensed, and one of them adds less to the noise than there is of it.
         floor_dbm = min(receiver.sense_dbm, receiver.noise_dbm, *(least_dbm[rate] for rate in used))
         rows = neighbour_rows(
@@ -297,6 +307,7 @@ class Scene:
             _mw(receiver.sense_dbm),
             10 ** (receiver.detect_db / 10),
             0.0 if receiver.capture_db is None else 10 ** (receiver.capture_db / 10),
+            _mw(receiver.noise_dbm) if receiver.detect_noise else 0.0,
         )
         for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)

@@ -57,9 +57,9 @@ UNCOMPILED = 100_000
 
 NOTES = {
     "sparse": "air: a frame is a transmission but an acknowledgement, a reception is anything that anybody decoded; "
-    "rates are of\nprocessor time in the run alone. Both want a frame's begin 4 dB above noise and others, and have the "
-    "same error curves.\nSimPy's frames spoil each other whatever their power, and its acknowledgements are nobody's "
-    "reception."
+    "rates are of\nprocessor time in the run alone. Both want a frame's begin 4 dB above noise and others, and have "
+    "the same error curves.\nSimPy's frames spoil each other whatever their power, and its acknowledgements are "
+    "nobody's reception."
 }
 
 

@@ -321,6 +321,20 @@ def test_at_the_sensitivity_nearly_all_is_received(rate, expected):
     assert (result.delivered == 0) == (rate in (9, 19))
 
 
+@pytest.mark.parametrize(("above_db", "both", "others"), [(-2.0, False, True), (3.9, False, True), (4.2, True, True)])
+def test_a_begin_that_is_told_from_noise(above_db, both, others):
+    """1 Mb/s, which is received below noise by a receiver that tells begins from others alone."""
+    links = {(0, 1): -94.0 + above_db}
+    for counts, expected in ((True, both), (False, others)):
+        one = scene(links, [once(0, BROADCAST, 0, 20)], receiver=Receiver(detect_noise=counts))
+        assert [result.delivered for result in one.run(9000)] == [int(expected)]
+        # And where it has other things to do than to hear, since it hears 2 all the time.
+        busy = {**links, (2, 1): -110.0, (0, 2): -140.0}
+        traffic = [once(0, BROADCAST, 3000, 20), once(2, BROADCAST, 0, 1000)]
+        one = scene(busy, traffic, receiver=Receiver(detect_noise=counts, sense_dbm=-112.0))
+        assert one.run(9000)[0].delivered == int(expected)
+
+
 def test_ten_decibels_more_noise_take_ten_decibels():
     traffic = [Traffic(0, BROADCAST, 200, TrafficKind.SATURATED, rate=9)]
     for dbm, delivered in ((-85.0, False), (-74.9, True)):

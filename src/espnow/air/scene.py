@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from espnow.air.errorrate import sure_ratio, survival_curve
@@ -21,6 +21,7 @@ from espnow.frame import (
     ACK_LENGTH,
     FCS_LENGTH,
     HEADER_LENGTH,
+    LR_RATES,
     RATE_1M,
     RATE_6M,
     RATES,
@@ -38,7 +39,10 @@ __all__ = [
     "StreamResult",
     "Traffic",
     "TrafficKind",
+    "describe_rates",
     "frame_length",
+    "make_kernel",
+    "milliwatts",
 ]
 
 #: `Traffic.to` of a message to all.
@@ -145,6 +149,19 @@ class Receiver:
     preamble_us: int = 4
     capture_db: float | None = None
 
+    def least(self, rate: int) -> float:
+        """Return the weakest signal of a rate that is received, in dBm."""
+        return sensitivity_dbm(rate) if self.least_dbm is None else self.least_dbm
+
+    def floor_dbm(self, rates: Iterable[int]) -> float:
+        """Return the weakest signal that matters where frames have these rates.
+
+        Weaker ones are neither received nor sensed, and one of them adds less to the noise than there is of it.
+        """
+        used = set(rates)
+        used |= {response_rate(rate) for rate in used}
+        return min(self.sense_dbm, self.noise_dbm, *map(self.least, used))
+
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
@@ -186,60 +203,21 @@ class Scene:
 
     def kernel(self) -> Kernel:
         """Return a kernel with all of it, at time 0."""
-        receiver, access = self.receiver, self.access
-        used = {one.rate for one in self.traffic}
-        used |= {response_rate(rate) for rate in used}
-        rates = sorted(used | {_header_rate(rate) for rate in used})
-        least_dbm = {
-            rate: sensitivity_dbm(rate) if receiver.least_dbm is None else receiver.least_dbm for rate in rates
-        }
-        # Weaker signals are neither received nor sensed, and one of them adds less to the noise than there is of it.
-        floor_dbm = min(receiver.sense_dbm, receiver.noise_dbm, *(least_dbm[rate] for rate in used))
+        rates = {one.rate for one in self.traffic}
         rows = neighbour_rows(
             [place.position for place in self.places],
             [place.power_dbm for place in self.places],
             self.propagation,
-            floor_dbm,
+            self.receiver.floor_dbm(rates),
             heights_m=[place.height_m for place in self.places],
             antennas_dbi=[place.antenna_dbi for place in self.places],
         )
-        kernel = Kernel(
-            len(self.places),
-            sum(len(others) for others, _, _ in rows),
-            len(self.traffic),
-            self.seed,
-            (
-                access.slot_us,
-                SIFS_US,
-                access.difs_us,
-                access.eifs_us,
-                access.timeout_us,
-                access.turnaround_us,
-                access.cw_min,
-                access.cw_max,
-                receiver.preamble_us,
-            ),
-            _mw(receiver.noise_dbm),
-            _mw(receiver.sense_dbm),
-            10 ** (receiver.detect_db / 10),
-            0.0 if receiver.capture_db is None else 10 ** (receiver.capture_db / 10),
-        )
+        edges = sum(len(others) for others, _, _ in rows)
+        kernel = make_kernel(len(self.places), edges, len(self.traffic), self.seed, self.access, self.receiver)
         for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
-            kernel.set_station(number, place.channel, _mw(place.power_dbm), place.attempts)
-        for rate in rates:
-            answer = response_rate(rate)
-            kernel.set_rate(
-                rate,
-                answer,
-                airtime_us(ACK_LENGTH, answer),
-                airtime_us(0, rate),
-                RATES[rate].kbit_s / 1000,
-                sure_ratio(rate),
-                _mw(least_dbm[rate]),
-                _header_rate(rate),
-                survival_curve(rate),
-            )
+            kernel.set_station(number, place.channel, milliwatts(place.power_dbm), place.attempts)
+        describe_rates(kernel, rates, self.receiver)
         for number, one in enumerate(self.traffic):
             us = airtime_us(frame_length(one.size), one.rate)
             kernel.set_stream(number, one.station, one.kind, one.period_us, one.jitter_us, one.to, one.rate, us)
@@ -251,6 +229,51 @@ class Scene:
         kernel = self.kernel()
         kernel.run(us)
         return [StreamResult(*kernel.totals(number)) for number in range(len(self.traffic))]
+
+
+def make_kernel(count: int, edges: int, streams: int, seed: int, access: Access, receiver: Receiver) -> Kernel:
+    """Return a kernel with room for so many stations, pairs that hear each other, and streams of messages."""
+    return Kernel(
+        count,
+        edges,
+        streams,
+        seed,
+        (
+            access.slot_us,
+            SIFS_US,
+            access.difs_us,
+            access.eifs_us,
+            access.timeout_us,
+            access.turnaround_us,
+            access.cw_min,
+            access.cw_max,
+            receiver.preamble_us,
+        ),
+        milliwatts(receiver.noise_dbm),
+        milliwatts(receiver.sense_dbm),
+        10 ** (receiver.detect_db / 10),
+        0.0 if receiver.capture_db is None else 10 ** (receiver.capture_db / 10),
+    )
+
+
+def describe_rates(kernel: Kernel, rates: Iterable[int], receiver: Receiver) -> None:
+    """Tell a kernel of rates, and of those that their answers and headers have."""
+    used = set(rates)
+    used |= {response_rate(rate) for rate in used}
+    for rate in sorted(used | {_header_rate(rate) for rate in used}):
+        answer = response_rate(rate)
+        kernel.set_rate(
+            rate,
+            answer,
+            airtime_us(ACK_LENGTH, answer),
+            airtime_us(0, rate),
+            RATES[rate].kbit_s / 1000,
+            sure_ratio(rate),
+            milliwatts(receiver.least(rate)),
+            _header_rate(rate),
+            survival_curve(rate),
+            rate in LR_RATES,
+        )
 
 
 def frame_length(size: int) -> int:
@@ -267,5 +290,6 @@ def _header_rate(rate: int) -> int:
     return {"DSSS": RATE_1M, "CCK": RATE_1M, "OFDM": RATE_6M, "HT": RATE_6M}.get(RATES[rate].modulation, rate)
 
 
-def _mw(dbm: float) -> float:
+def milliwatts(dbm: float) -> float:
+    """Return the power of a level in dBm."""
     return float(10 ** (dbm / 10))

@@ -15,7 +15,7 @@ Rules:
 - Time is whole microseconds. Equal instants keep the order in which they were made.
 - Programs are not called from here. A station whose frames a program gives is a script's (`set_script`): `run` stops
   after an event of which such a station is to know, and says what happened (`ended`, `heard`, `finished`).
-- A row can be replaced at any time; a frame that is on the air reaches, and leaves, those of the row that it began with.
+- A row can be replaced at any time; a frame that is on the air leaves those of the row that it began with.
 
 Access follows IEEE 802.11-2020, 10.3: physical and virtual carrier sense, DIFS and EIFS, backoff with freezing, a
 backoff after each frame also when nothing waits, immediate access to a medium that was idle for DIFS, acknowledgement

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from espnow.air.errorrate import calibration_db, sure_ratio, survival_curve
@@ -22,6 +22,7 @@ from espnow.frame import (
     ACK_LENGTH,
     FCS_LENGTH,
     HEADER_LENGTH,
+    LR_RATES,
     RATE_1M,
     RATE_6M,
     RATES,
@@ -40,7 +41,10 @@ __all__ = [
     "StreamResult",
     "Traffic",
     "TrafficKind",
+    "describe_rates",
     "frame_length",
+    "make_kernel",
+    "milliwatts",
 ]
 
 #: `Traffic.to` of a message to all.
@@ -204,12 +208,8 @@ class Receiver:
         allowed = "0 or more, or None"
         _must(self.capture_db is None or 0 <= self.capture_db < math.inf, "capture_db", self.capture_db, allowed)
 
-    def needed_dbm(self, rate: int) -> float:
-        """Return the weakest signal that is received at a rate when nobody else sends, in dBm.
-
-        Args:
-            rate: ``wifi_phy_rate_t`` number.
-        """
+    def least(self, rate: int) -> float:
+        """Return the weakest signal of a rate that is received when nobody else sends, in dBm."""
         least_dbm = sensitivity_dbm(rate) if self.least_dbm is None else self.least_dbm
         return max(least_dbm, self.noise_dbm + self.detect_db) if self.detect_noise else least_dbm
 
@@ -220,6 +220,15 @@ class Receiver:
             rate: ``wifi_phy_rate_t`` number.
         """
         return calibration_db(rate, sensitivity_dbm(rate) - BENCH_NOISE_DBM) if self.calibrated else 0.0
+
+    def floor_dbm(self, rates: Iterable[int]) -> float:
+        """Return the weakest signal that matters where frames have these rates.
+
+        Weaker ones are neither received nor sensed, and one of them adds less to the noise than there is of it.
+        """
+        used = set(rates)
+        used |= {response_rate(rate) for rate in used}
+        return min(self.sense_dbm, self.noise_dbm, *map(self.least, used))
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,66 +275,26 @@ class Scene:
         Raises:
             ValueError: a traffic is of or for a station that is not there.
         """
-        receiver, access = self.receiver, self.access
         count = len(self.places)
+        allowed = f"below {count}, the number of places"
         for number, one in enumerate(self.traffic):
-            _must(
-                one.station < count, f"traffic {number}: station", one.station, f"below {count}, the number of places"
-            )
-            _must(one.to < count, f"traffic {number}: to", one.to, f"below {count}, the number of places")
-        used = {one.rate for one in self.traffic}
-        used |= {response_rate(rate) for rate in used}
-        rates = sorted(used | {_header_rate(rate) for rate in used})
-        least_dbm = {rate: receiver.needed_dbm(rate) for rate in rates}
-        # Weaker signals are neither received nor sensed, and one of them adds less to the noise than there is of it.
-        floor_dbm = min(receiver.sense_dbm, receiver.noise_dbm, *(least_dbm[rate] for rate in used))
+            _must(one.station < count, f"traffic {number}: station", one.station, allowed)
+            _must(one.to < count, f"traffic {number}: to", one.to, allowed)
+        rates = {one.rate for one in self.traffic}
         rows = neighbour_rows(
             [place.position for place in self.places],
             [place.power_dbm for place in self.places],
             self.propagation,
-            floor_dbm,
+            self.receiver.floor_dbm(rates),
             heights_m=[place.height_m for place in self.places],
             antennas_dbi=[place.antenna_dbi for place in self.places],
         )
-        kernel = Kernel(
-            count,
-            sum(len(others) for others, _, _ in rows),
-            len(self.traffic),
-            self.seed,
-            (
-                access.slot_us,
-                SIFS_US,
-                access.difs_us,
-                access.eifs_us,
-                access.timeout_us,
-                access.turnaround_us,
-                access.cw_min,
-                access.cw_max,
-                receiver.preamble_us,
-            ),
-            _mw(receiver.noise_dbm),
-            _mw(receiver.sense_dbm),
-            10 ** (receiver.detect_db / 10),
-            0.0 if receiver.capture_db is None else 10 ** (receiver.capture_db / 10),
-            _mw(receiver.noise_dbm) if receiver.detect_noise else 0.0,
-        )
+        edges = sum(len(others) for others, _, _ in rows)
+        kernel = make_kernel(count, edges, len(self.traffic), self.seed, self.access, self.receiver)
         for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
-            kernel.set_station(number, place.channel, _mw(place.power_dbm), place.attempts)
-        for rate in rates:
-            answer = response_rate(rate)
-            better_db = receiver.better_db(rate)
-            kernel.set_rate(
-                rate,
-                answer,
-                airtime_us(ACK_LENGTH, answer),
-                airtime_us(0, rate),
-                RATES[rate].kbit_s / 1000,
-                sure_ratio(rate, better_db),
-                _mw(least_dbm[rate]),
-                _header_rate(rate),
-                survival_curve(rate, better_db),
-            )
+            kernel.set_station(number, place.channel, milliwatts(place.power_dbm), place.attempts)
+        describe_rates(kernel, rates, self.receiver)
         for number, one in enumerate(self.traffic):
             us = airtime_us(frame_length(one.size), one.rate)
             kernel.set_stream(number, one.station, one.kind, one.period_us, one.jitter_us, one.to, one.rate, us)
@@ -337,6 +306,53 @@ class Scene:
         kernel = self.kernel()
         kernel.run(us)
         return [StreamResult(*kernel.totals(number)) for number in range(len(self.traffic))]
+
+
+def make_kernel(count: int, edges: int, streams: int, seed: int, access: Access, receiver: Receiver) -> Kernel:
+    """Return a kernel with room for so many stations, pairs that hear each other, and streams of messages."""
+    return Kernel(
+        count,
+        edges,
+        streams,
+        seed,
+        (
+            access.slot_us,
+            SIFS_US,
+            access.difs_us,
+            access.eifs_us,
+            access.timeout_us,
+            access.turnaround_us,
+            access.cw_min,
+            access.cw_max,
+            receiver.preamble_us,
+        ),
+        milliwatts(receiver.noise_dbm),
+        milliwatts(receiver.sense_dbm),
+        10 ** (receiver.detect_db / 10),
+        0.0 if receiver.capture_db is None else 10 ** (receiver.capture_db / 10),
+        milliwatts(receiver.noise_dbm) if receiver.detect_noise else 0.0,
+    )
+
+
+def describe_rates(kernel: Kernel, rates: Iterable[int], receiver: Receiver) -> None:
+    """Tell a kernel of rates, and of those that their answers and headers have."""
+    used = set(rates)
+    used |= {response_rate(rate) for rate in used}
+    for rate in sorted(used | {_header_rate(rate) for rate in used}):
+        answer = response_rate(rate)
+        better_db = receiver.better_db(rate)
+        kernel.set_rate(
+            rate,
+            answer,
+            airtime_us(ACK_LENGTH, answer),
+            airtime_us(0, rate),
+            RATES[rate].kbit_s / 1000,
+            sure_ratio(rate, better_db),
+            milliwatts(receiver.least(rate)),
+            _header_rate(rate),
+            survival_curve(rate, better_db),
+            rate in LR_RATES,
+        )
 
 
 def frame_length(size: int) -> int:
@@ -353,5 +369,6 @@ def _header_rate(rate: int) -> int:
     return {"DSSS": RATE_1M, "CCK": RATE_1M, "OFDM": RATE_6M, "HT": RATE_6M}.get(RATES[rate].modulation, rate)
 
 
-def _mw(dbm: float) -> float:
+def milliwatts(dbm: float) -> float:
+    """Return the power of a level in dBm."""
     return float(10 ** (dbm / 10))

@@ -9,7 +9,7 @@ matter beside the one in which it does:
   others, since at 1 Mb/s a receiver hears what is weaker than noise: `sparse_default`. With `Receiver.detect_noise`,
   as in all other scenes, it does as ns-3 does: `sparse_loaded`.
 - After a message that was given up the kernel's window is the first one again (10.3.3 of the standard); ns-3's stays
-  the largest for one more message: `hidden_unicast`, `hidden_saturated`, and with attempts enough `hidden_endless`.
+  the largest for one more message: `hidden_saturated`, and with attempts enough `hidden_endless`.
 - After a missing acknowledgement the kernel counts from ACKTimeout on, ns-3 from DIFS later; and ns-3 takes for busy
   what adds up to the threshold, the kernel one signal that reaches it. Neither was seen in a figure.
 """
@@ -140,7 +140,6 @@ WINDOW = "the window after a message that was given up"
 #: Why a scene may differ.
 CAUSES = {
     "sparse_default": DETECTION,
-    "hidden_unicast": WINDOW,
     "hidden_saturated": WINDOW,
 }
 #: What is compared, and what it is called.

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 
 from espnow.air.errorrate import calibration_db, sure_ratio, survival_curve
 from espnow.air.kernel import Kernel
@@ -35,6 +36,9 @@ __all__ = [
     "BENCH_NOISE_DBM",
     "BROADCAST",
     "Access",
+    "Answer",
+    "Burst",
+    "Flood",
     "Place",
     "Receiver",
     "Scene",
@@ -45,6 +49,7 @@ __all__ = [
     "frame_length",
     "make_kernel",
     "milliwatts",
+    "on_event",
 ]
 
 #: `Traffic.to` of a message to all.
@@ -55,6 +60,10 @@ BENCH_NOISE_DBM = -94.0
 
 _V1_MOST = 250
 _V2_MOST = 1470
+_MOST_HOPS = 255
+
+#: Kinds of streams that are no `TrafficKind`, as the kernel numbers them.
+_EVENT, _ANSWERS = 4, 5
 
 
 def _must(holds: bool, name: str, value: object, allowed: str) -> None:
@@ -106,6 +115,69 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Burst:
+    """Several messages each time.
+
+    Attributes:
+        count: how many.
+        spacing_us: from one to the next; 0: all at once.
+    """
+
+    count: int
+    spacing_us: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(self.count >= 1, "count", self.count, "1 or more")
+        _must(self.spacing_us >= 0, "spacing_us", self.spacing_us, "0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A message back from whoever gets one, once for each.
+
+    Attributes:
+        size: bytes of it.
+        think_us: from the end of the frame to its coming.
+        jitter_us: it comes later by up to so much, evenly distributed.
+        rate: ``wifi_phy_rate_t`` number; None: the request's.
+    """
+
+    size: int
+    think_us: int = 0
+    jitter_us: float = 0.0
+    rate: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(1 <= self.size <= _V2_MOST, "size", self.size, f"1 to {_V2_MOST}")
+        _must(self.think_us >= 0, "think_us", self.think_us, "0 or more")
+        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+        _must(self.rate is None or self.rate in RATES, "rate", self.rate, "a wifi_phy_rate_t number, or None")
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """Whoever hears a message to all for the first time sends it on, once; whatever station he is.
+
+    Attributes:
+        hops: so often it is sent in a row at most, the first time among them; 1 to 255.
+        delay_us: from hearing it to its coming at the one who sends it on.
+        jitter_us: it comes later by up to so much, evenly distributed.
+    """
+
+    hops: int
+    delay_us: int = 0
+    jitter_us: float = 20_000.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(1 <= self.hops <= _MOST_HOPS, "hops", self.hops, f"1 to {_MOST_HOPS}")
+        _must(self.delay_us >= 0, "delay_us", self.delay_us, "0 or more")
+        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """Messages of one station.
 
@@ -118,6 +190,12 @@ class Traffic:
         jitter_us: each comes later by up to so much, evenly distributed (PERIODIC).
         first_us: when the first comes.
         rate: ``wifi_phy_rate_t`` number.
+        burst: how many messages come each time; a period counts from a burst's first message, that of POISSON from its
+            last.
+        event: what happens at these instants to all traffic with the same number, kind and period; each station reacts
+            later by up to its own `jitter_us`, and to what happened before it did, at once afterwards.
+        answer: what the receiver sends back; not for messages to all.
+        flood: who hears a message to all sends it on.
     """
 
     station: int
@@ -128,6 +206,10 @@ class Traffic:
     jitter_us: float = 0.0
     first_us: int = 0
     rate: int = 0
+    burst: Burst | None = None
+    event: int | None = None
+    answer: Answer | None = None
+    flood: Flood | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
@@ -139,6 +221,14 @@ class Traffic:
         _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
         _must(self.first_us >= 0, "first_us", self.first_us, "0 or more")
         _must(self.rate in RATES, "rate", self.rate, "a wifi_phy_rate_t number")
+        _must(self.answer is None or self.to != BROADCAST, "answer", self.answer, "None for messages to all")
+        _must(self.flood is None or self.to == BROADCAST, "flood", self.flood, "None for messages to one station")
+        if self.kind is TrafficKind.SATURATED:
+            for name in ("burst", "event", "flood"):
+                _must(getattr(self, name) is None, name, getattr(self, name), "None for SATURATED")
+        elif self.kind is TrafficKind.PERIODIC and self.burst is not None:
+            whole_us = (self.burst.count - 1) * self.burst.spacing_us
+            _must(whole_us < self.period_us, "burst", self.burst, "over before the next one comes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +333,14 @@ class StreamResult:
         failed: messages that were not, after all attempts.
         attempts: transmissions that began.
         heard: decoded by anybody, whoever they were for.
-        delivered: messages decoded by whom they were for, each once; one to all counts for each who decoded it.
-        latency_us: from coming to being answered, added up.
+        delivered: messages decoded by whom they were for, each once; one to all counts for each who decoded it, and
+            one that is flooded once for each.
+        latency_us: from coming to being acknowledged, added up.
+        answers: what came of the answers to them; None if there are none.
+        trip_us: of messages with answers, from coming to having the answer, added up over the answers that were
+            delivered; of what is flooded, from coming to being heard, added up over what was delivered.
+        floods: of what is flooded, messages that somebody heard and that nobody sends on any more.
+        spread_us: of these, from coming until the last one heard it, added up.
     """
 
     made: int
@@ -256,6 +352,10 @@ class StreamResult:
     heard: int
     delivered: int
     latency_us: float
+    answers: StreamResult | None = None
+    trip_us: float = 0.0
+    floods: int = 0
+    spread_us: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +380,8 @@ class Scene:
         for number, one in enumerate(self.traffic):
             _must(one.station < count, f"traffic {number}: station", one.station, allowed)
             _must(one.to < count, f"traffic {number}: to", one.to, allowed)
-        rates = {one.rate for one in self.traffic}
+        asked = [one for one in self.traffic if one.answer is not None]
+        rates = {one.rate for one in self.traffic} | {_answer_rate(one) for one in asked}
         rows = neighbour_rows(
             [place.position for place in self.places],
             [place.power_dbm for place in self.places],
@@ -290,22 +391,75 @@ class Scene:
             antennas_dbi=[place.antenna_dbi for place in self.places],
         )
         edges = sum(len(others) for others, _, _ in rows)
-        kernel = make_kernel(count, edges, len(self.traffic), self.seed, self.access, self.receiver)
+        kernel = make_kernel(count, edges, len(self.traffic) + len(asked), self.seed, self.access, self.receiver)
         for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
             kernel.set_station(number, place.channel, milliwatts(place.power_dbm), place.attempts)
         describe_rates(kernel, rates, self.receiver)
+        self._streams(kernel)
+        return kernel
+
+    def _streams(self, kernel: Kernel) -> None:
+        """Tell a kernel of the traffic; its answers are streams behind all that is asked."""
+        answers = len(self.traffic)
         for number, one in enumerate(self.traffic):
             us = airtime_us(frame_length(one.size), one.rate)
-            kernel.set_stream(number, one.station, one.kind, one.period_us, one.jitter_us, one.to, one.rate, us)
+            kind = int(one.kind) if one.event is None else _EVENT
+            kernel.set_stream(number, one.station, kind, one.period_us, one.jitter_us, one.to, one.rate, us)
+            if one.burst is not None:
+                kernel.set_burst(number, one.burst.count, one.burst.spacing_us)
+            if one.event is not None:
+                word = Random(f"{self.seed}/event/{one.event}").getrandbits(64)
+                kernel.set_event(number, one.kind is TrafficKind.POISSON, word)
+            if one.flood is not None:
+                kernel.set_flood(number, one.flood.hops, one.flood.delay_us, one.flood.jitter_us)
+            if one.answer is not None:
+                rate = _answer_rate(one)
+                us = airtime_us(frame_length(one.answer.size), rate)
+                kernel.set_stream(answers, one.to, _ANSWERS, 0.0, 0.0, one.station, rate, us)
+                kernel.set_answer(number, answers, one.answer.think_us, one.answer.jitter_us)
+                kernel.set_group(answers, -1)
+                answers += 1
             kernel.start_stream(number, one.first_us)
-        return kernel
+
+    def results(self, kernel: Kernel) -> list[StreamResult]:
+        """Return what came of each traffic on a kernel of this scene, until now."""
+        found = []
+        answers = len(self.traffic)
+        for number, one in enumerate(self.traffic):
+            back = None
+            if one.answer is not None:
+                back = StreamResult(*kernel.totals(answers))
+                answers += 1
+            found.append(StreamResult(*kernel.totals(number), back, *kernel.reactions(number)))
+        return found
 
     def run(self, us: int) -> list[StreamResult]:
         """Let so much time pass, and return what came of each traffic."""
         kernel = self.kernel()
         kernel.run(us)
-        return [StreamResult(*kernel.totals(number)) for number in range(len(self.traffic))]
+        return self.results(kernel)
+
+
+def _answer_rate(of: Traffic) -> int:
+    return of.rate if of.answer is None or of.answer.rate is None else of.answer.rate
+
+
+def on_event(
+    places: Sequence[Place],
+    at: Position,
+    radius_m: float,
+    traffic: Callable[[int], Traffic],
+) -> list[Traffic]:
+    """Return the traffic of all stations that notice what happens somewhere.
+
+    Args:
+        places: all stations.
+        at: where it happens, metres east and north.
+        radius_m: so far away it is noticed.
+        traffic: what a station sends then, by its number; with the same `Traffic.event` for all.
+    """
+    return [traffic(number) for number, place in enumerate(places) if math.dist(place.position, at) <= radius_m]
 
 
 def make_kernel(count: int, edges: int, streams: int, seed: int, access: Access, receiver: Receiver) -> Kernel:

@@ -154,7 +154,16 @@ def _print(rows: Sequence[Any], *, as_json: bool) -> None:
             print(json.dumps({"point": dict(row.values), "traffic": row.traffic, "runs": row.runs, **figures}))
         return
     # What is left away first where it does not fit.
-    most_wanted = ("delivery", "latency_ms", "latency_p99_ms", "load", "retries", "fairness", "latency_p50_ms")
+    most_wanted = (
+        "delivery",
+        "latency_ms",
+        "latency_p99_ms",
+        "load",
+        "retries",
+        "fairness",
+        "acknowledged",
+        "latency_p50_ms",
+    )
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
     for count in range(len(most_wanted), 0, -1):
         wanted = most_wanted[:count]

@@ -2,9 +2,12 @@
 
 Definitions:
 
-- Delivery: of messages to one station, how many were acknowledged, of those that were sent or found the queue full; of
-  messages to all, how many receptions there were, of those by all whom the signal reaches with its rate's sensitivity.
-- Latency: from a message's coming to its acknowledgement, or the end of a message to all; of those that were delivered.
+- Delivery: of messages to one station, how many it decoded, each counted once, of those that were sent or found the
+  queue full; of messages to all, how many receptions there were, of those by all whom the signal reaches with its
+  rate's sensitivity.
+- Acknowledged: of messages to one station, how many the sender knows of: fewer than were delivered, since an
+  acknowledgement can be lost, too.
+- Latency: from a message's coming to its acknowledgement, or the end of a message to all; of those that were answered.
 - Load: how much of the time the channel is busy where a station stands: it sends, or senses others.
 - Retries: transmissions of a message after the first.
 - Fairness: Jain's index of the messages that each sender got through; 1 when all have the same share.
@@ -22,7 +25,7 @@ from typing import Any
 from espnow.air.kernel import LATENCY_STEPS, Kernel
 from espnow.air.scene import BROADCAST, StreamResult
 from espnow.plan.layout import Layout
-from espnow.plan.parts import PlanPart
+from espnow.plan.parts import ALL, PlanPart
 
 __all__ = ["METRICS", "Interval", "Metric", "Row", "interval", "jain", "observe", "percentile_us", "summarise"]
 
@@ -52,7 +55,8 @@ class Metric:
 
 
 METRICS = (
-    Metric("delivery", "delivery", "%", 100, 1, "messages delivered, of those sent"),
+    Metric("delivery", "delivery", "%", 100, 1, "messages that arrived, of those sent"),
+    Metric("acknowledged", "acked", "%", 100, 1, "messages of which the sender knows that they arrived, of those sent"),
     Metric("latency_ms", "latency", "ms", 1, 2, "mean latency"),
     Metric("latency_p50_ms", "p50", "ms", 1, 2, "latency that half of the messages keep"),
     Metric("latency_p90_ms", "p90", "ms", 1, 2, "latency that 90 % keep"),
@@ -70,7 +74,7 @@ def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
     """Return what came of a run, as JSON has it; None where a figure has no meaning."""
     streams = layout.scene.traffic
     totals = [StreamResult(*kernel.totals(number)) for number in range(len(streams))]
-    wanted = [kernel.hearers(stream.station, stream.rate) if stream.to == BROADCAST else 1 for stream in streams]
+    wanted = [kernel.hearers(stream.station, stream.rate) if stream.to == BROADCAST else None for stream in streams]
     loads = [_load(kernel, number, part.duration_us) for number in range(len(layout.scene.places))]
     load = {"load": _rounded(sum(loads) / len(loads)), "load_most": _rounded(max(loads))}
     of: dict[int, list[int]] = defaultdict(list)
@@ -79,8 +83,8 @@ def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
     found = {}
     for number, traffic in enumerate(part.traffic):
         mine = [totals[stream] for stream in of[number]]
-        to_all = traffic.to == "all"
-        heard = [one.delivered if to_all else one.acknowledged for one in mine]
+        to_all = traffic.to == ALL
+        arrived = [one.delivered for one in mine]
         concluded = sum(one.acknowledged + one.failed for one in mine)
         made = sum(one.made for one in mine)
         counts = kernel.latency_counts(number)
@@ -88,15 +92,16 @@ def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
         acknowledged = sum(one.acknowledged for one in mine)
         found[traffic.name or str(number)] = {
             "messages": made,
-            "delivery": _delivery([(totals[stream], wanted[stream], to_all) for stream in of[number]]),
+            "delivery": _delivery([(totals[stream], wanted[stream]) for stream in of[number]]),
+            "acknowledged": None if to_all or not (tried := sum(map(_tried, mine))) else _rounded(acknowledged / tried),
             "latency_ms": _ms(sum(one.latency_us for one in mine) / acknowledged) if acknowledged else None,
             **latencies,
             "retries": None
             if to_all or not concluded
             else _rounded(max(0.0, sum(one.attempts for one in mine) / concluded - 1)),
             **load,
-            "fairness": _rounded(jain(heard)),
-            "throughput_kbit_s": _rounded(sum(heard) * traffic.size * 8e3 / part.duration_us),
+            "fairness": _rounded(jain(arrived)),
+            "throughput_kbit_s": _rounded(sum(arrived) * traffic.size * 8e3 / part.duration_us),
             "dropped": _rounded(sum(one.dropped for one in mine) / made) if made else None,
         }
     return {"traffic": found, "map": _map(layout, totals, wanted)}
@@ -107,23 +112,28 @@ def _load(kernel: Kernel, station: int, duration_us: int) -> float:
     return min(1.0, (sent_us + busy_us) / duration_us)
 
 
-def _delivery(of: Iterable[tuple[StreamResult, int, bool]]) -> float | None:
-    """Return the delivery of streams: of each what came, how many it is for, and whether it is for all."""
+def _tried(one: StreamResult) -> int:
+    """Return how many messages of a stream are done with; one that is on its way may have arrived already."""
+    return max(one.acknowledged + one.failed, one.delivered) + one.dropped
+
+
+def _delivery(of: Iterable[tuple[StreamResult, int | None]]) -> float | None:
+    """Return the delivery of streams: of each what came, and how many are in reach of one to all."""
     delivered = tried = 0
-    for one, wanted, to_all in of:
-        delivered += one.delivered if to_all else one.acknowledged
-        tried += (one.sent if to_all else one.acknowledged + one.failed) * wanted + one.dropped * wanted
+    for one, wanted in of:
+        delivered += one.delivered
+        tried += (one.sent + one.dropped) * wanted if wanted is not None else _tried(one)
     return _rounded(delivered / tried) if tried else None
 
 
-def _map(layout: Layout, totals: Sequence[StreamResult], wanted: Sequence[int]) -> list[list[float | None]]:
+def _map(layout: Layout, totals: Sequence[StreamResult], wanted: Sequence[int | None]) -> list[list[float | None]]:
     """Return where each station stands, and the delivery of what it sends; nothing if there are too many."""
     places, streams = layout.scene.places, layout.scene.traffic
     if len(places) > _MOST_ON_MAP:
         return []
-    of: dict[int, list[tuple[StreamResult, int, bool]]] = defaultdict(list)
+    of: dict[int, list[tuple[StreamResult, int | None]]] = defaultdict(list)
     for stream, one, count in zip(streams, totals, wanted, strict=True):
-        of[stream.station].append((one, count, stream.to == BROADCAST))
+        of[stream.station].append((one, count))
     return [
         [round(place.position[0], 2), round(place.position[1], 2), _delivery(of[number])]
         for number, place in enumerate(places)

@@ -31,7 +31,9 @@ def test_a_state_draws_what_the_data_sheet_says(state, ma):
 def test_sending_depends_on_the_power_up_to_the_most_at_the_rate():
     assert current_ma(C3, State.TRANSMIT, rate=0, power_dbm=9) == 190
     assert current_ma(C3, State.TRANSMIT, rate=0, power_dbm=21) == 335
-    assert current_ma(C3, State.TRANSMIT, rate=12, power_dbm=21) == current_ma(C3, State.TRANSMIT, rate=12, power_dbm=19)
+    assert current_ma(C3, State.TRANSMIT, rate=12, power_dbm=21) == current_ma(
+        C3, State.TRANSMIT, rate=12, power_dbm=19
+    )
     with pytest.raises(ValueError, match="esp8266 has no rate 41"):
         current_ma(chip("esp8266"), State.TRANSMIT, rate=41)
 
@@ -79,9 +81,7 @@ def test_what_a_battery_loses_by_itself():
     assert Battery(2400).life_days(1) == pytest.approx(100)
 
 
-@given(
-    st.floats(1, 1e5), st.floats(0.01, 1), st.floats(0, 0.99), st.floats(1e-6, 1e3), st.floats(1.01, 10)
-)
+@given(st.floats(1, 1e5), st.floats(0.01, 1), st.floats(0, 0.99), st.floats(1e-6, 1e3), st.floats(1.01, 10))
 def test_more_current_more_loss_or_less_capacity_is_a_shorter_life(capacity, usable, loss, ma, times):
     days = Battery(capacity, usable, loss).life_days(ma)
     assert 0 < days <= Battery(capacity, usable).life_days(ma) * (1 + 1e-9)

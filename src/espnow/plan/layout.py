@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
@@ -37,10 +37,14 @@ class Layout:
     Attributes:
         scene: stations and their messages.
         traffic_of: for each of the scene's traffic, which of the plan's it is of.
+        members: numbers of the stations of each group.
+        asleep: stations that hear nothing between their messages, and so are nobody's receivers.
     """
 
     scene: Scene
     traffic_of: tuple[int, ...]
+    members: Mapping[str, range]
+    asleep: frozenset[int]
 
 
 def lay_out(part: PlanPart, seed: int) -> Layout:
@@ -58,12 +62,13 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
             channel = group.channel if site.channel is None else site.channel
             places.append(Place(site.at, power_dbm, channel, group.attempts, group.height_m, group.antenna_dbi))
         members[group.name] = range(begin, len(places))
+    asleep = frozenset(number for group in part.groups if group.asleep for number in members[group.name])
     streams: list[Traffic] = []
     traffic_of: list[int] = []
     for number, traffic in enumerate(part.traffic):
         chance = _chance(seed, "traffic", traffic.name or str(number))
         begin = len(streams)
-        streams += _streams(traffic, number, places, members, chance)
+        streams += _streams(traffic, _Receivers(traffic, number, places, members, asleep, chance), members, chance)
         traffic_of += [number] * (len(streams) - begin)
     air = part.air
     scene = Scene(
@@ -74,13 +79,17 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
         Receiver(noise_dbm=air.noise_dbm, sense_dbm=air.sense_dbm, least_dbm=air.least_dbm, capture_db=air.capture_db),
         seed,
     )
-    return Layout(scene, tuple(traffic_of))
+    return Layout(scene, tuple(traffic_of), members, asleep)
 
 
-def hearing(scene: Scene) -> list[tuple[int, int]]:
+def hearing(scene: Scene, asleep: frozenset[int] = frozenset()) -> list[tuple[int, int]]:
     """Return the pairs of stations of which at least one hears the other at the slowest rate of the traffic.
 
     The cost grows with the square of the stations: it is for pictures.
+
+    Args:
+        scene: all of them.
+        asleep: these hear nobody.
     """
     rate = min((stream.rate for stream in scene.traffic), key=lambda rate: RATES[rate].kbit_s, default=0)
     least_dbm = scene.receiver.least_dbm
@@ -95,7 +104,8 @@ def hearing(scene: Scene) -> list[tuple[int, int]]:
         gain_dbi = a.antenna_dbi + b.antenna_dbi
         there_dbm = a.power_dbm + gain_dbi - scene.propagation.between_db(one, other)
         back_dbm = b.power_dbm + gain_dbi - scene.propagation.between_db(other, one)
-        if max(there_dbm, back_dbm) >= least_dbm:
+        there = there_dbm >= least_dbm and other.number not in asleep
+        if there or (back_dbm >= least_dbm and one.number not in asleep):
             found.append((one.number, other.number))
     return found
 
@@ -137,11 +147,8 @@ def _number(name: str, members: dict[str, range]) -> int:
     return group[index]
 
 
-def _streams(
-    traffic: TrafficPart, number: int, places: Sequence[Place], members: dict[str, range], chance: Random
-) -> Iterator[Traffic]:
+def _streams(traffic: TrafficPart, find: _Receivers, members: dict[str, range], chance: Random) -> Iterator[Traffic]:
     timing = traffic.action
-    find = _Receivers(traffic, number, places, members, chance)
     for station in members[traffic.sender]:
         to = find.receiver(station)
         if to is None:
@@ -174,6 +181,7 @@ class _Receivers:
         number: int,
         places: Sequence[Place],
         members: dict[str, range],
+        asleep: frozenset[int],
         chance: Random,
     ) -> None:
         self._where = f"traffic[{number}].to"
@@ -193,7 +201,8 @@ class _Receivers:
         #: By channel, since on another one nothing is heard.
         self._candidates: dict[int, list[int]] = defaultdict(list)
         for candidate in candidates:
-            self._candidates[places[candidate].channel].append(candidate)
+            if candidate not in asleep:
+                self._candidates[places[candidate].channel].append(candidate)
         self._members = {channel: frozenset(numbers) for channel, numbers in self._candidates.items()}
         self._near: dict[int, _Near] = {}
 
@@ -210,7 +219,9 @@ class _Receivers:
         if candidates == [station] and self._to not in (NEAREST, RANDOM):
             return None
         if len(candidates) - (station in self._members.get(channel, ())) < 1:
-            raise UserError(f"{self._where}: nobody of {self._to} is on channel {channel}, as station {station} is")
+            raise UserError(
+                f"{self._where}: nobody of {self._to} is awake on channel {channel}, as station {station} is"
+            )
         if self._to == RANDOM:
             while (drawn := candidates[int(self._chance.random() * len(candidates))]) == station:
                 pass

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Protocol
 
 from espnow.air import Position
+from espnow.air.energy import Battery, State
 from espnow.air.propagation import HEIGHT_M, Wall
 from espnow.air.scene import TrafficKind
 
@@ -18,6 +19,7 @@ __all__ = [
     "RANDOM",
     "AirPart",
     "CsvPlacement",
+    "EnergyPart",
     "FloorPart",
     "GridPlacement",
     "GroupPart",
@@ -161,6 +163,32 @@ class CsvPlacement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyPart:
+    """What the stations of a group take from their supply (``[station.energy]``).
+
+    Attributes:
+        where: its place in the file.
+        chip: its name.
+        between: what it does between its messages; RECEIVE: it is awake, and hears what others send.
+        listen_us: for so long its receiver is on around each of its messages, beside what the message takes.
+        board_ma: what the rest of the board draws all the time.
+        battery: None: it has none, or nobody asks how long it lasts.
+    """
+
+    where: str = field(repr=False)
+    chip: str
+    between: State = State.RECEIVE
+    listen_us: int = 0
+    board_ma: float = 0.0
+    battery: Battery | None = None
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it hears nothing between its messages."""
+        return self.between is not State.RECEIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupPart:
     """A group of stations (``[[station]]``)."""
 
@@ -172,6 +200,12 @@ class GroupPart:
     height_m: float = HEIGHT_M
     channel: int = 1
     attempts: int = 7
+    energy: EnergyPart | None = None
+
+    @property
+    def asleep(self) -> bool:
+        """Whether its stations hear nothing between their messages."""
+        return self.energy is not None and self.energy.asleep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from espnow import tomlfile
+from espnow.air.chips import CHIPS
+from espnow.air.energy import Battery, State
 from espnow.air.propagation import Wall
 from espnow.air.scene import TrafficKind
 from espnow.frame import RATE_NAMES
@@ -16,6 +18,7 @@ from espnow.frame.text import printable
 from espnow.plan.parts import (
     AirPart,
     CsvPlacement,
+    EnergyPart,
     FloorPart,
     GridPlacement,
     GroupPart,
@@ -206,6 +209,32 @@ def _group(*, where: str, name: str, action: Any, **more: Any) -> GroupPart:
     return GroupPart(where=where, name=name, action=action, **more)
 
 
+def _energy(
+    *, battery_mah: float | None = None, usable: float = 1.0, self_discharge: float = 0.0, **more: Any
+) -> EnergyPart:
+    if battery_mah is None and (usable, self_discharge) != (1.0, 0.0):
+        raise ValueError("usable and self_discharge are a battery's: write battery, its capacity in mAh")
+    battery = None if battery_mah is None else Battery(battery_mah, usable, self_discharge)
+    return EnergyPart(battery=battery, **more)
+
+
+#: What a station may do between its messages.
+_BETWEEN = {
+    "awake": State.RECEIVE,
+    "idle": State.IDLE,
+    "modem-sleep": State.MODEM_SLEEP,
+    "light-sleep": State.LIGHT_SLEEP,
+    "deep-sleep": State.DEEP_SLEEP,
+}
+
+
+def _between(value: object, folder: Path) -> State:
+    name = read_text(value, folder)
+    if name not in _BETWEEN:
+        raise ValueError
+    return _BETWEEN[name]
+
+
 def _periodic(**of: Any) -> Timing:
     return Timing(kind=TrafficKind.PERIODIC, **of)
 
@@ -222,6 +251,44 @@ _NAME = Kind("a name of letters, digits, _ and -, and not all, nearest or random
 _SIZE_OF_AREA = Kind("two numbers of metres, 0 or more, as in [300, 200]", _area)
 _COUNTED = Key("count", _COUNT, "how many stations", required=True)
 _ORIGIN = Key("origin", tomlfile.POSITION, "the corner in the south-west; without it, [0, 0]")
+
+_ENERGY = Table(
+    "station.energy",
+    _energy,
+    (
+        Key("chip", tomlfile.choice(*CHIPS), "whose data sheet says what is drawn", required=True),
+        Key(
+            "between",
+            Kind(", ".join(f'"{name}"' for name in _BETWEEN), _between, choices=tuple(_BETWEEN)),
+            "what it does between its messages; awake without it, and only then it hears what others send",
+        ),
+        Key(
+            "listen",
+            tomlfile.TIME,
+            "so long its receiver is on around each of its messages, beside what the message itself takes; 0 without "
+            "it",
+            "listen_us",
+        ),
+        Key(
+            "board",
+            between("a number of mA from 0 to 1000", 0, 1000),
+            "what regulator, LEDs and sensors draw, all the time; 0 without it",
+            "board_ma",
+        ),
+        Key(
+            "battery",
+            between("a number of mAh from 1 to 1000000", 1, 1e6),
+            "its capacity; without it, no life is told",
+            "battery_mah",
+        ),
+        Key("usable", between("a number from 0.01 to 1", 0.01, 1), "share of it that can be used; 1 without it"),
+        Key(
+            "self_discharge",
+            between("a number from 0 to 0.99", 0, 0.99),
+            "share of what is in it that is gone after a year without use; 0 without it",
+        ),
+    ),
+)
 
 _STATION = Table(
     "station",
@@ -243,6 +310,7 @@ _STATION = Table(
         ),
         Key("channel", tomlfile.CHANNEL, "1 without it"),
         Key("attempts", whole("a whole number from 1 to 32", 1, 32), "tries of a unicast frame in all; 7 without it"),
+        Key("energy", _ENERGY, "what it draws from its supply, and how it sleeps"),
     ),
     one_of={
         "at": Table(

@@ -335,6 +335,15 @@ def test_a_begin_that_is_told_from_noise(above_db, both, others):
         assert one.run(9000)[0].delivered == int(expected)
 
 
+def test_a_begin_that_is_told_from_noise_and_others_together():
+    """6 dB above either, and so 3 dB above both, at a station that hears another one all the time."""
+    links = {(0, 1): -88.0, (2, 1): -94.0, (0, 2): -140.0}
+    traffic = [once(0, BROADCAST, 3000, 20), once(2, BROADCAST, 0, 1000)]
+    for counts in (True, False):
+        receiver = Receiver(detect_noise=counts, least_dbm=-90.0)
+        assert scene(links, traffic, receiver=receiver).run(9000)[0].delivered == int(not counts)
+
+
 def test_ten_decibels_more_noise_take_ten_decibels():
     traffic = [Traffic(0, BROADCAST, 200, TrafficKind.SATURATED, rate=9)]
     for dbm, delivered in ((-85.0, False), (-74.9, True)):

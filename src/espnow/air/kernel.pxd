@@ -299,7 +299,7 @@ cdef class Kernel:
     @cython.locals(j=integer, s=integer, cause=integer)
     cdef void do(self, Py_ssize_t p) noexcept
     @cython.locals(s=integer, cause=integer, f=integer, us=integer, asked=integer)
-    cdef void react(self, Py_ssize_t j, Py_ssize_t i, integer target, integer at) noexcept
+    cdef void react(self, Py_ssize_t j, Py_ssize_t i, integer at) noexcept
     @cython.locals(now=integer, e=integer, j=integer)
     cdef void spread(self, Py_ssize_t i) noexcept
     @cython.locals(step=integer)
@@ -321,7 +321,7 @@ cdef class Kernel:
     cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
     @cython.locals(begin=integer, mw=double, other=double, ratio=double, i=integer, rate=integer, step=integer, body=integer, us=integer, header=integer, slow=integer)
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
-    @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer)
+    @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer, repeated=integer)
     cdef void end(self, Py_ssize_t i) noexcept
     @cython.locals(e=integer, j=integer, at=integer, alone=cython.bint)
     cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept

@@ -972,8 +972,8 @@ class Kernel:
         if not self.transmit(j, s, self.now_us):
             self.dropped[s] += 1
 
-    def react(self, j, i, target, at):
-        """A station decoded what another one sent."""
+    def react(self, j, i, at):
+        """A station decoded for the first time what another one sent it, or sent to all."""
         s = self.stream_of[i]
         cause = self.cause_of[i]
         if self.s_hops[s]:
@@ -991,15 +991,15 @@ class Kernel:
             if cause & 255 < self.s_hops[s]:
                 self.f_copies[f] += 1
                 self.react_later(j, s, cause + 1, at)
-        elif j == target and not self.arrived[i]:
-            if self.s_answer[s] >= 0:
-                self.react_later(j, self.s_answer[s], self.created[i], at)
-            asked = self.s_asked[s]
-            if asked >= 0:
-                us = at - cause
-                self.trip_us[asked] += us
-                if self.groups and self.s_trips[asked] >= 0:
-                    self.count_latency(self.s_trips[asked], us)
+            return
+        if self.s_answer[s] >= 0:
+            self.react_later(j, self.s_answer[s], self.created[i], at)
+        asked = self.s_asked[s]
+        if asked >= 0:
+            us = at - cause
+            self.trip_us[asked] += us
+            if self.groups and self.s_trips[asked] >= 0:
+                self.count_latency(self.s_trips[asked], us)
 
     def spread(self, i):
         """Let those react that heard a flooded message, and nothing else."""
@@ -1007,7 +1007,7 @@ class Kernel:
         for e in range(self.air_first[i], self.air_last[i]):
             j = self.other[e]
             if self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
-                self.react(j, i, GROUP_ADDRESS, now + self.delay[e])
+                self.react(j, i, now + self.delay[e])
 
     # Access.
 
@@ -1282,6 +1282,7 @@ class Kernel:
         target = self.to[i] if kind == FRAME else self.answer_to[i]
         nav_us = self.sifs_us + self.ack_us[rate] if kind == FRAME and target != GROUP_ADDRESS else 0
         stream = self.stream_of[i]
+        repeated = self.arrived[i]
         self.answered = 0
         self.there = now
         self.decoded = self.clean[i]
@@ -1306,6 +1307,8 @@ class Kernel:
                     self.delivered[stream] += decoded
                 self.finish(i, True)
             elif self.answered:
+                if self.reacts and not repeated:
+                    self.react(target, i, self.there)
                 self.answer_to[target] = i
                 push(self.heap, self.there + self.sifs_us, ANSWER, target)
             else:
@@ -1412,6 +1415,8 @@ class Kernel:
                     self.decoded += 1
                     self.got[j] += 1
                     self.take(j, i, kind, target, at, nav_us)
+                    if self.reacts and kind == FRAME and target == GROUP_ADDRESS:
+                        self.react(j, i, at)
                     if kind == FRAME and self.script[j]:
                         self.heard.append(j)
                 else:
@@ -1462,8 +1467,6 @@ class Kernel:
     def take(self, j, i, kind, target, at, nav_us):
         """A station decoded a frame."""
         self.spoilt[j] = 0
-        if self.reacts and kind == FRAME:
-            self.react(j, i, target, at)
         if j == target:
             self.answered = 1
             self.there = at

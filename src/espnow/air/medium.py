@@ -1,0 +1,244 @@
+"""A kernel whose stations come, move, turn up their power and take new rates while time passes.
+
+Rules:
+
+- A station is a number, and what it sends with and where it stands is known here; the kernel has its row of neighbours.
+- A row is made when a frame needs it, and made again after a change around its station: everything else stays.
+- The kernel grows by a larger one that takes over (`Kernel.take_over`), so that nobody keeps one for long.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable
+from itertools import count
+from random import Random
+
+from espnow.air.ground import Ground
+from espnow.air.kernel import Kernel
+from espnow.air.neighbours import METRES_A_MICROSECOND
+from espnow.air.propagation import Position, Propagation, Site
+from espnow.air.rows import RowPlaces
+from espnow.air.scene import Access, Receiver, describe_rates, make_kernel, milliwatts
+from espnow.frame import RATE_1M
+
+__all__ = ["Medium"]
+
+_STATIONS, _EDGES = 64, 1024
+_WORD = 64
+
+
+class Medium:
+    """Stations of which everything may change.
+
+    Attributes:
+        kernel: what they share; after `add`, `set_loss` or `refresh` it may be another one.
+        propagation: what is lost between two places.
+        names: of the stations, by their numbers.
+        powers_dbm: what they send with.
+        sites: where they are.
+        versions: how often a station's row was made.
+    """
+
+    def __init__(
+        self,
+        propagation: Propagation,
+        access: Access,
+        receiver: Receiver,
+        stream: Callable[[str], Random],
+        *,
+        loss: float = 0.0,
+    ) -> None:
+        """Make it empty.
+
+        Args:
+            propagation: see the attribute.
+            access: when stations transmit.
+            receiver: what receivers need.
+            stream: returns the random stream of a name, the same for the same name.
+            loss: how likely a frame is lost between two stations, unless `set_loss` says otherwise.
+        """
+        self.propagation = propagation
+        self.names: list[str] = []
+        self.powers_dbm: list[float] = []
+        self.sites: list[Site] = []
+        self.versions: list[int] = []
+        self.kernel = make_kernel(_STATIONS, _EDGES, _STATIONS, 0, access, receiver)
+        self._room = _STATIONS, _EDGES, _STATIONS
+        self._access, self._receiver = access, receiver
+        self._stream = stream
+        self._loss = loss
+        self._losses: dict[tuple[int, int], float] = {}
+        self._luck: dict[tuple[int, int], int] = {}
+        self._antennas_dbi: list[float] = []
+        self._streams = 0
+        self._rates = {RATE_1M}
+        describe_rates(self.kernel, self._rates, receiver)
+        self._floor_dbm = receiver.floor_dbm(self._rates)
+        self._most_dbm = 20.0
+        self._most_dbi = 0.0
+        self._tallest_m = 0.0
+        self._dirty: set[int] = set()
+        self._places = RowPlaces(self._is_sending)
+        # One cell is about as far as 1 Mb/s reaches at full power, so that a search looks at few cells.
+        self._ground = Ground(propagation.reach_m(self._most_dbm - self._floor_dbm))
+
+    def add(
+        self, name: str, position: Position, *, height_m: float, antenna_dbi: float = 0.0, power_dbm: float = 20.0
+    ) -> int:
+        """Return the number of a new station, which is on channel 1."""
+        number = len(self.names)
+        self._make_room(number + 1, self._places.end, self._streams)
+        self.names.append(name)
+        self.powers_dbm.append(power_dbm)
+        self.sites.append(Site(number, position, height_m))
+        self.versions.append(0)
+        self._antennas_dbi.append(antenna_dbi)
+        kernel = self.kernel
+        kernel.set_station(number, 1, milliwatts(power_dbm), 1)
+        kernel.set_chance(number, self._stream(f"air/backoff/{name}").getrandbits(_WORD))
+        self._ground.put(number, position)
+        wider = power_dbm > self._most_dbm or antenna_dbi > self._most_dbi or height_m > self._tallest_m
+        self._most_dbm = max(self._most_dbm, power_dbm)
+        self._most_dbi = max(self._most_dbi, antenna_dbi)
+        self._tallest_m = max(self._tallest_m, height_m)
+        if wider:
+            self._dirty.update(range(number))
+        self._change_around(position)
+        self._dirty.add(number)
+        return number
+
+    def add_stream(self) -> int:
+        """Return the number of a new stream of messages."""
+        self._streams += 1
+        self._make_room(len(self.names), self._places.end, self._streams)
+        return self._streams - 1
+
+    def move(self, number: int, position: Position) -> None:
+        """Put a station elsewhere, from the next transmission on."""
+        old = self.sites[number]
+        self._change_around(old.position)
+        self._ground.put(number, position)
+        self.sites[number] = old._replace(position=position)
+        self._change_around(position)
+        self._dirty.add(number)
+        self._dirty.update(self.propagation.partners(number))
+
+    def set_power(self, number: int, power_dbm: float) -> None:
+        """Say what a station sends with, from the next transmission on."""
+        self.powers_dbm[number] = power_dbm
+        self._most_dbm = max(self._most_dbm, power_dbm)
+        self._dirty.add(number)
+
+    def use_rate(self, rate: int) -> None:
+        """Make a rate known; the first use of one that reaches farther than those before has more stations hear."""
+        if rate in self._rates:
+            return
+        self._rates.add(rate)
+        describe_rates(self.kernel, (rate,), self._receiver)
+        floor_dbm = self._receiver.floor_dbm(self._rates)
+        if floor_dbm < self._floor_dbm:
+            self._floor_dbm = floor_dbm
+            self._dirty.update(range(len(self.names)))
+
+    @property
+    def loss(self) -> float:
+        """How likely a frame is lost between two stations of which `set_loss` says nothing."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, probability: float) -> None:
+        self._loss = probability
+        self._dirty.update(range(len(self.names)))
+
+    def set_loss(self, sender: int, receiver: int, probability: float) -> None:
+        """Say how likely a frame is lost from one station to another, from the next transmission on."""
+        self._losses[sender, receiver] = probability
+        self._dirty.add(sender)
+
+    def refresh(self) -> None:
+        """Make the rows of the stations around which something changed."""
+        if not self._dirty:
+            return
+        if (self._loss or self._losses) and not self.kernel.lossy:
+            self.kernel.allow_losses()
+        for number in sorted(self._dirty):
+            self._make_row(number)
+        self._dirty.clear()
+
+    def level_dbm(self, sender: int, receiver: int) -> float:
+        """Return how strong the signal of a station is at another, whether or not that decodes it."""
+        return self.powers_dbm[sender] + self._gain_db(sender, receiver)
+
+    def is_heard(self, sender: int, receiver: int, rate: int) -> bool:
+        """Return whether a station's signal is strong enough at another for a rate, while nobody else sends."""
+        return self.level_dbm(sender, receiver) >= self._receiver.least(rate)
+
+    def _gain_db(self, sender: int, receiver: int) -> float:
+        loss_db = self.propagation.between_db(self.sites[sender], self.sites[receiver])
+        return self._antennas_dbi[sender] + self._antennas_dbi[receiver] - loss_db
+
+    def _is_sending(self, number: int) -> bool:
+        return self.kernel.is_sending(number)
+
+    def _reach_m(self, power_dbm: float) -> float:
+        return self.propagation.reach_m(power_dbm - self._floor_dbm, self._tallest_m) * (1 + 1e-9)
+
+    def _change_around(self, position: Position) -> None:
+        """Let the rows be made again in which a station at a place may be."""
+        self._dirty.update(self._ground.near(position, self._reach_m(self._most_dbm + 2 * self._most_dbi)))
+
+    def _make_row(self, number: int) -> None:
+        site, power_dbm = self.sites[number], self.powers_dbm[number]
+        found = self._ground.near(site.position, self._reach_m(power_dbm + self._antennas_dbi[number] + self._most_dbi))
+        partners = self.propagation.partners(number)
+        if partners:
+            found = sorted({*found, *(other for other in partners if other < len(self.names))})
+        others, gains, delays = array("i"), array("d"), array("i")
+        for other in found:
+            if other == number:
+                continue
+            gain_db = self._gain_db(number, other)
+            if power_dbm + gain_db >= self._floor_dbm:
+                others.append(other)
+                gains.append(10 ** (gain_db / 10))
+                delays.append(round(math.dist(site.position, self.sites[other].position) / METRES_A_MICROSECOND))
+        self._keep_luck(number)
+        at = self._places.give(number, len(others))
+        self._make_room(len(self.names), self._places.end, self._streams)
+        kernel = self.kernel
+        kernel.set_power(number, milliwatts(power_dbm))
+        kernel.set_row(number, others, gains, delays, at)
+        self.versions[number] += 1
+        if kernel.lossy:
+            for place, other in zip(count(at), others):
+                probability = self._losses.get((number, other), self._loss)
+                kernel.set_loss(place, probability, self._luck_of(number, other) if probability else 0)
+
+    def _keep_luck(self, number: int) -> None:
+        """Remember where the streams of chance of a row stand that is about to be replaced."""
+        if self.kernel.lossy:
+            at, others = self.kernel.row(number)
+            for place, other in zip(count(at), others):
+                if (number, other) in self._luck:
+                    self._luck[number, other] = self.kernel.luck_of(place)
+
+    def _luck_of(self, sender: int, receiver: int) -> int:
+        pair = sender, receiver
+        luck = self._luck.get(pair)
+        if luck is None:
+            name = f"air/loss/{self.names[sender]}>{self.names[receiver]}"
+            luck = self._luck[pair] = self._stream(name).getrandbits(_WORD)
+        return luck
+
+    def _make_room(self, *needed: int) -> None:
+        """Let the kernel have room for so many stations, places in rows, and streams."""
+        if all(need <= have for need, have in zip(needed, self._room, strict=True)):
+            return
+        room = [have if need <= have else 2 * max(need, have) for need, have in zip(needed, self._room, strict=True)]
+        stations, edges, streams = room
+        larger: Kernel = make_kernel(stations, edges, streams, 0, self._access, self._receiver)
+        larger.take_over(self.kernel)
+        self.kernel = larger
+        self._room = stations, edges, streams

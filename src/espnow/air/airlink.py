@@ -64,7 +64,7 @@ class AirLink:
         self._tuned_us = 0
         self._rssi: dict[int, int] = {}
         self._rssi_version = -1
-        self._in_range: set[AirLink] = set()
+        self._in_range: dict[AirLink, None] = {}
         self._in_range_key: tuple[int, int] | None = None
 
     @property
@@ -178,13 +178,13 @@ class AirLink:
             rssi_dbm = self._rssi[receiver.number] = max(-127, min(0, round(self.rssi_dbm(receiver))))
         return rssi_dbm
 
-    def in_range(self) -> set[AirLink]:
-        """Return the links that can hear what it sent last, whatever they are tuned to."""
+    def in_range(self) -> dict[AirLink, None]:
+        """Return the links that can hear what it sent last, whatever they are tuned to, in their order."""
         air = self._air
         rate = air.medium.kernel.air(self.number)[3]
         key = air.medium.versions[self.number], rate
         if key != self._in_range_key:
-            self._in_range, self._in_range_key = set(air.in_range(self, rate)), key
+            self._in_range, self._in_range_key = dict.fromkeys(air.in_range(self, rate)), key
         return self._in_range
 
     def may_hear(self, sender: AirLink) -> bool:

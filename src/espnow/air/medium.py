@@ -18,7 +18,7 @@ from random import Random
 from espnow.air.ground import Ground
 from espnow.air.kernel import Kernel
 from espnow.air.neighbours import METRES_A_MICROSECOND
-from espnow.air.propagation import Position, Propagation, Site
+from espnow.air.propagation import LogDistance, Position, Propagation, Site
 from espnow.air.rows import RowPlaces
 from espnow.air.scene import Access, Receiver, describe_rates, make_kernel, milliwatts
 from espnow.frame import RATE_1M
@@ -97,7 +97,7 @@ class Medium:
         self._antennas_dbi.append(antenna_dbi)
         kernel = self.kernel
         kernel.set_station(number, 1, milliwatts(power_dbm), 1)
-        kernel.set_chance(number, self._stream(f"air/backoff/{name}").getrandbits(_WORD))
+        kernel.set_chance(number, self._stream(f"air/{name}").getrandbits(_WORD))
         self._ground.put(number, position)
         wider = power_dbm > self._most_dbm or antenna_dbi > self._most_dbi or height_m > self._tallest_m
         self._most_dbm = max(self._most_dbm, power_dbm)
@@ -168,12 +168,20 @@ class Medium:
         self._dirty.clear()
 
     def level_dbm(self, sender: int, receiver: int) -> float:
-        """Return how strong the signal of a station is at another, whether or not that decodes it."""
+        """Return how strong the signal of a station is at another, in dBm.
+
+        A limit of range, which a lab can have, is none of the signal's.
+        """
+        propagation = self.propagation
+        if isinstance(propagation, LogDistance) and propagation.range_m is not None:
+            distance_m = math.dist(self.sites[sender].position, self.sites[receiver].position)
+            loss_db = propagation.loss_db(distance_m)
+            return self.powers_dbm[sender] + self._antennas_dbi[sender] + self._antennas_dbi[receiver] - loss_db
         return self.powers_dbm[sender] + self._gain_db(sender, receiver)
 
     def is_heard(self, sender: int, receiver: int, rate: int) -> bool:
         """Return whether a station's signal is strong enough at another for a rate, while nobody else sends."""
-        return self.level_dbm(sender, receiver) >= self._receiver.least(rate)
+        return self.powers_dbm[sender] + self._gain_db(sender, receiver) >= self._receiver.least(rate)
 
     def _gain_db(self, sender: int, receiver: int) -> float:
         loss_db = self.propagation.between_db(self.sites[sender], self.sites[receiver])

@@ -28,7 +28,7 @@ cdef inline word* words(list owned, Py_ssize_t count) except NULL:
 cdef integer NEVER
 cdef double LOUDEST
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
-cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, ON, OFF, DOZING
+cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, ON, OFF, DOZING
 
 @cython.final
 cdef class Heap:
@@ -53,7 +53,7 @@ cdef double mix(word z) noexcept
 @cython.final
 cdef class Kernel:
     cdef readonly integer preamble_us, count, now_us, frames, receptions, answers, events, failed_receptions, losses_half_duplex, slot_us, sifs_us, difs_us, eifs_us, timeout_us, turnaround_us, cw_min, cw_max, streams, room, groups
-    cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio
+    cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw
     cdef readonly word trace
     cdef list owned
     cdef Heap heap
@@ -143,6 +143,30 @@ cdef class Kernel:
     cdef integer* s_rate
     cdef integer* s_us
     cdef integer* s_base
+    cdef integer* s_burst
+    cdef integer* s_spacing
+    cdef integer* s_left
+    cdef small* s_random
+    cdef word* s_luck
+    cdef integer reacts, spare_reaction, spare_flood, cause, room_for_reactions, room_for_floods
+    cdef integer* s_answer
+    cdef integer* s_asked
+    cdef integer* s_think
+    cdef double* s_think_jitter
+    cdef integer* s_hops
+    cdef integer* s_trips
+    cdef double* trip_us
+    cdef integer* over
+    cdef double* spread_us
+    cdef integer* q_cause
+    cdef integer* cause_of
+    cdef integer* r_station
+    cdef integer* r_stream
+    cdef integer* r_cause
+    cdef integer* f_made
+    cdef integer* f_last
+    cdef integer* f_copies
+    cdef small* f_heard
     cdef integer* made
     cdef integer* dropped
     cdef integer* sent
@@ -258,6 +282,33 @@ cdef class Kernel:
     cpdef run(self, integer until_us)
     @cython.locals(now=integer, i=integer, kind=integer, base=integer, gap=double)
     cdef void arrive(self, Py_ssize_t s) noexcept
+    cdef void come(self, Py_ssize_t i, Py_ssize_t s) noexcept
+    cpdef set_burst(self, Py_ssize_t s, integer count, integer spacing)
+    cpdef set_event(self, Py_ssize_t s, integer random, word word)
+    cpdef set_answer(self, Py_ssize_t s, Py_ssize_t by, integer think, double jitter)
+    cpdef set_flood(self, Py_ssize_t s, integer hops, integer least, double jitter)
+    cpdef set_trip_group(self, Py_ssize_t s, integer group)
+    cpdef reactions(self, Py_ssize_t s)
+    @cython.locals(streams=integer, s=integer)
+    cdef void allow_reactions(self) noexcept
+    @cython.locals(before=integer, station=cython.p_longlong, stream=cython.p_longlong, cause=cython.p_longlong, p=integer)
+    cdef void set_room_for_reactions(self, integer room) noexcept
+    @cython.locals(before=integer, made=cython.p_longlong, last=cython.p_longlong, copies=cython.p_longlong, heard=cython.p_int, f=integer, at=integer)
+    cdef void set_room_for_floods(self, integer room) noexcept
+    @cython.locals(f=integer, j=integer)
+    cdef integer begin_flood(self, Py_ssize_t i, integer s) noexcept
+    @cython.locals(f=integer)
+    cdef void let_go(self, Py_ssize_t s, integer cause) noexcept
+    @cython.locals(p=integer)
+    cdef void react_later(self, Py_ssize_t j, integer s, integer cause, integer at) noexcept
+    @cython.locals(j=integer, s=integer, cause=integer)
+    cdef void do(self, Py_ssize_t p) noexcept
+    @cython.locals(s=integer, cause=integer, f=integer, us=integer, asked=integer)
+    cdef void react(self, Py_ssize_t j, Py_ssize_t i, integer target, integer at) noexcept
+    @cython.locals(now=integer, e=integer, j=integer)
+    cdef void spread(self, Py_ssize_t i) noexcept
+    @cython.locals(step=integer)
+    cdef void count_latency(self, integer group, integer us) noexcept
     @cython.locals(now=integer)
     cdef void begin(self, Py_ssize_t i) noexcept
     cdef void go_on(self, Py_ssize_t i) noexcept

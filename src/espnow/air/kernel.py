@@ -49,6 +49,7 @@ END = 3  # of a frame
 ANSWER = 4  # the begin of an acknowledgement
 TIMEOUT = 5  # no acknowledgement came
 DEADLINE = 6  # a message has waited for too long
+REACTION = 7  # a station answers or relays what it received
 
 # What a station sends.
 NOTHING = 0
@@ -65,6 +66,8 @@ PERIODIC = 0
 POISSON = 1
 SATURATED = 2
 SCRIPT = 3  # a program gives each message
+EVENT = 4  # instants that several streams have in common, each of which comes later by itself
+ANSWERS = 5  # what is received makes them
 
 #: Steps of a decibel in which error curves are given, and the lowest of them.
 CURVE_STEPS = 8
@@ -161,7 +164,9 @@ class Kernel:
         lossy: some pairs lose frames by chance (`set_loss`).
     """
 
-    def __init__(self, count, edges, streams, seed, timing, noise_mw, sense_mw, detect_ratio, capture_ratio):
+    def __init__(
+        self, count, edges, streams, seed, timing, noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw=0.0
+    ):
         self.owned = owned = []
         self.count = count
         self.edges = edges
@@ -174,6 +179,7 @@ class Kernel:
         self.noise_mw = noise_mw
         self.sense_mw = sense_mw
         self.detect_ratio = detect_ratio
+        self.detect_noise_mw = detect_noise_mw  # counts as others do where a frame's begin is told from them
         self.capture_ratio = capture_ratio
         # Who hears whom.
         self.first = integers(owned, count)
@@ -292,6 +298,11 @@ class Kernel:
         self.s_rate = integers(owned, streams)
         self.s_us = integers(owned, streams)
         self.s_base = integers(owned, streams)
+        self.s_burst = integers(owned, streams)
+        self.s_spacing = integers(owned, streams)
+        self.s_left = integers(owned, streams)  # of a burst
+        self.s_random = smalls(owned, streams)
+        self.s_luck = words(owned, streams)
         # What came of it, a stream each.
         self.made = integers(owned, streams)
         self.dropped = integers(owned, streams)
@@ -325,6 +336,9 @@ class Kernel:
         self.groups = 0
         self.s_group = integers(owned, streams)
         self.latencies = integers(owned, 1)
+        # What stations do by themselves about what they receive; nothing unless `allow_reactions` says so.
+        self.reacts = 0
+        self.spare_reaction = self.spare_flood = -1
         for i in range(count):
             self.lock[i] = -1
             self.closely[i] = self.doubted[i] = -1
@@ -445,6 +459,37 @@ class Kernel:
         self.s_to[s] = to
         self.s_rate[s] = rate
         self.s_us[s] = us
+        self.s_burst[s] = 1
+
+    def set_burst(self, s, count, spacing):
+        """Let so many messages come each time, one so long after the other; all of a period count from the first."""
+        self.s_burst[s] = count
+        self.s_spacing[s] = spacing
+
+    def set_event(self, s, random, word):
+        """Let a stream of EVENT come at the instants of all that have the same word; periodic, or Poisson."""
+        self.s_random[s] = random
+        self.s_luck[s] = word
+
+    def set_answer(self, s, by, think, jitter):
+        """Let a stream's messages be answered by those of another one, after a time to think."""
+        self.allow_reactions()
+        self.s_answer[s] = by
+        self.s_asked[by] = s
+        self.s_think[by] = think
+        self.s_think_jitter[by] = jitter
+
+    def set_flood(self, s, hops, least, jitter):
+        """Let each station send a stream's broadcasts on, once, until they have been sent so often in a row."""
+        self.allow_reactions()
+        self.s_hops[s] = hops
+        self.s_think[s] = least
+        self.s_think_jitter[s] = jitter
+
+    def set_trip_group(self, s, group):
+        """Say for which group of `count_latencies` the round trips of a stream, or its floods' hearings, count."""
+        self.allow_reactions()
+        self.s_trips[s] = group
 
     def totals(self, s):
         """Return what came of a stream: made, dropped, sent, acknowledged, failed, attempts, heard, delivered, us."""
@@ -459,6 +504,16 @@ class Kernel:
             self.delivered[s],
             self.latency[s],
         )
+
+    def reactions(self, s):
+        """Return what came of what a stream caused.
+
+        From a request's coming until its answer was there, or from that of what is flooded until each heard it, added
+        up; floods that are over and were heard, and from their coming until the last heard them, added up.
+        """
+        if not self.reacts:
+            return 0.0, 0, 0.0
+        return self.trip_us[s], self.over[s], self.spread_us[s]
 
     def station_totals(self, i):
         """Return what a station did: microseconds of sending, of sensing others, and frames that it decoded."""
@@ -691,6 +746,8 @@ class Kernel:
         at += i * self.room
         self.q_stream[at] = stream
         self.q_made[at] = made_us
+        if self.reacts:
+            self.q_cause[at] = self.cause
         self.q_count[i] += 1
 
     def turn_to_first(self, i):
@@ -704,10 +761,14 @@ class Kernel:
         self.frame_us[i] = self.s_us[s]
         self.attempt[i] = 1
         self.arrived[i] = 0
+        if self.reacts:
+            self.cause_of[i] = self.q_cause[at]
 
     def start_stream(self, s, first_us):
-        """Let a stream's first message come at an instant."""
+        """Let a stream's first message come at an instant, or its first event be then."""
         self.s_base[s] = first_us
+        if self.s_kind[s] == EVENT:
+            first_us += int(self.draw(self.s_station[s]) * self.s_jitter[s])
         push(self.heap, first_us, ARRIVAL, s)
 
     def run(self, until_us):
@@ -748,6 +809,8 @@ class Kernel:
                 self.unanswered(i)
             elif kind == DEADLINE:
                 self.expire(i)
+            elif kind == REACTION:
+                self.do(i)
             if self.stopped:
                 return True
         if not self.scripts:
@@ -760,10 +823,20 @@ class Kernel:
         """A message of a stream is there."""
         now = self.now_us
         i = self.s_station[s]
-        self.made[s] += 1
-        if not self.transmit(i, s, now):
-            self.dropped[s] += 1
         kind = self.s_kind[s]
+        if self.s_burst[s] > 1:
+            if self.s_left[s] == 0:
+                self.s_left[s] = self.s_burst[s]
+            while True:
+                self.come(i, s)
+                self.s_left[s] -= 1
+                if self.s_left[s] == 0:
+                    break
+                if self.s_spacing[s] > 0:
+                    push(self.heap, now + self.s_spacing[s], ARRIVAL, s)
+                    return
+        else:
+            self.come(i, s)
         if kind == PERIODIC:
             base = self.s_base[s] + int(self.s_period[s])
             self.s_base[s] = base
@@ -774,6 +847,184 @@ class Kernel:
             # -log(1 - u), by way of the logarithm that is there.
             gap = -2.302585092994046 * log10(1.0 - self.draw(i)) * self.s_period[s]
             push(self.heap, now + int(gap) + 1, ARRIVAL, s)
+        elif kind == EVENT:
+            gap = self.s_period[s]
+            if self.s_random[s]:
+                self.s_luck[s] = (self.s_luck[s] + GOLDEN) & MASK
+                gap *= -2.302585092994046 * log10(1.0 - mix(self.s_luck[s]))
+            base = self.s_base[s] + int(gap) + 1 if self.s_random[s] else self.s_base[s] + int(gap)
+            self.s_base[s] = base
+            base += int(self.draw(i) * self.s_jitter[s])
+            push(self.heap, base if base > now else now, ARRIVAL, s)
+
+    def come(self, i, s):
+        """Queue a message of a stream, or drop it."""
+        self.made[s] += 1
+        if self.reacts:
+            self.cause = self.begin_flood(i, s) if self.s_hops[s] else -1
+        if not self.transmit(i, s, self.now_us):
+            self.dropped[s] += 1
+            if self.reacts and self.cause >= 0:
+                self.let_go(s, self.cause)
+
+    # Reactions. The cause of a message is one number: of an answer, when its request came; of what is flooded, which
+    # flood it is, and how often in a row it has been sent with this time.
+
+    def allow_reactions(self):
+        """Let stations answer and relay; before anything is sent."""
+        if self.reacts:
+            return
+        self.reacts = 1
+        owned = self.owned
+        streams = self.streams
+        self.s_answer = integers(owned, streams)
+        self.s_asked = integers(owned, streams)
+        self.s_think = integers(owned, streams)
+        self.s_think_jitter = doubles(owned, streams)
+        self.s_hops = integers(owned, streams)
+        self.s_trips = integers(owned, streams)
+        self.trip_us = doubles(owned, streams)
+        self.spread_us = doubles(owned, streams)
+        self.over = integers(owned, streams)
+        for s in range(streams):
+            self.s_answer[s] = self.s_asked[s] = self.s_trips[s] = -1
+        self.cause = -1
+        self.q_cause = integers(owned, self.count * self.room)
+        self.cause_of = integers(owned, self.count)
+        # What is going to be done, and the floods that are not over; those that are free have the next free one.
+        self.room_for_reactions = self.room_for_floods = 0
+        self.set_room_for_reactions(64)
+        self.set_room_for_floods(4)
+
+    def set_room_for_reactions(self, room):
+        """Have room for so many more things to do than there is."""
+        before = self.room_for_reactions
+        room += before
+        station = integers(self.owned, room)
+        stream = integers(self.owned, room)
+        cause = integers(self.owned, room)
+        for p in range(before):
+            station[p] = self.r_station[p]
+            stream[p] = self.r_stream[p]
+            cause[p] = self.r_cause[p]
+        for p in range(before, room):
+            cause[p] = self.spare_reaction
+            self.spare_reaction = p
+        self.r_station = station
+        self.r_stream = stream
+        self.r_cause = cause
+        self.room_for_reactions = room
+
+    def set_room_for_floods(self, room):
+        """Have room for so many more floods at once than there is."""
+        before = self.room_for_floods
+        room += before
+        made = integers(self.owned, room)
+        last = integers(self.owned, room)
+        copies = integers(self.owned, room)
+        heard = smalls(self.owned, room * self.count)
+        for f in range(before):
+            made[f] = self.f_made[f]
+            last[f] = self.f_last[f]
+            copies[f] = self.f_copies[f]
+        for at in range(before * self.count):
+            heard[at] = self.f_heard[at]
+        for f in range(before, room):
+            copies[f] = self.spare_flood
+            self.spare_flood = f
+        self.f_made = made
+        self.f_last = last
+        self.f_copies = copies
+        self.f_heard = heard
+        self.room_for_floods = room
+
+    def begin_flood(self, i, s):
+        """Return the cause of a message that begins to be flooded."""
+        if self.spare_flood < 0:
+            self.set_room_for_floods(self.room_for_floods)
+        f = self.spare_flood
+        self.spare_flood = self.f_copies[f]
+        for j in range(f * self.count, (f + 1) * self.count):
+            self.f_heard[j] = 0
+        self.f_heard[f * self.count + i] = 1
+        self.f_made[f] = self.f_last[f] = self.now_us
+        self.f_copies[f] = 1
+        return f << 8 | 1
+
+    def let_go(self, s, cause):
+        """A copy of a flooded message is done with; the flood is over with the last."""
+        f = cause >> 8
+        self.f_copies[f] -= 1
+        if self.f_copies[f] == 0:
+            if self.f_last[f] > self.f_made[f]:
+                self.over[s] += 1
+                self.spread_us[s] += self.f_last[f] - self.f_made[f]
+            self.f_copies[f] = self.spare_flood
+            self.spare_flood = f
+
+    def react_later(self, j, s, cause, at):
+        """Let a station send a message of a stream when it has thought."""
+        if self.spare_reaction < 0:
+            self.set_room_for_reactions(self.room_for_reactions)
+        p = self.spare_reaction
+        self.spare_reaction = self.r_cause[p]
+        self.r_station[p] = j
+        self.r_stream[p] = s
+        self.r_cause[p] = cause
+        at += self.s_think[s] + int(self.draw(j) * self.s_think_jitter[s])
+        push(self.heap, at, REACTION, p)
+
+    def do(self, p):
+        """A station has thought."""
+        j = self.r_station[p]
+        s = self.r_stream[p]
+        self.cause = cause = self.r_cause[p]
+        self.r_cause[p] = self.spare_reaction
+        self.spare_reaction = p
+        if self.s_hops[s]:
+            if not self.transmit(j, s, self.now_us):
+                self.let_go(s, cause)
+            return
+        self.made[s] += 1
+        if not self.transmit(j, s, self.now_us):
+            self.dropped[s] += 1
+
+    def react(self, j, i, target, at):
+        """A station decoded what another one sent."""
+        s = self.stream_of[i]
+        cause = self.cause_of[i]
+        if self.s_hops[s]:
+            f = cause >> 8
+            if self.f_heard[f * self.count + j]:
+                return
+            self.f_heard[f * self.count + j] = 1
+            us = at - self.f_made[f]
+            self.delivered[s] += 1
+            self.trip_us[s] += us
+            if at > self.f_last[f]:
+                self.f_last[f] = at
+            if self.groups and self.s_trips[s] >= 0:
+                self.count_latency(self.s_trips[s], us)
+            if cause & 255 < self.s_hops[s]:
+                self.f_copies[f] += 1
+                self.react_later(j, s, cause + 1, at)
+        elif j == target and not self.arrived[i]:
+            if self.s_answer[s] >= 0:
+                self.react_later(j, self.s_answer[s], self.created[i], at)
+            asked = self.s_asked[s]
+            if asked >= 0:
+                us = at - cause
+                self.trip_us[asked] += us
+                if self.groups and self.s_trips[asked] >= 0:
+                    self.count_latency(self.s_trips[asked], us)
+
+    def spread(self, i):
+        """Let those react that heard a flooded message, and nothing else."""
+        now = self.now_us
+        for e in range(self.air_first[i], self.air_last[i]):
+            j = self.other[e]
+            if self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
+                self.react(j, i, GROUP_ADDRESS, now + self.delay[e])
 
     # Access.
 
@@ -984,7 +1235,7 @@ class Kernel:
             self.advance(j, at)
             if (
                 at - self.lock_begin[j] < self.preamble_us
-                and self.lock_mw[j] < (before - self.lock_mw[j] + mw) * self.detect_ratio
+                and self.lock_mw[j] < (before - self.lock_mw[j] + mw + self.detect_noise_mw) * self.detect_ratio
             ):
                 self.lock[j] = locked = -1  # neither can be told from the other
         self.signals[j] += 1
@@ -1000,7 +1251,7 @@ class Kernel:
         if locked < 0:
             if (
                 not self.deaf[j]
-                and mw >= before * self.detect_ratio
+                and mw >= (before + self.detect_noise_mw) * self.detect_ratio
                 and (self.receiver[j] == ON or self.hears(j, i, at))
             ):
                 self.receive(j, i, mw, at)
@@ -1056,6 +1307,8 @@ class Kernel:
         self.decoded = self.clean[i]
         if self.doubted[i] >= 0:
             self.leave_doubted(i, rate)
+        if self.reacts and kind == FRAME and self.s_hops[stream]:
+            self.spread(i)
         if target != GROUP_ADDRESS:
             self.leave_unicast(i, kind, target, nav_us)
         if self.scripts and kind == FRAME:
@@ -1073,7 +1326,8 @@ class Kernel:
             self.sent[stream] += 1
             self.hearings[stream] += decoded
             if target == GROUP_ADDRESS:
-                self.delivered[stream] += decoded
+                if not (self.reacts and self.s_hops[stream]):
+                    self.delivered[stream] += decoded
                 self.finish(i, True)
             elif self.answered:
                 self.answer_to[target] = i
@@ -1227,6 +1481,8 @@ class Kernel:
     def take(self, j, i, kind, target, at, nav_us):
         """A station decoded a frame."""
         self.spoilt[j] = 0
+        if self.reacts and kind == FRAME:
+            self.react(j, i, target, at)
         if j == target:
             self.answered = 1
             self.there = at
@@ -1286,15 +1542,16 @@ class Kernel:
             self.stopped = 1
             self.finished.append((i, answered, self.attempt[i]))
             self.stay_awake(i, self.now_us)
-        if answered:
+        if self.reacts and self.s_hops[s]:
+            self.let_go(s, self.cause_of[i])
+        if self.reacts and self.s_hops[s] and self.cause_of[i] & 255 > 1:
+            pass  # it was another one's message
+        elif answered:
             self.acknowledged[s] += 1
             us = self.now_us - self.created[i]
             self.latency[s] += us
-            if self.groups:
-                step = int(log10(us + 1.0) * LATENCY_STEPS)
-                if step >= LATENCY_LENGTH:
-                    step = LATENCY_LENGTH - 1
-                self.latencies[self.s_group[s] * LATENCY_LENGTH + step] += 1
+            if self.groups and self.s_group[s] >= 0:
+                self.count_latency(self.s_group[s], us)
         else:
             self.failed[s] += 1
         at = self.q_first[i] + 1
@@ -1304,6 +1561,8 @@ class Kernel:
         self.slots[i] = self.draw_slots(i)
         if self.s_kind[s] == SATURATED:
             self.made[s] += 1
+            if self.reacts:
+                self.cause = -1
             self.append(i, s, self.now_us)  # there is room, since one has just gone
         if self.q_count[i]:
             self.turn_to_first(i)
@@ -1311,6 +1570,13 @@ class Kernel:
         else:
             self.wants[i] = BACKOFF
         self.go_on(i)
+
+    def count_latency(self, group, us):
+        """Count how long something took, for a group."""
+        step = int(log10(us + 1.0) * LATENCY_STEPS)
+        if step >= LATENCY_LENGTH:
+            step = LATENCY_LENGTH - 1
+        self.latencies[group * LATENCY_LENGTH + step] += 1
 
 
 class Heap:

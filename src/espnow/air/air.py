@@ -10,16 +10,17 @@ Rules, beside those of `espnow.air`:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol, runtime_checkable
 
 from espnow.air.airlink import AirLink
+from espnow.air.crowd import Crowd, Message
 from espnow.air.kernel import FRAME, GROUP_ADDRESS, NOWHERE
 from espnow.air.medium import Medium
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation
-from espnow.air.scene import Access, Receiver
+from espnow.air.scene import Access, Place, Receiver, Traffic, check_stations, rates_of, start_traffic, streams_of
 from espnow.air.transmission import MissReason, Reception, Transmission
 from espnow.frame import ack
 from espnow.link import Clock, RadioConfig, Timer
@@ -75,7 +76,9 @@ class Air:
         on_miss: called as ``on_miss(sender, receiver, reason)`` at the end of each transmission for the addressee that
             did not decode and answer it (receiver None: no active interface has the address), or for each station in
             range that did not decode a broadcast; or None. `sender.token` says which frame.
-        speaking: whose frame is being handed to those who heard it, or was last.
+        on_delivery: called as ``on_delivery(sender)`` when stations without links decoded a link's frame that was for
+            them; or None.
+        speaking: whose frame is being handed to those who heard it, or was last; None if it has no link.
     """
 
     def __init__(
@@ -110,10 +113,12 @@ class Air:
         self.medium = Medium(propagation or LogDistance(), access, receiver or Receiver(), stream, loss=loss)
         self.observer: Callable[[Transmission], None] | None = None
         self.on_miss: Callable[[AirLink, AirLink | None, MissReason], None] | None = None
+        self.on_delivery: Callable[[AirLink], None] | None = None
         self.speaking: AirLink | None = None
         self._leaping = clock if isinstance(clock, _Leaping) else None
         self._links: dict[str, AirLink] = {}
         self._by_number: dict[int, AirLink] = {}
+        self._crowds: list[Crowd] = []
         self._owners: dict[bytes, list[AirLink]] = {}
         self._trying: dict[bytes, set[AirLink]] = {}  # to an address: whose numbers depend on who has it
         self._waiting = 0  # links with a frame
@@ -151,6 +156,47 @@ class Air:
         self._links[name] = self._by_number[number] = link
         link.apply(None)
         return link
+
+    def populate(
+        self,
+        name: str,
+        places: Sequence[Place],
+        traffic: Sequence[Traffic],
+        *,
+        mac: bytes,
+        links: Sequence[AirLink] = (),
+        message: Message | None = None,
+    ) -> Crowd:
+        """Add stations without links, which send by themselves from now on.
+
+        Args:
+            name: each is called so, and by its number.
+            places: the stations.
+            traffic: what they send; times count from now.
+            mac: the first one's address, 6 bytes; the others' follow.
+            links: whom they can send to besides each other: the first is number ``len(places)``.
+            message: returns what a message holds that a link's station hears; see `Crowd`.
+
+        Raises:
+            ValueError: a traffic is of or for a station that is not there.
+            UserError: there is no room.
+        """
+        check_stations(traffic, len(places), len(places) + len(links))
+        medium = self.medium
+        for rate in sorted(rates_of(traffic)):
+            medium.use_rate(rate)
+        first = medium.add_all(name, places)
+        stream = medium.add_stream(streams_of(traffic))
+        crowd = Crowd(medium, name, first, len(places), mac, traffic, stream, links, message)
+        self._crowds.append(crowd)
+        medium.kernel.set_time(self.clock.now_us)
+        medium.refresh()
+        if any(one.answer is not None or one.flood is not None for one in traffic):
+            medium.reserve()
+        numbers = [*range(first, first + len(places)), *(link.number for link in links)]
+        start_traffic(medium.kernel, traffic, numbers, stream, medium.event_chance, self.clock.now_us)
+        self.arm()
+        return crowd
 
     def set_loss(self, sender: str, receiver: str, probability: float) -> None:
         """Let frames from one station to another be lost with this probability, from now on."""
@@ -205,7 +251,8 @@ class Air:
         if self._running:
             return
         at_us = self.medium.kernel.next_us()
-        armed = at_us, not self._waiting
+        background = not self._waiting and not self._crowds
+        armed = at_us, background
         if armed == self._armed and self._timer is not None:
             return
         if self._timer is not None:
@@ -213,7 +260,7 @@ class Air:
             self._timer = None
         self._armed = armed
         if at_us < _NEVER_US:
-            self._timer = self.clock.call_at(at_us, self._run, background=not self._waiting)
+            self._timer = self.clock.call_at(at_us, self._run, background=background)
 
     def in_range(self, link: AirLink, rate: int) -> list[AirLink]:
         """Return the links that a link's signal reaches strongly enough for a rate."""
@@ -264,28 +311,32 @@ class Air:
     def _end_frame(self, number: int) -> None:
         """Hand a frame to those who heard it."""
         kernel = self.medium.kernel
+        heard, decoded, answered = kernel.heard, kernel.decoded, kernel.answered
         begin_us, end_us, channel, rate, _ = kernel.air(number)
-        sender = self._by_number[number]
         attempt = kernel.attempts_of(number)
-        mpdu = sender.on_air(attempt)
-        self.speaking = sender
-        heard = kernel.heard
-        if mpdu[4] & 1:
+        sender = self.speaking = self._by_number.get(number)
+        mpdu = self._crowd_of(number).frame(number) if sender is None else sender.on_air(attempt)
+        group = mpdu[4] & 1
+        if group:
             receivers = [self._by_number[other] for other in sorted(heard)]
         else:
             receivers = [link for link in self._owners.get(mpdu[4:10], ()) if link.number in heard]
         observed = []
         now_us = self.clock.now_us
         for link in receivers:
-            rssi_dbm = sender.rssi_at(link)
+            rssi_dbm = self.medium.rssi_dbm(number, link.number) if sender is None else sender.rssi_at(link)
             observed.append(Reception(link.name, rssi_dbm))
             link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
-        if self.on_miss is not None:
-            self._tell_misses(sender, mpdu, receivers)
+        if sender is not None:
+            if self.on_delivery is not None and (decoded > len(heard) if group else answered and not receivers):
+                self.on_delivery(sender)
+            if self.on_miss is not None:
+                self._tell_misses(sender, mpdu, receivers, bool(answered))
         if self.observer is not None:
-            self.observer(Transmission(begin_us, end_us, sender.name, mpdu, channel, rate, attempt, tuple(observed)))
+            name = self.medium.names[number]
+            self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, tuple(observed)))
 
-    def _tell_misses(self, sender: AirLink, mpdu: bytes, receivers: list[AirLink]) -> None:
+    def _tell_misses(self, sender: AirLink, mpdu: bytes, receivers: list[AirLink], answered: bool) -> None:
         """Say who did not get a frame, and why."""
         on_miss = self.on_miss
         assert on_miss is not None
@@ -295,29 +346,53 @@ class Air:
                     on_miss(sender, link, link.why_missed(sender))
             return
         owners = self._owners.get(mpdu[4:10], ())
-        if not owners:
-            on_miss(sender, None, MissReason.NOBODY)
+        if not owners and not answered:
+            model = self._model(mpdu[4:10])
+            reason = MissReason.NOBODY if model is None else self._why_model_missed(sender, model)
+            on_miss(sender, None, reason)
         in_range = sender.in_range()
         for link in owners:
             if link is sender or link in receivers:
                 continue
             on_miss(sender, link, link.why_missed(sender) if link in in_range else MissReason.OUT_OF_RANGE)
 
+    def _why_model_missed(self, sender: AirLink, model: int) -> MissReason:
+        rate = self.medium.kernel.air(sender.number)[3]
+        if not self.medium.is_heard(sender.number, model, rate):
+            return MissReason.OUT_OF_RANGE
+        return MissReason.LOST
+
     def _end_answer(self, number: int) -> None:
         """Show an acknowledgement."""
         kernel = self.medium.kernel
         begin_us, end_us, channel, rate, _ = kernel.air(number)
-        link, sender = self._by_number[number], self._by_number[kernel.answers_to(number)]
-        if self.on_miss is not None and not kernel.answered:
-            self.on_miss(sender, link, MissReason.ACK_LOST)
+        to = kernel.answers_to(number)
+        sender = self._by_number.get(to)
+        if self.on_miss is not None and sender is not None and not kernel.answered:
+            self.on_miss(sender, self._by_number.get(number), MissReason.ACK_LOST)
         if self.observer is not None:
-            answer = ack(sender.address)
-            back = (Reception(sender.name, link.rssi_at(sender)),) if kernel.answered else _UNHEARD
-            self.observer(Transmission(begin_us, end_us, link.name, answer, channel, rate, 1, back))
+            names = self.medium.names
+            answer = ack(self._crowd_of(to).mac(to) if sender is None else sender.address)
+            back = (Reception(names[to], self.medium.rssi_dbm(number, to)),) if kernel.answered else _UNHEARD
+            self.observer(Transmission(begin_us, end_us, names[number], answer, channel, rate, 1, back))
 
     def _target(self, sender: AirLink, address: bytes) -> int:
         """Return the number of the station that answers for an address."""
         owners = [link for link in self._owners.get(address, ()) if link is not sender]
+        if not owners:
+            model = self._model(address)
+            return NOWHERE if model is None else model
         if len(owners) > 1:  # of those who share it, one answers: the first that can
             owners.sort(key=lambda link: not link.may_hear(sender))
-        return owners[0].number if owners else NOWHERE
+        return owners[0].number
+
+    def _model(self, address: bytes) -> int | None:
+        """Return the number of the station without a link that has an address."""
+        for crowd in self._crowds:
+            number = crowd.number_of(address)
+            if number is not None:
+                return number
+        return None
+
+    def _crowd_of(self, number: int) -> Crowd:
+        return next(crowd for crowd in self._crowds if crowd.first <= number < crowd.first + len(crowd))

@@ -175,7 +175,7 @@ class AirLink:
             self._rssi, self._rssi_version = {}, version
         rssi_dbm = self._rssi.get(receiver.number)
         if rssi_dbm is None:
-            rssi_dbm = self._rssi[receiver.number] = max(-127, min(0, round(self.rssi_dbm(receiver))))
+            rssi_dbm = self._rssi[receiver.number] = self._air.medium.rssi_dbm(self.number, receiver.number)
         return rssi_dbm
 
     def in_range(self) -> dict[AirLink, None]:

@@ -100,7 +100,8 @@ cdef class Kernel:
     cdef integer* doubted
     cdef integer* next_closely
     cdef integer* next_doubted
-    cdef integer prepared, there, decoded
+    cdef integer prepared, there
+    cdef readonly integer decoded
     cdef readonly integer answered
     cdef small* channel
     cdef small* deaf
@@ -228,6 +229,8 @@ cdef class Kernel:
     cpdef set_channel(self, Py_ssize_t i, integer channel)
     cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, integer doze_first, integer doze_period, integer doze_on, integer doze_linger)
     cpdef forget(self, Py_ssize_t i)
+    @cython.locals(s=integer)
+    cpdef message(self, Py_ssize_t i)
     cpdef integer answers_to(self, Py_ssize_t i) noexcept
     @cython.locals(e=integer)
     cpdef row(self, Py_ssize_t i)

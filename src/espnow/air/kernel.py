@@ -373,7 +373,7 @@ class Kernel:
     # What there is.
 
     def take_over(self, old):
-        """Become what a smaller kernel was, with room for more."""
+        """Become what a smaller kernel was, with room for more; one whose stations react cannot be taken over."""
         if old.lossy:
             self.allow_losses()
         for mine, before in zip(self.owned, old.owned, strict=True):
@@ -706,6 +706,13 @@ class Kernel:
         """Return what a station has, or last had, on the air: begin, end, channel, rate, and its number."""
         return self.air_begin[i], self.air_end[i], self.air_channel[i], self.air_rate[i], self.air_number[i]
 
+    def message(self, i):
+        """Return the stream of the message at the head of a station's queue, and when it was made."""
+        s = self.stream_of[i]
+        if self.reacts and self.s_hops[s]:
+            return s, self.f_made[self.cause_of[i] >> 8]
+        return s, self.created[i]
+
     def answers_to(self, i):
         """Return whom a station acknowledges, or acknowledged last."""
         return self.answer_to[i]
@@ -1005,7 +1012,7 @@ class Kernel:
                 self.f_last[f] = at
             if self.groups and self.s_trips[s] >= 0:
                 self.count_latency(self.s_trips[s], us)
-            if cause & 255 < self.s_hops[s]:
+            if cause & 255 < self.s_hops[s] and not self.script[j]:
                 self.f_copies[f] += 1
                 self.react_later(j, s, cause + 1, at)
         elif j == target and not self.arrived[i]:

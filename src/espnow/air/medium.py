@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
 
@@ -20,13 +20,17 @@ from espnow.air.kernel import Kernel
 from espnow.air.neighbours import METRES_A_MICROSECOND
 from espnow.air.propagation import LogDistance, Position, Propagation, Site
 from espnow.air.rows import RowPlaces
-from espnow.air.scene import Access, Receiver, describe_rates, make_kernel, milliwatts
+from espnow.air.scene import Access, Place, Receiver, describe_rates, make_kernel, milliwatts
+from espnow.errors import UserError
 from espnow.frame import RATE_1M
 
 __all__ = ["Medium"]
 
 _STATIONS, _EDGES = 64, 1024
 _WORD = 64
+
+#: What the kernel's events can tell from each other.
+MOST_STATIONS = (1 << 21) - 1
 
 
 class Medium:
@@ -90,30 +94,54 @@ class Medium:
         """Return the number of a new station, which is on channel 1."""
         number = len(self.names)
         self._make_room(number + 1, self._places.end, self._streams)
-        self.names.append(name)
-        self.powers_dbm.append(power_dbm)
-        self.sites.append(Site(number, position, height_m))
-        self.versions.append(0)
-        self._antennas_dbi.append(antenna_dbi)
-        kernel = self.kernel
-        kernel.set_station(number, 1, milliwatts(power_dbm), 1)
-        kernel.set_chance(number, self._stream(f"air/{name}").getrandbits(_WORD))
-        self._ground.put(number, position)
         wider = power_dbm > self._most_dbm or antenna_dbi > self._most_dbi or height_m > self._tallest_m
-        self._most_dbm = max(self._most_dbm, power_dbm)
-        self._most_dbi = max(self._most_dbi, antenna_dbi)
-        self._tallest_m = max(self._tallest_m, height_m)
+        self._note(name, position, height_m, antenna_dbi, power_dbm)
+        self.kernel.set_station(number, 1, milliwatts(power_dbm), 1)
         if wider:
             self._dirty.update(range(number))
         self._change_around(position)
         self._dirty.add(number)
         return number
 
-    def add_stream(self) -> int:
-        """Return the number of a new stream of messages."""
-        self._streams += 1
-        self._make_room(len(self.names), self._places.end, self._streams)
-        return self._streams - 1
+    def _note(self, name: str, position: Position, height_m: float, antenna_dbi: float, power_dbm: float) -> None:
+        """Write down the next station."""
+        number = len(self.names)
+        self.names.append(name)
+        self.powers_dbm.append(power_dbm)
+        self.sites.append(Site(number, position, height_m))
+        self.versions.append(0)
+        self._antennas_dbi.append(antenna_dbi)
+        self.kernel.set_chance(number, self._stream(f"air/{name}").getrandbits(_WORD))
+        self._ground.put(number, position)
+        self._most_dbm = max(self._most_dbm, power_dbm)
+        self._most_dbi = max(self._most_dbi, antenna_dbi)
+        self._tallest_m = max(self._tallest_m, height_m)
+
+    def add_stream(self, more: int = 1) -> int:
+        """Return the number of the first of so many new streams of messages."""
+        self._make_room(len(self.names), self._places.end, self._streams + more)
+        self._streams += more
+        return self._streams - more
+
+    def reserve(self) -> None:
+        """Have room for as many more boards, and rows of stations that move, as a lab may still need."""
+        stations, edges, streams = len(self.names), self._places.end, self._streams
+        self._make_room(stations + _STATIONS, edges + max(_EDGES * _STATIONS, edges // 4), streams + _STATIONS)
+
+    def add_all(self, name: str, places: Sequence[Place]) -> int:
+        """Return the number of the first of many new stations, called by a name and their numbers from 0 on."""
+        first = len(self.names)
+        self._make_room(first + len(places), self._places.end, self._streams)
+        for number, place in enumerate(places, first):
+            self._note(f"{name}-{number - first}", place.position, place.height_m, place.antenna_dbi, place.power_dbm)
+            self.kernel.set_station(number, 1, milliwatts(place.power_dbm), place.attempts)
+            self.kernel.set_channel(number, place.channel)
+        self._dirty.update(range(len(self.names)))
+        return first
+
+    def event_chance(self, event: int) -> Random:
+        """Return the random stream of what happens to many at once."""
+        return self._stream(f"air/event/{event}")
 
     def move(self, number: int, position: Position) -> None:
         """Put a station elsewhere, from the next transmission on."""
@@ -178,6 +206,10 @@ class Medium:
             loss_db = propagation.loss_db(distance_m)
             return self.powers_dbm[sender] + self._antennas_dbi[sender] + self._antennas_dbi[receiver] - loss_db
         return self.powers_dbm[sender] + self._gain_db(sender, receiver)
+
+    def rssi_dbm(self, sender: int, receiver: int) -> int:
+        """Return the same as a receiver tells it: a whole number from -127 to 0."""
+        return max(-127, min(0, round(self.level_dbm(sender, receiver))))
 
     def is_heard(self, sender: int, receiver: int, rate: int) -> bool:
         """Return whether a station's signal is strong enough at another for a rate, while nobody else sends."""
@@ -244,8 +276,12 @@ class Medium:
         """Let the kernel have room for so many stations, places in rows, and streams."""
         if all(need <= have for need, have in zip(needed, self._room, strict=True)):
             return
+        if self.kernel.reacts:
+            raise UserError("models that answer or flood are there already, and leave no room: add boards before them")
         room = [have if need <= have else 2 * max(need, have) for need, have in zip(needed, self._room, strict=True)]
-        stations, edges, streams = room
+        if max(needed[0], needed[2]) > MOST_STATIONS:
+            raise UserError(f"an air has room for {MOST_STATIONS} stations, and as many streams of messages")
+        stations, edges, streams = min(room[0], MOST_STATIONS), room[1], min(room[2], MOST_STATIONS)
         larger: Kernel = make_kernel(stations, edges, streams, 0, self._access, self._receiver)
         larger.take_over(self.kernel)
         self.kernel = larger

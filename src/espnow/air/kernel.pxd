@@ -83,6 +83,7 @@ cdef class Kernel:
     cdef integer* air_first
     cdef integer* air_last
     cdef integer* air_number
+    cdef small* air_channel
     cdef integer* added_count
     cdef integer* added_us
     cdef double* loss
@@ -99,7 +100,8 @@ cdef class Kernel:
     cdef integer* doubted
     cdef integer* next_closely
     cdef integer* next_doubted
-    cdef integer prepared, there, decoded
+    cdef integer prepared, there
+    cdef readonly integer decoded
     cdef readonly integer answered
     cdef small* channel
     cdef small* deaf
@@ -227,7 +229,12 @@ cdef class Kernel:
     cpdef set_channel(self, Py_ssize_t i, integer channel)
     cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, integer doze_first, integer doze_period, integer doze_on, integer doze_linger)
     cpdef forget(self, Py_ssize_t i)
-    cdef bint is_awake(self, Py_ssize_t i, integer at) noexcept
+    @cython.locals(s=integer)
+    cpdef message(self, Py_ssize_t i)
+    cpdef integer answers_to(self, Py_ssize_t i) noexcept
+    @cython.locals(e=integer)
+    cpdef row(self, Py_ssize_t i)
+    cpdef bint is_awake(self, Py_ssize_t i, integer at) noexcept
     cdef bint hears(self, Py_ssize_t j, Py_ssize_t i, integer at) noexcept
     cpdef allow_losses(self)
     cpdef set_loss(self, Py_ssize_t e, double probability, word luck)
@@ -238,11 +245,12 @@ cdef class Kernel:
     cpdef bint is_sending(self, Py_ssize_t i) noexcept
     cpdef lost(self, Py_ssize_t j)
     @cython.locals(now=integer, e=integer, j=integer)
-    cdef void tell(self, Py_ssize_t i, integer kind) noexcept
+    cdef void tell(self, Py_ssize_t i) noexcept
     @cython.locals(z=word)
     cdef bint loses(self, Py_ssize_t e) noexcept
     cdef void stay_awake(self, Py_ssize_t i, integer at) noexcept
     cdef void expire(self, Py_ssize_t i) noexcept
+    cpdef set_power(self, Py_ssize_t i, double power_mw)
     cpdef set_station(self, Py_ssize_t i, integer channel, double power_mw, integer most)
     @cython.locals(at=integer, value=double)
     cpdef set_rate(self, Py_ssize_t rate, integer ack_rate, integer ack_us, integer header_us, double bits_us, double sure, double least_mw, integer header_curve, curve, bint long_range=*)

@@ -257,6 +257,7 @@ class Kernel:
         self.air_first = integers(owned, count)
         self.air_last = integers(owned, count)
         self.air_number = integers(owned, count)
+        self.air_channel = smalls(owned, count)
         self.answer_to = integers(owned, count)
         self.answered = self.there = self.decoded = 0  # of the signal that ends
         # Its turn.
@@ -372,7 +373,7 @@ class Kernel:
     # What there is.
 
     def take_over(self, old):
-        """Become what a smaller kernel was, with room for more."""
+        """Become what a smaller kernel was, with room for more; one whose stations react cannot be taken over."""
         if old.lossy:
             self.allow_losses()
         for mine, before in zip(self.owned, old.owned, strict=True):
@@ -429,6 +430,10 @@ class Kernel:
         self.channel[i] = channel
         self.power_mw[i] = power_mw
         self.most[i] = most
+
+    def set_power(self, i, power_mw):
+        """Say what a station sends with, once it has another row."""
+        self.power_mw[i] = power_mw
 
     def set_rate(self, rate, ack_rate, ack_us, header_us, bits_us, sure, least_mw, header_curve, curve, long_range=0):
         """Describe a rate: its answers, and how likely its bits are lost; a ratio of `sure` loses none."""
@@ -623,8 +628,8 @@ class Kernel:
         self.transmit(i, s, self.now_us)
 
     def set_target(self, i, to):
-        """Send to another station what a station tries to send."""
-        self.to[i] = to
+        """Send to another station, from the next attempt on, what a station tries to send."""
+        self.s_to[self.stream_of[i]] = to
 
     def set_muted(self, i, muted):
         """Let a station not send any more what it has, or send again."""
@@ -665,14 +670,16 @@ class Kernel:
                 self.go_on(i)
 
     def is_awake(self, i, at):
-        """Return whether a receiver that is on at times is on at an instant."""
+        """Return whether a receiver is on at an instant."""
+        if self.receiver[i] != DOZING:
+            return self.receiver[i] == ON
         return at < self.awake_until[i] or (at - self.doze_first[i]) % self.doze_period[i] < self.doze_on[i]
 
     def hears(self, j, i, at):
         """Return whether a receiver that is not always on begins to receive what a station sends."""
         if self.sending[i] == ACK and self.answer_to[i] == j:
             return True  # it waits for that
-        return self.receiver[j] == DOZING and self.is_awake(j, at)
+        return self.is_awake(j, at)
 
     def allow_losses(self):
         """Let pairs lose frames by chance, from now on."""
@@ -696,8 +703,23 @@ class Kernel:
         return self.heap.first_us
 
     def air(self, i):
-        """Return what a station has, or last had, on the air: its begin, its end, its rate and its number."""
-        return self.air_begin[i], self.air_end[i], self.air_rate[i], self.air_number[i]
+        """Return what a station has, or last had, on the air: begin, end, channel, rate, and its number."""
+        return self.air_begin[i], self.air_end[i], self.air_channel[i], self.air_rate[i], self.air_number[i]
+
+    def message(self, i):
+        """Return the stream of the message at the head of a station's queue, and when it was made."""
+        s = self.stream_of[i]
+        if self.reacts and self.s_hops[s]:
+            return s, self.f_made[self.cause_of[i] >> 8]
+        return s, self.created[i]
+
+    def answers_to(self, i):
+        """Return whom a station acknowledges, or acknowledged last."""
+        return self.answer_to[i]
+
+    def row(self, i):
+        """Return where the row of a station begins, and whose numbers stand there."""
+        return self.first[i], [self.other[e] for e in range(self.first[i], self.last[i])]
 
     def attempts_of(self, i):
         """Return which attempt a station's message is at."""
@@ -760,7 +782,8 @@ class Kernel:
         """Let time pass; every event up to and at `until_us` is dealt with.
 
         Returns:
-            Whether it stopped before that, since a script is to know of something.
+            Whether it stopped before that, since a script is to know of something. With scripts the time stays that
+            of the last event.
         """
         if not self.prepared:
             self.prepare()
@@ -797,7 +820,8 @@ class Kernel:
                 self.do(i)
             if self.stopped:
                 return True
-        self.now_us = until_us
+        if not self.scripts:
+            self.now_us = until_us
         return False
 
     # Traffic.
@@ -988,7 +1012,7 @@ class Kernel:
                 self.f_last[f] = at
             if self.groups and self.s_trips[s] >= 0:
                 self.count_latency(self.s_trips[s], us)
-            if cause & 255 < self.s_hops[s]:
+            if cause & 255 < self.s_hops[s] and not self.script[j]:
                 self.f_copies[f] += 1
                 self.react_later(j, s, cause + 1, at)
             return
@@ -1104,6 +1128,8 @@ class Kernel:
         self.wants[i] = NO_TURN
         self.due[i] = NEVER
         self.at_once[i] = 0
+        if self.script[i]:
+            self.to[i] = self.s_to[self.stream_of[i]]  # who has the address may have changed
         if self.muted[i]:
             self.attempt[i] -= 1  # this one is not made
             self.finish(i, False)
@@ -1154,6 +1180,7 @@ class Kernel:
         us = self.air_us[i]
         self.starts += 1
         self.air_number[i] = self.starts
+        self.air_channel[i] = self.channel[i]
         self.air_begin[i] = now
         self.air_end[i] = now + us
         self.air_first[i] = self.first[i]
@@ -1292,10 +1319,14 @@ class Kernel:
             self.spread(i)
         if target != GROUP_ADDRESS:
             self.leave_unicast(i, kind, target, nav_us)
+        if self.scripts and kind == FRAME:
+            self.tell(i)
         if self.closely[i] >= 0:
             self.leave_closely(i, kind, target, nav_us)
-        if self.scripts:
-            self.tell(i, kind)
+        if self.scripts and (self.heard or self.script[i] or (kind == ACK and self.script[self.answer_to[i]])):
+            self.stopped = 1
+            self.ended = i
+            self.ended_kind = kind
         decoded = self.decoded
         self.receptions += decoded
         self.note(now, decoded)
@@ -1322,18 +1353,13 @@ class Kernel:
             if self.wants[i] != NO_TURN and self.due[i] == NEVER:
                 self.go_on(i)
 
-    def tell(self, i, kind):
-        """Note which scripts are to know of a signal that ended."""
-        if kind == FRAME:
-            now = self.now_us
-            for e in range(self.air_first[i], self.air_last[i]):
-                j = self.other[e]
-                if self.script[j] and self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
-                    self.heard.append(j)
-        if self.script[i] or self.heard:
-            self.stopped = 1
-            self.ended = i
-            self.ended_kind = kind
+    def tell(self, i):
+        """Note the stations of scripts that heard a frame and nothing else."""
+        now = self.now_us
+        for e in range(self.air_first[i], self.air_last[i]):
+            j = self.other[e]
+            if self.script[j] and self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
+                self.heard.append(j)
 
     def log_alone(self, i, rate, step):
         """Return the logarithm of how likely a signal that nobody disturbs survives noise."""

@@ -45,11 +45,16 @@ __all__ = [
     "StreamResult",
     "Traffic",
     "TrafficKind",
+    "check_stations",
     "describe_rates",
     "frame_length",
     "make_kernel",
     "milliwatts",
     "on_event",
+    "rates_of",
+    "start_traffic",
+    "stream_results",
+    "streams_of",
 ]
 
 #: `Traffic.to` of a message to all.
@@ -376,12 +381,8 @@ class Scene:
             ValueError: a traffic is of or for a station that is not there.
         """
         count = len(self.places)
-        allowed = f"below {count}, the number of places"
-        for number, one in enumerate(self.traffic):
-            _must(one.station < count, f"traffic {number}: station", one.station, allowed)
-            _must(one.to < count, f"traffic {number}: to", one.to, allowed)
-        asked = [one for one in self.traffic if one.answer is not None]
-        rates = {one.rate for one in self.traffic} | {_answer_rate(one) for one in asked}
+        check_stations(self.traffic, count, count)
+        rates = rates_of(self.traffic)
         rows = neighbour_rows(
             [place.position for place in self.places],
             [place.power_dbm for place in self.places],
@@ -391,54 +392,95 @@ class Scene:
             antennas_dbi=[place.antenna_dbi for place in self.places],
         )
         edges = sum(len(others) for others, _, _ in rows)
-        kernel = make_kernel(count, edges, len(self.traffic) + len(asked), self.seed, self.access, self.receiver)
+        kernel = make_kernel(count, edges, streams_of(self.traffic), self.seed, self.access, self.receiver)
         for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
             kernel.set_station(number, place.channel, milliwatts(place.power_dbm), place.attempts)
         describe_rates(kernel, rates, self.receiver)
-        self._streams(kernel)
+        start_traffic(kernel, self.traffic, range(count), 0, lambda event: Random(f"{self.seed}/event/{event}"))
         return kernel
-
-    def _streams(self, kernel: Kernel) -> None:
-        """Tell a kernel of the traffic; its answers are streams behind all that is asked."""
-        answers = len(self.traffic)
-        for number, one in enumerate(self.traffic):
-            us = airtime_us(frame_length(one.size), one.rate)
-            kind = int(one.kind) if one.event is None else _EVENT
-            kernel.set_stream(number, one.station, kind, one.period_us, one.jitter_us, one.to, one.rate, us)
-            if one.burst is not None:
-                kernel.set_burst(number, one.burst.count, one.burst.spacing_us)
-            if one.event is not None:
-                word = Random(f"{self.seed}/event/{one.event}").getrandbits(64)
-                kernel.set_event(number, one.kind is TrafficKind.POISSON, word)
-            if one.flood is not None:
-                kernel.set_flood(number, one.flood.hops, one.flood.delay_us, one.flood.jitter_us)
-            if one.answer is not None:
-                rate = _answer_rate(one)
-                us = airtime_us(frame_length(one.answer.size), rate)
-                kernel.set_stream(answers, one.to, _ANSWERS, 0.0, 0.0, one.station, rate, us)
-                kernel.set_answer(number, answers, one.answer.think_us, one.answer.jitter_us)
-                kernel.set_group(answers, -1)
-                answers += 1
-            kernel.start_stream(number, one.first_us)
 
     def results(self, kernel: Kernel) -> list[StreamResult]:
         """Return what came of each traffic on a kernel of this scene, until now."""
-        found = []
-        answers = len(self.traffic)
-        for number, one in enumerate(self.traffic):
-            back = None
-            if one.answer is not None:
-                back = StreamResult(*kernel.totals(answers))
-                answers += 1
-            found.append(StreamResult(*kernel.totals(number), back, *kernel.reactions(number)))
-        return found
+        return stream_results(kernel, self.traffic, 0)
 
     def run(self, us: int) -> list[StreamResult]:
         """Let so much time pass, and return what came of each traffic."""
         kernel = self.kernel()
         kernel.run(us)
         return self.results(kernel)
+
+
+def check_stations(traffic: Sequence[Traffic], senders: int, receivers: int) -> None:
+    """Raises ValueError: a traffic is of or for a station that is not there."""
+    for number, one in enumerate(traffic):
+        _must(
+            one.station < senders, f"traffic {number}: station", one.station, f"below {senders}, the number of places"
+        )
+        _must(one.to < receivers, f"traffic {number}: to", one.to, f"below {receivers}, the number of places")
+
+
+def rates_of(traffic: Iterable[Traffic]) -> set[int]:
+    """Return the rates that messages and their answers have."""
+    return {rate for one in traffic for rate in (one.rate, _answer_rate(one))}
+
+
+def streams_of(traffic: Iterable[Traffic]) -> int:
+    """Return how many streams of messages traffic is: one each, and one for its answers."""
+    return sum(1 if one.answer is None else 2 for one in traffic)
+
+
+def start_traffic(
+    kernel: Kernel,
+    traffic: Sequence[Traffic],
+    numbers: Sequence[int],
+    first: int,
+    chance: Callable[[int], Random],
+    now_us: int = 0,
+) -> None:
+    """Tell a kernel of traffic, and let it begin.
+
+    Args:
+        kernel: with room for `streams_of` the traffic from `first` on: answers are streams behind all that is asked.
+        traffic: which stations send what.
+        numbers: of the stations, in the kernel, by those that the traffic has.
+        first: the first stream.
+        chance: returns the random stream of an event.
+        now_us: times count from then on.
+    """
+    answers = first + len(traffic)
+    for number, one in enumerate(traffic, first):
+        us = airtime_us(frame_length(one.size), one.rate)
+        kind = int(one.kind) if one.event is None else _EVENT
+        station, to = numbers[one.station], BROADCAST if one.to == BROADCAST else numbers[one.to]
+        kernel.set_stream(number, station, kind, one.period_us, one.jitter_us, to, one.rate, us)
+        if one.burst is not None:
+            kernel.set_burst(number, one.burst.count, one.burst.spacing_us)
+        if one.event is not None:
+            kernel.set_event(number, one.kind is TrafficKind.POISSON, chance(one.event).getrandbits(64))
+        if one.flood is not None:
+            kernel.set_flood(number, one.flood.hops, one.flood.delay_us, one.flood.jitter_us)
+        if one.answer is not None:
+            rate = _answer_rate(one)
+            us = airtime_us(frame_length(one.answer.size), rate)
+            kernel.set_stream(answers, to, _ANSWERS, 0.0, 0.0, station, rate, us)
+            kernel.set_answer(number, answers, one.answer.think_us, one.answer.jitter_us)
+            kernel.set_group(answers, -1)
+            answers += 1
+        kernel.start_stream(number, now_us + one.first_us)
+
+
+def stream_results(kernel: Kernel, traffic: Sequence[Traffic], first: int) -> list[StreamResult]:
+    """Return what came of each traffic whose first stream is `first`, until now."""
+    found = []
+    answers = first + len(traffic)
+    for number, one in enumerate(traffic, first):
+        back = None
+        if one.answer is not None:
+            back = StreamResult(*kernel.totals(answers))
+            answers += 1
+        found.append(StreamResult(*kernel.totals(number), back, *kernel.reactions(number)))
+    return found
 
 
 def _answer_rate(of: Traffic) -> int:

@@ -34,6 +34,7 @@ class LossReason(enum.StrEnum):
     BEYOND_RANGE = "beyond_range"
     NO_LONG_RANGE = "no_long_range"
     RECEIVER_SENDING = "receiver_sending"
+    COLLIDED = "collided"
     LOST = "lost"
     NOBODY = "nobody"
     NOBODY_HEARD = "nobody_heard"
@@ -161,6 +162,11 @@ _WORDS: dict[LossReason, Words] = {
         "the receiver was sending itself",
         "a radio cannot hear while it sends",
         "send again; broadcasts are not repeated by the radio",
+    ),
+    _R.COLLIDED: Words(
+        "others sent at the same time",
+        "{receiver} could not tell the frames from each other",
+        "let boards send at different times, a random wait apart; broadcasts are not repeated by the radio",
     ),
     _R.LOST: Words(
         "lost on the way",

@@ -6,7 +6,7 @@ import pytest
 
 from espnow.air.propagation import FreeSpace, LinkTable, sensitivity_dbm
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
-from espnow.frame import SIFS_US, airtime_us
+from espnow.frame import RATES, SIFS_US, airtime_us
 
 ONCE_US = 1e12  # a period that no run reaches
 ACK_US = 304
@@ -255,6 +255,12 @@ def test_a_hidden_station_spoils_a_frame():
     # At 1 Mb/s spreading bears as much as this.
     slow = [once(0, BROADCAST, 0), once(2, BROADCAST, 100)]
     assert [one.delivered for one in scene({**links, (2, 1): -60.0}, slow).run(9000)] == [1, 0]
+
+
+@pytest.mark.parametrize("rate", sorted(RATES))
+def test_every_rate_arrives(rate):
+    traffic = [once(0, BROADCAST, 0, rate=rate), once(0, 1, 50_000, rate=rate)]
+    assert [one.delivered for one in scene({(0, 1): -40.0}, traffic).run(90_000)] == [1, 1]
 
 
 def test_channels_are_apart():

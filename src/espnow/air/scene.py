@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from espnow.air.errorrate import calibration_db, sure_ratio, survival_curve
-from espnow.air.kernel import Kernel
+from espnow.air.kernel import ON, Kernel
 from espnow.air.neighbours import neighbour_rows
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, sensitivity_dbm
 from espnow.frame import (
@@ -396,6 +396,7 @@ class Scene:
         for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
             kernel.set_station(number, place.channel, milliwatts(place.power_dbm), place.attempts)
+            kernel.set_receiver(number, ON, True, 0, 1, 0, 0)
         describe_rates(kernel, rates, self.receiver)
         start_traffic(kernel, self.traffic, range(count), 0, lambda event: Random(f"{self.seed}/event/{event}"))
         return kernel

@@ -365,6 +365,7 @@ def test_ten_decibels_more_noise_take_ten_decibels():
         (Place, {"position": (0.0, 0.0), "channel": 15}, "channel is 15, and must be 1 to 14"),
         (Place, {"position": (0.0, 0.0), "attempts": 0}, "attempts is 0"),
         (Place, {"position": (0.0, 0.0), "height_m": 0.0}, "height_m is 0.0"),
+        (Place, {"position": (0.0, 0.0), "drift_ppm": 2e5}, "drift_ppm is 200000.0"),
         (Traffic, {"station": -1}, "station is -1"),
         (Traffic, {"station": 3, "to": 3}, "to is 3, and must be another"),
         (Traffic, {"station": 3, "size": 1471}, "size is 1471, and must be 1 to 1470"),

@@ -146,6 +146,7 @@ cdef class Kernel:
     cdef integer* s_base
     cdef integer* s_burst
     cdef integer* s_spacing
+    cdef double* s_rest
     cdef integer* s_left
     cdef small* s_random
     cdef word* s_luck

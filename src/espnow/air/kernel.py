@@ -300,6 +300,7 @@ class Kernel:
         self.s_base = integers(owned, streams)
         self.s_burst = integers(owned, streams)
         self.s_spacing = integers(owned, streams)
+        self.s_rest = doubles(owned, streams)  # of a microsecond
         self.s_left = integers(owned, streams)  # of a burst
         self.s_random = smalls(owned, streams)
         self.s_luck = words(owned, streams)
@@ -845,7 +846,9 @@ class Kernel:
         else:
             self.come(i, s)
         if kind == PERIODIC:
-            base = self.s_base[s] + int(self.s_period[s])
+            gap = self.s_rest[s] + self.s_period[s]
+            base = self.s_base[s] + int(gap)
+            self.s_rest[s] = gap - int(gap)
             self.s_base[s] = base
             if self.s_jitter[s] > 0.0:
                 base += int(self.draw(i) * self.s_jitter[s])

@@ -101,6 +101,8 @@ class Place:
         attempts: tries of a unicast frame in all.
         height_m: of the antenna, above the ground; for models that ask for it.
         antenna_dbi: gain of the antenna, in each direction alike, for what is sent and for what is received.
+        drift_ppm: so many millionths its clock is fast: its PERIODIC messages come so much more often. Of an ESP32's
+            crystal Espressif wants 10 at most, either way (ESP32 Hardware Design Guidelines).
     """
 
     position: Position
@@ -109,6 +111,7 @@ class Place:
     attempts: int = 7
     height_m: float = HEIGHT_M
     antenna_dbi: float = 0.0
+    drift_ppm: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
@@ -117,6 +120,7 @@ class Place:
         _must(1 <= self.channel <= 14, "channel", self.channel, "1 to 14")
         _must(self.attempts >= 1, "attempts", self.attempts, "1 or more")
         _must(0 < self.height_m < math.inf, "height_m", self.height_m, "above 0")
+        _must(-1e5 <= self.drift_ppm <= 1e5, "drift_ppm", self.drift_ppm, "-100000 to 100000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +402,14 @@ class Scene:
             kernel.set_station(number, place.channel, milliwatts(place.power_dbm), place.attempts)
             kernel.set_receiver(number, ON, True, 0, 1, 0, 0)
         describe_rates(kernel, rates, self.receiver)
-        start_traffic(kernel, self.traffic, range(count), 0, lambda event: Random(f"{self.seed}/event/{event}"))
+        start_traffic(
+            kernel,
+            self.traffic,
+            range(count),
+            0,
+            lambda event: Random(f"{self.seed}/event/{event}"),
+            drifts_ppm=[place.drift_ppm for place in self.places],
+        )
         return kernel
 
     def results(self, kernel: Kernel) -> list[StreamResult]:
@@ -438,6 +449,8 @@ def start_traffic(
     first: int,
     chance: Callable[[int], Random],
     now_us: int = 0,
+    *,
+    drifts_ppm: Sequence[float],
 ) -> None:
     """Tell a kernel of traffic, and let it begin.
 
@@ -448,13 +461,17 @@ def start_traffic(
         first: the first stream.
         chance: returns the random stream of an event.
         now_us: times count from then on.
+        drifts_ppm: how fast the stations' clocks are; see `Place`.
     """
     answers = first + len(traffic)
     for number, one in enumerate(traffic, first):
         us = airtime_us(frame_length(one.size), one.rate)
         kind = int(one.kind) if one.event is None else _EVENT
         station, to = numbers[one.station], BROADCAST if one.to == BROADCAST else numbers[one.to]
-        kernel.set_stream(number, station, kind, one.period_us, one.jitter_us, to, one.rate, us)
+        period_us = one.period_us
+        if one.kind is TrafficKind.PERIODIC and one.event is None:
+            period_us /= 1 + drifts_ppm[one.station] * 1e-6
+        kernel.set_stream(number, station, kind, period_us, one.jitter_us, to, one.rate, us)
         if one.burst is not None:
             kernel.set_burst(number, one.burst.count, one.burst.spacing_us)
         if one.event is not None:

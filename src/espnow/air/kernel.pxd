@@ -28,7 +28,7 @@ cdef inline word* words(list owned, Py_ssize_t count) except NULL:
 cdef integer NEVER
 cdef double LOUDEST
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
-cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, ON, OFF, DOZING
+cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, RADIATION, ON, OFF, DOZING
 
 @cython.final
 cdef class Heap:
@@ -260,7 +260,7 @@ cdef class Kernel:
     cpdef station_totals(self, Py_ssize_t i)
     @cython.locals(i=integer)
     cdef void add_up(self) noexcept
-    @cython.locals(found=integer, e=integer, j=integer)
+    @cython.locals(found=integer, e=integer, j=integer, loud=cython.bint)
     cpdef integer hearers(self, Py_ssize_t i, Py_ssize_t rate) noexcept
     cpdef count_latencies(self, integer groups)
     cpdef set_group(self, Py_ssize_t s, integer group)
@@ -286,6 +286,10 @@ cdef class Kernel:
     cpdef run(self, integer until_us)
     @cython.locals(now=integer, i=integer, kind=integer, base=integer, gap=double)
     cdef void arrive(self, Py_ssize_t s) noexcept
+    cpdef set_radiation(self, Py_ssize_t s, integer station, double pause, integer us, integer rate, integer senses)
+    cdef integer draw_pause(self, Py_ssize_t i, Py_ssize_t s) noexcept
+    @cython.locals(now=integer)
+    cdef void radiate(self, Py_ssize_t i, Py_ssize_t s) noexcept
     cdef void come(self, Py_ssize_t i, Py_ssize_t s) noexcept
     cpdef set_burst(self, Py_ssize_t s, integer count, integer spacing)
     cpdef set_event(self, Py_ssize_t s, integer random, word word)

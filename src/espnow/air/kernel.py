@@ -68,6 +68,7 @@ SATURATED = 2
 SCRIPT = 3  # a program gives each message
 EVENT = 4  # instants that several streams have in common, each of which comes later by itself
 ANSWERS = 5  # what is received makes them
+RADIATION = 6  # bursts of energy
 
 #: Steps of a decibel in which error curves are given, and the lowest of them.
 CURVE_STEPS = 8
@@ -472,6 +473,17 @@ class Kernel:
         self.s_random[s] = random
         self.s_luck[s] = word
 
+    def set_radiation(self, s, station, pause, us, rate, senses):
+        """Let a station radiate for so long at a time, after pauses with a mean, whatever others do or in its turn."""
+        self.set_stream(s, station, RADIATION, pause, 0.0, GROUP_ADDRESS, rate, us)
+        self.s_random[s] = senses
+        self.s_group[s] = -1
+        self.start_stream(s, self.now_us + self.draw_pause(station, s))
+
+    def draw_pause(self, i, s):
+        """Return a pause of a stream, exponentially distributed."""
+        return int(-2.302585092994046 * log10(1.0 - self.draw(i)) * self.s_period[s])
+
     def set_answer(self, s, by, think, jitter):
         """Let a stream's messages be answered by those of another one, after a time to think."""
         self.allow_reactions()
@@ -554,7 +566,8 @@ class Kernel:
         found = 0
         for e in range(self.first[i], self.last[i]):
             j = self.other[e]
-            if self.channel[j] == self.channel[i] and self.gain[e] * self.power_mw[i] >= self.least_mw[rate]:
+            loud = self.gain[e] * self.power_mw[i] >= self.least_mw[rate]
+            if loud and self.channel[j] == self.channel[i] and self.receiver[j] != OFF:
                 found += 1
         return found
 
@@ -832,6 +845,9 @@ class Kernel:
         now = self.now_us
         i = self.s_station[s]
         kind = self.s_kind[s]
+        if kind == RADIATION:
+            self.radiate(i, s)
+            return
         if self.s_burst[s] > 1:
             if self.s_left[s] == 0:
                 self.s_left[s] = self.s_burst[s]
@@ -866,6 +882,19 @@ class Kernel:
             self.s_base[s] = base
             base += int(self.draw(i) * self.s_jitter[s])
             push(self.heap, base if base > now else now, ARRIVAL, s)
+
+    def radiate(self, i, s):
+        """A burst of energy is due."""
+        now = self.now_us
+        self.made[s] += 1
+        if self.s_random[s]:
+            if not self.transmit(i, s, now):
+                self.dropped[s] += 1
+        else:
+            self.append(i, s, now)
+            self.turn_to_first(i)
+            self.send(i)
+        push(self.heap, now + self.s_us[s] + self.draw_pause(i, s), ARRIVAL, s)
 
     def come(self, i, s):
         """Queue a message of a stream, or drop it."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from espnow.air.errorrate import calibration_db, sure_ratio, survival_curve
+from espnow.air.interference import Interferer, start_interferers
 from espnow.air.kernel import ON, Kernel
 from espnow.air.neighbours import neighbour_rows
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, sensitivity_dbm
@@ -101,8 +102,8 @@ class Place:
         attempts: tries of a unicast frame in all.
         height_m: of the antenna, above the ground; for models that ask for it.
         antenna_dbi: gain of the antenna, in each direction alike, for what is sent and for what is received.
-        drift_ppm: so many millionths its clock is fast: its PERIODIC messages come so much more often. Of an ESP32's
-            crystal Espressif wants 10 at most, either way (ESP32 Hardware Design Guidelines).
+        drift_ppm: so many millionths its clock is fast: its PERIODIC messages come so much more often. A crystal is
+            good to some 10 either way (assumed).
     """
 
     position: Position
@@ -369,7 +370,7 @@ class StreamResult:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Stations and their traffic on one air."""
+    """Stations and their traffic on one air, and what else radiates there."""
 
     places: Sequence[Place]
     traffic: Sequence[Traffic]
@@ -377,6 +378,7 @@ class Scene:
     access: Access = field(default_factory=Access)
     receiver: Receiver = field(default_factory=Receiver)
     seed: int = 1
+    interferers: Sequence[Interferer] = ()
 
     def kernel(self) -> Kernel:
         """Return a kernel with all of it, at time 0.
@@ -387,19 +389,23 @@ class Scene:
         count = len(self.places)
         check_stations(self.traffic, count, count)
         rates = rates_of(self.traffic)
+        everything: list[Place | Interferer] = [*self.places, *self.interferers]
         rows = neighbour_rows(
-            [place.position for place in self.places],
-            [place.power_dbm for place in self.places],
+            [one.position for one in everything],
+            [one.power_dbm for one in everything],
             self.propagation,
             self.receiver.floor_dbm(rates),
-            heights_m=[place.height_m for place in self.places],
-            antennas_dbi=[place.antenna_dbi for place in self.places],
+            heights_m=[one.height_m for one in everything],
+            antennas_dbi=[one.antenna_dbi for one in everything],
         )
         edges = sum(len(others) for others, _, _ in rows)
-        kernel = make_kernel(count, edges, streams_of(self.traffic), self.seed, self.access, self.receiver)
-        for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
+        streams = streams_of(self.traffic)
+        kernel = make_kernel(
+            len(everything), edges, streams + len(self.interferers), self.seed, self.access, self.receiver
+        )
+        for number, (one, (others, gains, delays)) in enumerate(zip(everything, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
-            kernel.set_station(number, place.channel, milliwatts(place.power_dbm), place.attempts)
+            kernel.set_station(number, one.channel, milliwatts(one.power_dbm), getattr(one, "attempts", 1))
             kernel.set_receiver(number, ON, True, 0, 1, 0, 0)
         describe_rates(kernel, rates, self.receiver)
         start_traffic(
@@ -410,6 +416,7 @@ class Scene:
             lambda event: Random(f"{self.seed}/event/{event}"),
             drifts_ppm=[place.drift_ppm for place in self.places],
         )
+        start_interferers(kernel, self.interferers, count, streams)
         return kernel
 
     def results(self, kernel: Kernel) -> list[StreamResult]:

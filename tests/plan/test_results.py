@@ -79,7 +79,7 @@ def records_of(plan):
 def test_a_summary_has_a_row_for_each_point_and_traffic():
     one, three = summarise(RECORDS)
     assert one.values == (("station.leaf.count", 1),)
-    assert (one.traffic, one.runs) == ("report", 2)
+    assert (one.name, one.runs) == ("report", 2)
     assert one.figures["delivery"].mean == 0.75
     assert one.figures["delivery"].half == pytest.approx(12.7062 * 0.25)
     assert one.figures["load"] is None

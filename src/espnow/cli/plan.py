@@ -20,6 +20,17 @@ from espnow.frame.text import printable
 
 __all__ = ["add_parser"]
 
+#: Figures, those first that a narrow terminal shows.
+_WANTED = (
+    *("delivery", "latency_ms", "latency_p99_ms", "answered", "round_trip_ms", "last_ms", "load", "retries"),
+    *("fairness", "acknowledged", "latency_p50_ms", "round_trip_p99_ms", "throughput_kbit_s", "dropped"),
+    *("latency_p90_ms", "load_most"),
+)
+_WANTED_OF_ENERGY = (
+    *("current_ma", "mah_per_day", "battery_days", "battery_days_least", "transmit_share", "receive_share"),
+    *("boot_share", "between_share", "board_share"),
+)
+
 _EPILOG = """\
 PLAN.toml says which stations there are and where, what they send, and how signals travel. Each point of its [sweep] is
 run with several seeds, on all processors. The results are the same whatever the number of processes.
@@ -74,7 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UserError("name a PLAN.toml, or begin with --example; see espnow plan --help")
     # Not before: --help and a mistake in the command need no kernel.
     from espnow import plan as plans
-    from espnow.plan import results, run, store
+    from espnow.plan import run, store
 
     plan = plans.read(arguments.plan)
     seeds = None if arguments.seeds is None else whole_number("--seeds", arguments.seeds, 1, 10_000)
@@ -90,16 +101,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if not interrupted:
         kept.finish(keys)
     records = [kept.records[key] for key in keys]
-    rows = results.summarise(records)
-    if rows:
-        store.write_csv(folder / "summary.csv", rows)
-        if arguments.parquet:
-            store.write_parquet(folder / "runs.parquet", records)
-        if arguments.html is not None:
-            from espnow.plan import report
-
-            report.write(Path(arguments.html), plan, records, rows)
-        _print(rows, as_json=arguments.json)
+    if records:
+        _tell(plan, records, folder, arguments)
     if interrupted:
         print(
             f"espnow plan: interrupted; {len(keys)} of {counted(len(work), 'run')} are in {printable(str(kept.part))}, "
@@ -142,35 +145,62 @@ def _execute(todo: Sequence[Any], workers: int, kept: Any, name: str) -> bool:
     return True
 
 
-def _print(rows: Sequence[Any], *, as_json: bool) -> None:
-    from espnow.plan.results import METRICS
+def _tell(plan: Any, records: Sequence[Any], folder: Path, arguments: argparse.Namespace) -> None:
+    """Write the tables and the report, and print what came of it."""
+    from espnow.plan import results, store
 
-    if as_json:
-        for row in rows:
-            figures = {
-                metric.name: None if (found := row.figures[metric.name]) is None else [found.mean, found.half]
-                for metric in METRICS
-            }
-            print(json.dumps({"point": dict(row.values), "traffic": row.traffic, "runs": row.runs, **figures}))
+    rows = results.summarise(records)
+    energy = results.summarise(records, "energy", results.ENERGY)
+    store.write_csv(folder / "summary.csv", rows)
+    store.write_csv(folder / "energy.csv", energy, results.ENERGY, "group")
+    if arguments.parquet:
+        store.write_parquet(folder / "runs.parquet", records)
+        store.write_parquet(folder / "energy.parquet", records, "energy")
+    if arguments.html is not None:
+        from espnow.plan import report
+
+        report.write(Path(arguments.html), plan, records, rows, energy)
+    if arguments.json:
+        _print_json(rows, results.METRICS, "traffic")
+        _print_json(energy, results.ENERGY, "group")
         return
-    # What is left away first where it does not fit.
-    most_wanted = ("delivery", "latency_ms", "latency_p99_ms", "load", "retries", "fairness", "latency_p50_ms")
+    _print_table(rows, results.METRICS, "traffic", _WANTED)
+    if energy:
+        print()
+        _print_table(energy, results.ENERGY, "group", _WANTED_OF_ENERGY)
+    if told := results.caveat(point.part for point in plan.points):
+        print(f"\n{told}")
+
+
+def _print_json(rows: Sequence[Any], metrics: Sequence[Any], named: str) -> None:
+    for row in rows:
+        figures = {
+            metric.name: None if (found := row.figures[metric.name]) is None else [found.mean, found.half]
+            for metric in metrics
+        }
+        print(json.dumps({"point": dict(row.values), named: row.name, "runs": row.runs, **figures}))
+
+
+def _print_table(rows: Sequence[Any], metrics: Sequence[Any], named: str, most_wanted: Sequence[str]) -> None:
+    """Print a table; where it does not fit, what is wanted least is left away first."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
-    for count in range(len(most_wanted), 0, -1):
-        wanted = most_wanted[:count]
-        lines = _table(rows, [metric for metric in METRICS if metric.name in wanted])
+    shown = [name for name in most_wanted if any(row.figures[name] is not None for row in rows)]
+    lines: list[str] = []
+    for count in range(len(shown), 0, -1):
+        wanted = shown[:count]
+        lines = _table(rows, [metric for metric in metrics if metric.name in wanted], named)
         if len(max(lines, key=len)) <= width:
             break
     print("\n".join(lines))
 
 
-def _table(rows: Sequence[Any], metrics: Sequence[Any]) -> list[str]:
+def _table(rows: Sequence[Any], metrics: Sequence[Any], named: str) -> list[str]:
     keys = [_short(key, [other for other, _ in rows[0].values]) for key, _ in rows[0].values]
-    head = [*keys, "traffic", *(f"{metric.title} {metric.unit}".strip() for metric in metrics)]
+    head = [*keys, named, *(f"{metric.title} {metric.unit}".strip() for metric in metrics)]
     cells = [
         [
             *(str(value) for _, value in row.values),
-            row.traffic,
+            row.name,
             *(_figure(row.figures[metric.name], metric) for metric in metrics),
         ]
         for row in rows

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Line", "colour", "lines", "station_map"]
+__all__ = ["Line", "bars", "colour", "lines", "station_map"]
 
 _WIDTH, _HEIGHT = 460, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 44
@@ -79,11 +79,8 @@ def lines(title: str, x_title: str, of: Sequence[Line], names: Sequence[str] | N
     parts.append(f'<text class="x title" x="{middle}" y="{_HEIGHT - 8}">{_text(x_title)}</text>')
     for number, line in enumerate(of):
         parts += _drawn(line, number, across, up)
-    for number, line in enumerate(of):
-        if len(of) > 1:
-            x, y = _LEFT + number % 2 * 200, _HEIGHT + 10 + number // 2 * 16
-            parts.append(f'<rect class="s{number % _SERIES} key" x="{x}" y="{y - 9}" width="10" height="10"/>')
-            parts.append(f'<text x="{x + 15}" y="{y}">{_text(line.name)}</text>')
+    if len(of) > 1:
+        parts += _legend([line.name for line in of], _HEIGHT + 10)
     parts.append("</svg>")
     return "".join(parts)
 
@@ -103,6 +100,46 @@ def _drawn(line: Line, number: int, across: _Scale, up: _Scale) -> list[str]:
 
 def _legend_rows(of: Sequence[Line]) -> int:
     return (len(of) + 1) // 2 if len(of) > 1 else 0
+
+
+def bars(title: str, parts: Sequence[str], of: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """Return bars of one length that are divided.
+
+    Args:
+        title: what they show.
+        parts: what each is divided into, for the legend.
+        of: for each bar its name, and the shares of its parts, together 1.
+    """
+    step, left, width = 22, 150, _WIDTH - 150 - _RIGHT
+    legend = step * len(of) + 18
+    rows = (len(parts) + 1) // 2
+    drawn = [f'<svg viewBox="0 0 {_WIDTH} {legend + 16 * rows}" role="img" aria-label="{_text(title)}">']
+    for row, (name, shares) in enumerate(of):
+        x = float(left)
+        drawn.append(f'<text class="y" x="{left - 6}" y="{step * row + 15}">{_text(_cut(name))}</text>')
+        for number, share in enumerate(shares):
+            told = f"<title>{_text(name)}, {_text(parts[number])}: {share:.1%}</title>"
+            if share > 0:
+                place = f'x="{x:.1f}" y="{step * row + 2}" width="{share * width:.1f}" height="{step - 4}"'
+                drawn.append(f'<rect class="s{number % _SERIES} key" {place}>{told}</rect>')
+            x += share * width
+    drawn += _legend(parts, legend)
+    drawn.append("</svg>")
+    return "".join(drawn)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 24 else name[:21] + "..."
+
+
+def _legend(names: Sequence[str], top: int) -> list[str]:
+    """Return what a colour stands for, in two columns."""
+    drawn = []
+    for number, name in enumerate(names):
+        x, y = _LEFT + number % 2 * 200, top + number // 2 * 16
+        drawn.append(f'<rect class="s{number % _SERIES} key" x="{x}" y="{y - 9}" width="10" height="10"/>')
+        drawn.append(f'<text x="{x + 15}" y="{y}">{_text(name)}</text>')
+    return drawn
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
@@ -19,13 +19,12 @@ from espnow.air.propagation import (
     Site,
     TwoRayGround,
     Walls,
-    sensitivity_dbm,
 )
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
 from espnow.errors import UserError
 from espnow.frame import RATES
 from espnow.frame.text import printable
-from espnow.plan.parts import ALL, NEAREST, RANDOM, PlanPart, TrafficPart
+from espnow.plan.parts import ALL, NEAREST, RANDOM, PlanPart, Timing, TrafficPart
 
 __all__ = ["Layout", "hearing", "lay_out"]
 
@@ -37,10 +36,14 @@ class Layout:
     Attributes:
         scene: stations and their messages.
         traffic_of: for each of the scene's traffic, which of the plan's it is of.
+        members: numbers of the stations of each group.
+        asleep: stations that hear nothing between their messages, and so are nobody's receivers.
     """
 
     scene: Scene
     traffic_of: tuple[int, ...]
+    members: Mapping[str, range]
+    asleep: frozenset[int]
 
 
 def lay_out(part: PlanPart, seed: int) -> Layout:
@@ -58,12 +61,14 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
             channel = group.channel if site.channel is None else site.channel
             places.append(Place(site.at, power_dbm, channel, group.attempts, group.height_m, group.antenna_dbi))
         members[group.name] = range(begin, len(places))
+    asleep = frozenset(number for group in part.groups if group.asleep for number in members[group.name])
     streams: list[Traffic] = []
     traffic_of: list[int] = []
     for number, traffic in enumerate(part.traffic):
         chance = _chance(seed, "traffic", traffic.name or str(number))
         begin = len(streams)
-        streams += _streams(traffic, number, places, members, chance)
+        find = _Receivers(traffic, number, places, members, asleep, chance)
+        streams += _streams(traffic, number, places, find, members, chance)
         traffic_of += [number] * (len(streams) - begin)
     air = part.air
     scene = Scene(
@@ -74,18 +79,20 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
         Receiver(noise_dbm=air.noise_dbm, sense_dbm=air.sense_dbm, least_dbm=air.least_dbm, capture_db=air.capture_db),
         seed,
     )
-    return Layout(scene, tuple(traffic_of))
+    return Layout(scene, tuple(traffic_of), members, asleep)
 
 
-def hearing(scene: Scene) -> list[tuple[int, int]]:
+def hearing(scene: Scene, asleep: frozenset[int] = frozenset()) -> list[tuple[int, int]]:
     """Return the pairs of stations of which at least one hears the other at the slowest rate of the traffic.
 
     The cost grows with the square of the stations: it is for pictures.
+
+    Args:
+        scene: all of them.
+        asleep: these hear nobody.
     """
     rate = min((stream.rate for stream in scene.traffic), key=lambda rate: RATES[rate].kbit_s, default=0)
-    least_dbm = scene.receiver.least_dbm
-    if least_dbm is None:
-        least_dbm = sensitivity_dbm(rate)
+    least_dbm = scene.receiver.least(rate)
     sites = [Site(number, place.position, place.height_m) for number, place in enumerate(scene.places)]
     found = []
     for one, other in combinations(sites, 2):
@@ -95,7 +102,8 @@ def hearing(scene: Scene) -> list[tuple[int, int]]:
         gain_dbi = a.antenna_dbi + b.antenna_dbi
         there_dbm = a.power_dbm + gain_dbi - scene.propagation.between_db(one, other)
         back_dbm = b.power_dbm + gain_dbi - scene.propagation.between_db(other, one)
-        if max(there_dbm, back_dbm) >= least_dbm:
+        there = there_dbm >= least_dbm and other.number not in asleep
+        if there or (back_dbm >= least_dbm and one.number not in asleep):
             found.append((one.number, other.number))
     return found
 
@@ -137,22 +145,35 @@ def _number(name: str, members: dict[str, range]) -> int:
     return group[index]
 
 
+def _first_us(timing: Timing, chance: Random) -> int:
+    """Return when the first message comes, or the first event is."""
+    if timing.kind is TrafficKind.SATURATED:
+        return 0
+    if timing.first_us is not None:
+        return timing.first_us
+    if timing.kind is TrafficKind.POISSON:
+        return int(chance.expovariate(1.0) * timing.period_us)
+    return int(chance.random() * timing.period_us)
+
+
 def _streams(
-    traffic: TrafficPart, number: int, places: Sequence[Place], members: dict[str, range], chance: Random
+    traffic: TrafficPart,
+    number: int,
+    places: Sequence[Place],
+    find: _Receivers,
+    members: dict[str, range],
+    chance: Random,
 ) -> Iterator[Traffic]:
     timing = traffic.action
-    find = _Receivers(traffic, number, places, members, chance)
+    # What happens is the same for all: its first instant is drawn once.
+    event, happens_us = (number, _first_us(timing, chance)) if timing.is_event else (None, 0)
     for station in members[traffic.sender]:
         to = find.receiver(station)
         if to is None:
             continue
-        first_us = timing.first_us
-        if timing.kind is TrafficKind.SATURATED:
-            first_us = 0
-        elif timing.kind is TrafficKind.POISSON:
-            first_us = int(chance.expovariate(1.0) * timing.period_us)
-        elif first_us is None:
-            first_us = int(chance.random() * timing.period_us)
+        if timing.radius_m is not None and math.dist(places[station].position, timing.at) > timing.radius_m:
+            continue
+        first_us = _first_us(timing, chance) if event is None else happens_us
         yield Traffic(
             station,
             to,
@@ -162,6 +183,10 @@ def _streams(
             float(timing.jitter_us),
             first_us,
             traffic.rate,
+            traffic.burst,
+            event,
+            traffic.answer,
+            traffic.flood,
         )
 
 
@@ -174,6 +199,7 @@ class _Receivers:
         number: int,
         places: Sequence[Place],
         members: dict[str, range],
+        asleep: frozenset[int],
         chance: Random,
     ) -> None:
         self._where = f"traffic[{number}].to"
@@ -193,7 +219,8 @@ class _Receivers:
         #: By channel, since on another one nothing is heard.
         self._candidates: dict[int, list[int]] = defaultdict(list)
         for candidate in candidates:
-            self._candidates[places[candidate].channel].append(candidate)
+            if candidate not in asleep:
+                self._candidates[places[candidate].channel].append(candidate)
         self._members = {channel: frozenset(numbers) for channel, numbers in self._candidates.items()}
         self._near: dict[int, _Near] = {}
 
@@ -210,7 +237,9 @@ class _Receivers:
         if candidates == [station] and self._to not in (NEAREST, RANDOM):
             return None
         if len(candidates) - (station in self._members.get(channel, ())) < 1:
-            raise UserError(f"{self._where}: nobody of {self._to} is on channel {channel}, as station {station} is")
+            raise UserError(
+                f"{self._where}: nobody of {self._to} is awake on channel {channel}, as station {station} is"
+            )
         if self._to == RANDOM:
             while (drawn := candidates[int(self._chance.random() * len(candidates))]) == station:
                 pass

@@ -9,8 +9,9 @@ from random import Random
 from typing import Any, Protocol
 
 from espnow.air import Position
+from espnow.air.energy import Battery, State
 from espnow.air.propagation import HEIGHT_M, Wall
-from espnow.air.scene import TrafficKind
+from espnow.air.scene import Answer, Burst, Flood, TrafficKind
 
 __all__ = [
     "ALL",
@@ -18,6 +19,7 @@ __all__ = [
     "RANDOM",
     "AirPart",
     "CsvPlacement",
+    "EnergyPart",
     "FloorPart",
     "GridPlacement",
     "GroupPart",
@@ -161,6 +163,32 @@ class CsvPlacement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyPart:
+    """What the stations of a group take from their supply (``[station.energy]``).
+
+    Attributes:
+        where: its place in the file.
+        chip: its name.
+        between: what it does between its messages; RECEIVE: it is awake, and hears what others send.
+        listen_us: for so long its receiver is on around each of its messages, beside what the message takes.
+        board_ma: what the rest of the board draws all the time.
+        battery: None: it has none, or nobody asks how long it lasts.
+    """
+
+    where: str = field(repr=False)
+    chip: str
+    between: State = State.RECEIVE
+    listen_us: int = 0
+    board_ma: float = 0.0
+    battery: Battery | None = None
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it hears nothing between its messages."""
+        return self.between is not State.RECEIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupPart:
     """A group of stations (``[[station]]``)."""
 
@@ -172,6 +200,12 @@ class GroupPart:
     height_m: float = HEIGHT_M
     channel: int = 1
     attempts: int = 7
+    energy: EnergyPart | None = None
+
+    @property
+    def asleep(self) -> bool:
+        """Whether its stations hear nothing between their messages."""
+        return self.energy is not None and self.energy.asleep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,12 +217,18 @@ class Timing:
         period_us: from one to the next; the mean of it.
         jitter_us: each comes later by up to so much.
         first_us: when the first comes; None: anywhere in the period, each station by itself.
+        is_event: something happens then, at the same instants for all stations.
+        at: where it does.
+        radius_m: so far away it is noticed; None: the whole group notices it.
     """
 
     kind: TrafficKind
     period_us: int = 0
     jitter_us: int = 0
     first_us: int | None = None
+    is_event: bool = False
+    at: Position = (0.0, 0.0)
+    radius_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +242,9 @@ class TrafficPart:
     name: str = ""
     size: int = 200
     rate: int = 0
+    burst: Burst | None = None
+    answer: Answer | None = None
+    flood: Flood | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,16 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from espnow import tomlfile
+from espnow.air.chips import chip
+from espnow.air.energy import State
+from espnow.air.scene import TrafficKind
 from espnow.errors import UserError
+from espnow.frame import RATES
 from espnow.frame.text import printable
-from espnow.plan.parts import ALL, NEAREST, RANDOM, PlanPart
+from espnow.plan.parts import ALL, NEAREST, RANDOM, GroupPart, PlanPart
 from espnow.plan.schema import PLAN
 from espnow.tomlfile import shown
 
 __all__ = ["Plan", "Point", "read"]
 
 #: Modules that decide, beside the plan, what comes of a run.
-_MODEL = ("air/*.py", "frame/airtime.py", "frame/rates.py", "plan/layout.py", "plan/results.py")
+_MODEL = ("air/*.py", "frame/airtime.py", "frame/rates.py", "plan/energy.py", "plan/layout.py", "plan/results.py")
 
 _MEMBER = re.compile(r"([A-Za-z0-9_-]+)\[(\d{1,6})\]", re.ASCII)
 
@@ -171,6 +176,7 @@ def _check_together(part: PlanPart, name: str) -> None:
         if group.name in [other.name for other in part.groups[:number]]:
             raise refuse(f"station[{number}].name", f"{shown(group.name)} is the name of another group, too")
         _check_floor(part, number, refuse)
+        _check_energy(part, number, refuse)
     names = [traffic.name for traffic in part.traffic if traffic.name]
     for number, traffic in enumerate(part.traffic):
         where = f"traffic[{number}]"
@@ -179,6 +185,7 @@ def _check_together(part: PlanPart, name: str) -> None:
         known = ", ".join(groups)
         if traffic.sender not in groups:
             raise refuse(f"{where}.from", f"there is no group {shown(traffic.sender)}; there is {known}")
+        _check_causes(part, number, refuse)
         if traffic.to in (ALL, NEAREST, RANDOM):
             continue
         member = _MEMBER.fullmatch(traffic.to)
@@ -189,6 +196,10 @@ def _check_together(part: PlanPart, name: str) -> None:
             )
         if member and int(member[2]) >= to.action.count:
             raise refuse(f"{where}.to", f"{to.name} has the stations 0 to {to.action.count - 1}")
+        if to.asleep:
+            raise refuse(
+                f"{where}.to", f"{to.name} is not awake between its messages, and would hear nothing: see its energy"
+            )
         channels = {to.channel, *to.action.channels}
         sender = groups[traffic.sender]
         if not channels & {sender.channel, *sender.action.channels}:
@@ -200,6 +211,66 @@ def _check_together(part: PlanPart, name: str) -> None:
         raise refuse("air.links", "it is missing, and the model is links; it is the name of a CSV file of links")
     if part.air.cw_min > part.air.cw_max:
         raise refuse("air.cw_min", f"{part.air.cw_min} is more than cw_max, {part.air.cw_max}")
+
+
+def _check_causes(part: PlanPart, number: int, refuse: Any) -> None:
+    """Check that what a message causes, and how it comes, goes with the rest."""
+    traffic = part.traffic[number]
+    where = f"traffic[{number}]"
+    asleep = [group.name for group in part.groups if group.asleep]
+    if traffic.answer is not None:
+        if traffic.to == ALL:
+            raise refuse(f"{where}.answer", 'it goes with a message to one station, and this one is to "all"')
+        if traffic.sender in asleep:
+            text = f"{traffic.sender} is not awake between its messages, and would not hear it: see its energy"
+            raise refuse(f"{where}.answer", text)
+    if traffic.flood is not None:
+        if traffic.to != ALL:
+            raise refuse(f"{where}.flood", f'it goes with to = "all", and this one is to {shown(traffic.to)}')
+        if asleep:
+            text = f"everybody sends it on, and {asleep[0]} is not awake between its messages: see its energy"
+            raise refuse(f"{where}.flood", text)
+    timing, burst = traffic.action, traffic.burst
+    for key, given in (("burst", burst), ("flood", traffic.flood)):
+        if given is not None and timing.kind is TrafficKind.SATURATED:
+            raise refuse(f"{where}.{key}", "it does not go with saturated: the next message is always there")
+    if burst is not None and timing.kind is TrafficKind.PERIODIC:
+        whole_ms = (burst.count - 1) * burst.spacing_us / 1000
+        if whole_ms >= timing.period_us / 1000:
+            text = f"it takes {whole_ms:g} ms, and the next one comes {timing.period_us / 1000:g} ms after its begin"
+            raise refuse(f"{where}.burst", text)
+
+
+def _check_energy(part: PlanPart, number: int, refuse: Any) -> None:
+    """Check that a group's chip can do what the group is to do."""
+    group = part.groups[number]
+    if group.energy is None:
+        return
+    known = chip(group.energy.chip)
+    busy = 0.0
+    for index, traffic in enumerate(part.traffic):
+        if traffic.sender != group.name:
+            continue
+        if traffic.rate not in known.max_powers_dbm:
+            raise refuse(
+                f"traffic[{index}].rate", f"{group.name} is of {known.name}, which has no {RATES[traffic.rate].name}"
+            )
+        if traffic.action.kind is TrafficKind.SATURATED:
+            busy = math.inf
+        else:
+            busy += _awake_us(group, known.boot_ms.value) / traffic.action.period_us
+    if group.energy.between is State.DEEP_SLEEP and busy > 1:
+        awake_ms = _awake_us(group, known.boot_ms.value) / 1000
+        raise refuse(
+            f"station[{number}].energy.between",
+            f"deep-sleep does not go with so many messages: {known.name} takes {awake_ms:g} ms to boot and listen for "
+            "each; let them come less often, or take light-sleep",
+        )
+
+
+def _awake_us(group: GroupPart, boot_ms: float) -> float:
+    """Return how long a station is awake for each message at the least."""
+    return boot_ms * 1000 + group.energy.listen_us if group.energy else 0.0
 
 
 def _check_floor(part: PlanPart, number: int, refuse: Any) -> None:

@@ -10,15 +10,20 @@ from typing import Any
 
 from espnow.errors import UserError
 from espnow.frame.text import printable
-from espnow.plan.charts import Line, colour, lines, station_map
+from espnow.plan.charts import Line, bars, colour, lines, station_map
 from espnow.plan.layout import Layout, hearing, lay_out
 from espnow.plan.planfile import Plan
-from espnow.plan.results import METRICS, Metric, Row
+from espnow.plan.results import ENERGY, METRICS, Metric, Row, caveat
 from espnow.times import parse_time_us
 
 __all__ = ["render", "write"]
 
-_PLOTTED = ("delivery", "latency_ms", "latency_p50_ms", "latency_p99_ms", "load", "retries", "fairness")
+_PLOTTED = (
+    *("delivery", "latency_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "load", "retries", "fairness"),
+    *("current_ma", "battery_days"),
+)
+#: So many bars of where the charge goes are drawn at most.
+_MOST_BARS = 60
 #: A report has so many maps at most; each may have thousands of stations.
 _MOST_MAPS = 12
 #: Who hears whom is drawn for so many stations and pairs at most; more are one blot.
@@ -48,25 +53,28 @@ pre { background: color-mix(in srgb, var(--faint) 40%, transparent); padding: .8
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#777777")
 
 
-def write(path: Path, plan: Plan, records: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> None:
+def write(
+    path: Path, plan: Plan, records: Sequence[Mapping[str, Any]], rows: Sequence[Row], energy: Sequence[Row] = ()
+) -> None:
     """Write the report.
 
     Raises:
         UserError: it cannot be written.
     """
     try:
-        path.write_text(render(plan, records, rows), encoding="utf-8")
+        path.write_text(render(plan, records, rows, energy), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{printable(str(path))}: {error.strerror}") from None
 
 
-def render(plan: Plan, records: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> str:
+def render(plan: Plan, records: Sequence[Mapping[str, Any]], rows: Sequence[Row], energy: Sequence[Row] = ()) -> str:
     """Return the report.
 
     Args:
         plan: what was run.
         records: of its runs, in its order.
         rows: their summary.
+        energy: that of the groups whose chip is known.
     """
     name = _text(plan.path.stem)
     series = "".join(
@@ -81,11 +89,14 @@ def render(plan: Plan, records: Sequence[Mapping[str, Any]], rows: Sequence[Row]
             f"<h1>{name}</h1>",
             _counts(plan, records),
             "<h2>Results</h2>",
-            _table(rows),
-            *_plots(rows),
+            _table(rows, METRICS, "traffic"),
+            f"<p>{_text(caveat(point.part for point in plan.points))}</p>",
+            *_plots("Plots", rows, METRICS),
+            *_energy(energy),
             *_maps(plan, records),
             "<h2>What the figures mean</h2><ul>",
             *(f"<li>{_text(metric.title)}: {_text(metric.meaning)}</li>" for metric in METRICS),
+            *(f"<li>{_text(metric.title)}: {_text(metric.meaning)}</li>" for metric in ENERGY if energy),
             "</ul><h2>The plan</h2>",
             f"<pre>{_text(_source(plan.path))}</pre>",
             "</body></html>\n",
@@ -105,12 +116,12 @@ def _source(path: Path) -> str:
         return ""
 
 
-def _table(rows: Sequence[Row]) -> str:
-    head = [*(key for key, _ in rows[0].values), "traffic", "runs", *(_title(metric) for metric in METRICS)]
+def _table(rows: Sequence[Row], metrics: Sequence[Metric], named: str) -> str:
+    head = [*(key for key, _ in rows[0].values), named, "runs", *(_title(metric) for metric in metrics)]
     parts = ['<div class="scroll"><table><tr>', *(f"<th>{_text(cell)}</th>" for cell in head), "</tr>"]
     for row in rows:
-        cells = [*(str(value) for _, value in row.values), row.traffic, str(row.runs)]
-        for metric in METRICS:
+        cells = [*(str(value) for _, value in row.values), row.name, str(row.runs)]
+        for metric in metrics:
             found = row.figures[metric.name]
             if found is None:
                 cells.append("-")
@@ -125,39 +136,64 @@ def _title(metric: Metric) -> str:
     return f"{metric.title}, {metric.unit}" if metric.unit else metric.title
 
 
-def _plots(rows: Sequence[Row]) -> list[str]:
-    """Return a plot of each figure over the first key of the sweep; a line for each traffic and other value."""
-    if not rows[0].values:
-        return []
-    key = rows[0].values[0][0]
-    values = [row.values[0][1] for row in rows]
-    numbers = [_number(value) for value in values]
-    names = None
-    if None in numbers:
-        names = list(dict.fromkeys(str(value) for value in values))
-        numbers = [float(names.index(str(value))) for value in values]
-    x_title = f"{key}, s" if names is None and any(isinstance(value, str) for value in values) else key
-    traffics = {row.traffic for row in rows}
-    found = ['<h2>Plots</h2><div class="plots">']
-    for metric in METRICS:
+def _plots(head: str, rows: Sequence[Row], metrics: Sequence[Metric]) -> list[str]:
+    """Return a plot of each figure over the first key of the sweep; a line for each name and other value.
+
+    Without a sweep each name has its place on the axis.
+    """
+    names: list[str] | None = None
+    if rows[0].values:
+        x_title = rows[0].values[0][0]
+        values = [row.values[0][1] for row in rows]
+        places = [_number(value) for value in values]
+        if None in places:
+            names = list(dict.fromkeys(str(value) for value in values))
+            places = [float(names.index(str(value))) for value in values]
+        elif any(isinstance(value, str) for value in values):
+            x_title += ", s"
+    else:
+        x_title, names = "", [row.name for row in rows]
+        places = [float(number) for number, _ in enumerate(rows)]
+    several = len({row.name for row in rows}) > 1
+    found = []
+    for metric in metrics:
         if metric.name not in _PLOTTED:
             continue
         of: dict[str, list[tuple[float, float, float | None]]] = defaultdict(list)
-        for row, x in zip(rows, numbers, strict=True):
+        for row, x in zip(rows, places, strict=True):
             figure = row.figures[metric.name]
             if figure is not None and x is not None:
                 half = None if figure.half is None else figure.half * metric.scale
-                of[_series(row, several=len(traffics) > 1)].append((x, figure.mean * metric.scale, half))
+                of[_series(row, several=several)].append((x, figure.mean * metric.scale, half))
         drawn = lines(metric.meaning, x_title, [Line(name, sorted(points)) for name, points in of.items()], names)
         if drawn:
             told = f"{_title(metric)}: {metric.meaning}"
             found.append(f"<figure><figcaption>{_text(told)}</figcaption>{drawn}</figure>")
-    return [*found, "</div>"]
+    return [f'<h2>{head}</h2><div class="plots">', *found, "</div>"] if found else []
+
+
+def _energy(rows: Sequence[Row]) -> list[str]:
+    """Return tables and plots of what stations take from their supply; nothing where no chip is known."""
+    if not rows:
+        return []
+    shares = [metric for metric in ENERGY if metric.name.endswith("_share")]
+    of = [(_bar_name(row), [figure.mean for metric in shares if (figure := row.figures[metric.name])]) for row in rows]
+    drawn = bars("where the charge goes", [metric.title for metric in shares], of[:_MOST_BARS])
+    return [
+        "<h2>Energy</h2>",
+        _table(rows, ENERGY, "group"),
+        *_plots("What a station draws, and how long its battery lasts", rows, ENERGY),
+        f"<figure><figcaption>Where the charge goes</figcaption>{drawn}</figure>",
+    ]
+
+
+def _bar_name(row: Row) -> str:
+    return ", ".join([row.name, *(f"{key.rpartition('.')[2]} {value}" for key, value in row.values)])
 
 
 def _series(row: Row, *, several: bool) -> str:
     others = [f"{key.rpartition('.')[2]} {value}" for key, value in row.values[1:]]
-    return ", ".join([*([row.traffic] if several or not others else []), *others])
+    return ", ".join([*([row.name] if several or not others else []), *others])
 
 
 def _number(value: object) -> float | None:
@@ -174,7 +210,7 @@ def _who_hears_whom(layout: Layout) -> tuple[list[tuple[int, int]], str]:
     """Return the lines of a map, and what its caption says of them."""
     if len(layout.scene.places) > _MOST_LINKED:
         return [], ""
-    found = hearing(layout.scene)
+    found = hearing(layout.scene, layout.asleep)
     told = f", {len(found)} pairs hear each other"
     return (found, told) if len(found) <= _MOST_LINKS else ([], f"{told}, too many to draw")
 

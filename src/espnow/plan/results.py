@@ -2,11 +2,17 @@
 
 Definitions:
 
-- Delivery: of messages to one station, how many were acknowledged, of those that were sent or found the queue full; of
-  messages to all, how many receptions there were, of those by all whom the signal reaches with its rate's sensitivity.
-- Latency: from a message's coming to its acknowledgement, or the end of a message to all; of those that were delivered.
+- Delivery: of messages to one station, how many it decoded, each counted once, of those that were sent or found the
+  queue full; of messages to all, how many receptions there were, of those by all whom the signal reaches with its
+  rate's sensitivity.
+- Acknowledged: of messages to one station, how many the sender knows of: fewer than were delivered, since an
+  acknowledgement can be lost, too.
+- Latency: from a message's coming to its acknowledgement, or the end of a message to all; of those that were answered.
 - Load: how much of the time the channel is busy where a station stands: it sends, or senses others.
-- Retries: transmissions of a message after the first.
+- Retries: transmissions of a message after the first; of what is flooded, by all stations.
+- Answered: of messages with an answer, how many had it delivered; and the round trip, from their coming until then.
+- Of what is flooded delivery is how many others heard it, each counted once, of all on its channel; latency is from its
+  coming until each heard it, and the time of the last is that of the last of those that did.
 - Fairness: Jain's index of the messages that each sender got through; 1 when all have the same share.
 - An interval is Student's t, 95 percent, over the seeds.
 """
@@ -14,17 +20,33 @@ Definitions:
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from espnow.air.kernel import LATENCY_STEPS, Kernel
 from espnow.air.scene import BROADCAST, StreamResult
+from espnow.plan.energy import consumption
 from espnow.plan.layout import Layout
-from espnow.plan.parts import PlanPart
+from espnow.plan.parts import ALL, PlanPart
 
-__all__ = ["METRICS", "Interval", "Metric", "Row", "interval", "jain", "observe", "percentile_us", "summarise"]
+__all__ = [
+    "ENERGY",
+    "METRICS",
+    "Interval",
+    "Metric",
+    "Row",
+    "caveat",
+    "interval",
+    "jain",
+    "observe",
+    "percentile_us",
+    "summarise",
+]
+
+#: Of a message to all: some of those in reach sleep, and the air does not say which receptions were theirs.
+_UNKNOWN = -1
 
 #: A map shows so many stations at most.
 _MOST_ON_MAP = 1_000
@@ -52,11 +74,16 @@ class Metric:
 
 
 METRICS = (
-    Metric("delivery", "delivery", "%", 100, 1, "messages delivered, of those sent"),
+    Metric("delivery", "delivery", "%", 100, 1, "messages that arrived, of those sent"),
+    Metric("acknowledged", "acked", "%", 100, 1, "messages of which the sender knows that they arrived, of those sent"),
     Metric("latency_ms", "latency", "ms", 1, 2, "mean latency"),
     Metric("latency_p50_ms", "p50", "ms", 1, 2, "latency that half of the messages keep"),
     Metric("latency_p90_ms", "p90", "ms", 1, 2, "latency that 90 % keep"),
     Metric("latency_p99_ms", "p99", "ms", 1, 2, "latency that 99 % keep"),
+    Metric("answered", "answered", "%", 100, 1, "messages whose answer arrived, of those sent"),
+    Metric("round_trip_ms", "round trip", "ms", 1, 2, "mean time from a message's coming until its answer arrived"),
+    Metric("round_trip_p99_ms", "trip p99", "ms", 1, 2, "round trip that 99 % keep"),
+    Metric("last_ms", "last", "ms", 1, 2, "mean time from a flood's coming until the last of its hearers had it"),
     Metric("retries", "retries", "", 1, 3, "transmissions of a message after the first"),
     Metric("load", "load", "%", 100, 1, "how much of the time the channel is busy, mean over the stations"),
     Metric("load_most", "load max", "%", 100, 1, "the same where it is busiest"),
@@ -66,11 +93,24 @@ METRICS = (
 )
 
 
+#: What the stations of a group take from their supply.
+ENERGY = (
+    Metric("current_ma", "current", "mA", 1, 3, "mean current of a station"),
+    Metric("mah_per_day", "mAh/day", "", 1, 2, "charge that a station takes in a day"),
+    Metric("battery_days", "lasts", "days", 1, 1, "how long a battery lasts, mean over the stations"),
+    Metric("battery_days_least", "first empty", "days", 1, 1, "when the first station's battery is empty"),
+    Metric("transmit_share", "sending", "%", 100, 1, "share of the charge that goes into sending"),
+    Metric("receive_share", "receiving", "%", 100, 1, "share that goes into a receiver that is on"),
+    Metric("boot_share", "boot", "%", 100, 1, "share that goes into booting"),
+    Metric("between_share", "between", "%", 100, 1, "share that goes into the sleep between messages"),
+    Metric("board_share", "board", "%", 100, 1, "share that the rest of the board takes"),
+)
+
+
 def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
     """Return what came of a run, as JSON has it; None where a figure has no meaning."""
-    streams = layout.scene.traffic
-    totals = [StreamResult(*kernel.totals(number)) for number in range(len(streams))]
-    wanted = [kernel.hearers(stream.station, stream.rate) if stream.to == BROADCAST else 1 for stream in streams]
+    totals = layout.scene.results(kernel)
+    wanted = _wanted(layout, kernel)
     loads = [_load(kernel, number, part.duration_us) for number in range(len(layout.scene.places))]
     load = {"load": _rounded(sum(loads) / len(loads)), "load_most": _rounded(max(loads))}
     of: dict[int, list[int]] = defaultdict(list)
@@ -79,27 +119,84 @@ def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
     found = {}
     for number, traffic in enumerate(part.traffic):
         mine = [totals[stream] for stream in of[number]]
-        to_all = traffic.to == "all"
-        heard = [one.delivered if to_all else one.acknowledged for one in mine]
+        to_all = traffic.to == ALL
+        arrived = [one.delivered for one in mine]
+        told = all(wanted[stream] != _UNKNOWN for stream in of[number])
         concluded = sum(one.acknowledged + one.failed for one in mine)
         made = sum(one.made for one in mine)
-        counts = kernel.latency_counts(number)
-        latencies = {f"latency_p{share}_ms": _ms(percentile_us(counts, share / 100)) for share in (50, 90, 99)}
         acknowledged = sum(one.acknowledged for one in mine)
         found[traffic.name or str(number)] = {
             "messages": made,
-            "delivery": _delivery([(totals[stream], wanted[stream], to_all) for stream in of[number]]),
-            "latency_ms": _ms(sum(one.latency_us for one in mine) / acknowledged) if acknowledged else None,
-            **latencies,
+            "delivery": _delivery([(totals[stream], wanted[stream]) for stream in of[number]]),
+            "acknowledged": None if to_all or not (tried := sum(map(_tried, mine))) else _rounded(acknowledged / tried),
+            **_times(part, number, kernel, mine),
             "retries": None
-            if to_all or not concluded
+            if (to_all and traffic.flood is None) or not concluded
             else _rounded(max(0.0, sum(one.attempts for one in mine) / concluded - 1)),
             **load,
-            "fairness": _rounded(jain(heard)),
-            "throughput_kbit_s": _rounded(sum(heard) * traffic.size * 8e3 / part.duration_us),
+            "fairness": _rounded(jain(arrived)) if told else None,
+            "throughput_kbit_s": _rounded(sum(arrived) * traffic.size * 8e3 / part.duration_us) if told else None,
             "dropped": _rounded(sum(one.dropped for one in mine) / made) if made else None,
         }
-    return {"traffic": found, "map": _map(layout, totals, wanted)}
+    return {
+        "traffic": found,
+        "energy": consumption(part, layout, kernel, totals),
+        "map": _map(layout, totals, wanted),
+    }
+
+
+def _times(part: PlanPart, number: int, kernel: Kernel, mine: Sequence[StreamResult]) -> dict[str, float | None]:
+    """Return how long a traffic's messages took, and what they caused."""
+    flooded, asked = part.traffic[number].flood is not None, part.traffic[number].answer is not None
+    trips = kernel.latency_counts(len(part.traffic) + number)
+    counts = trips if flooded else kernel.latency_counts(number)
+    took_us = sum(one.trip_us if flooded else one.latency_us for one in mine)
+    done = sum(one.delivered if flooded else one.acknowledged for one in mine)
+    answered = sum(one.answers.delivered for one in mine if one.answers is not None)
+    tried = sum(map(_tried, mine))
+    floods = sum(one.floods for one in mine)
+    return {
+        "latency_ms": _ms(took_us / done) if done else None,
+        **{f"latency_p{share}_ms": _ms(percentile_us(counts, share / 100)) for share in (50, 90, 99)},
+        "answered": _rounded(answered / tried) if asked and tried else None,
+        "round_trip_ms": _ms(sum(one.trip_us for one in mine) / answered) if answered else None,
+        "round_trip_p99_ms": _ms(percentile_us(trips, 0.99)) if asked else None,
+        "last_ms": _ms(sum(one.spread_us for one in mine) / floods) if floods else None,
+    }
+
+
+def _wanted(layout: Layout, kernel: Kernel) -> list[int | None]:
+    """Return for each stream how many others it is for; None: one station; `_UNKNOWN`: some of those sleep."""
+    places, streams = layout.scene.places, layout.scene.traffic
+    sleepers: dict[int, int] = defaultdict(int)
+    for number in layout.asleep:
+        sleepers[places[number].channel] += 1
+
+    def wanted(station: int, rate: int) -> int:
+        others = sleepers[places[station].channel] - (station in layout.asleep)
+        return _UNKNOWN if others else kernel.hearers(station, rate)
+
+    channels = Counter(place.channel for place in places)
+    found: list[int | None] = []
+    for stream in streams:
+        if stream.flood is not None:
+            found.append(channels[places[stream.station].channel] - 1)
+        else:
+            found.append(wanted(stream.station, stream.rate) if stream.to == BROADCAST else None)
+    return found
+
+
+def caveat(parts: Iterable[PlanPart]) -> str:
+    """Return what is to be said of figures that are not there; nothing where nothing is missing."""
+    parts = list(parts)
+    asleep = dict.fromkeys(group.name for part in parts for group in part.groups if group.asleep)
+    to_all = any(traffic.to == ALL for part in parts for traffic in part.traffic)
+    if not asleep or not to_all:
+        return ""
+    return (
+        f"Not awake between its messages: {', '.join(asleep)}. How much arrives of messages to all is not known where "
+        "such a station is on the channel."
+    )
 
 
 def _load(kernel: Kernel, station: int, duration_us: int) -> float:
@@ -107,23 +204,30 @@ def _load(kernel: Kernel, station: int, duration_us: int) -> float:
     return min(1.0, (sent_us + busy_us) / duration_us)
 
 
-def _delivery(of: Iterable[tuple[StreamResult, int, bool]]) -> float | None:
-    """Return the delivery of streams: of each what came, how many it is for, and whether it is for all."""
+def _tried(one: StreamResult) -> int:
+    """Return how many messages of a stream are done with; one that is on its way may have arrived already."""
+    return max(one.acknowledged + one.failed, one.delivered) + one.dropped
+
+
+def _delivery(of: Iterable[tuple[StreamResult, int | None]]) -> float | None:
+    """Return the delivery of streams, of each what came and for how many it is; None if nothing is known of one."""
     delivered = tried = 0
-    for one, wanted, to_all in of:
-        delivered += one.delivered if to_all else one.acknowledged
-        tried += (one.sent if to_all else one.acknowledged + one.failed) * wanted + one.dropped * wanted
+    for one, wanted in of:
+        if wanted == _UNKNOWN:
+            return None
+        delivered += one.delivered
+        tried += (one.acknowledged + one.dropped) * wanted if wanted is not None else _tried(one)
     return _rounded(delivered / tried) if tried else None
 
 
-def _map(layout: Layout, totals: Sequence[StreamResult], wanted: Sequence[int]) -> list[list[float | None]]:
+def _map(layout: Layout, totals: Sequence[StreamResult], wanted: Sequence[int | None]) -> list[list[float | None]]:
     """Return where each station stands, and the delivery of what it sends; nothing if there are too many."""
     places, streams = layout.scene.places, layout.scene.traffic
     if len(places) > _MOST_ON_MAP:
         return []
-    of: dict[int, list[tuple[StreamResult, int, bool]]] = defaultdict(list)
+    of: dict[int, list[tuple[StreamResult, int | None]]] = defaultdict(list)
     for stream, one, count in zip(streams, totals, wanted, strict=True):
-        of[stream.station].append((one, count, stream.to == BROADCAST))
+        of[stream.station].append((one, count))
     return [
         [round(place.position[0], 2), round(place.position[1], 2), _delivery(of[number])]
         for number, place in enumerate(places)
@@ -181,17 +285,17 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the runs of a point say of one traffic.
+    """What the runs of a point say of one traffic, or of one group's energy.
 
     Attributes:
         values: what the swept keys are.
-        traffic: its name.
+        name: the traffic's or the group's.
         runs: how many there are.
-        figures: by the names of `METRICS`; None where a figure has no meaning.
+        figures: by the names of `METRICS` or `ENERGY`; None where a figure has no meaning.
     """
 
     values: tuple[tuple[str, Any], ...]
-    traffic: str
+    name: str
     runs: int
     figures: Mapping[str, Interval | None]
 
@@ -229,11 +333,15 @@ def interval(figures: Sequence[float]) -> Interval | None:
     return Interval(mean, student(count - 1) * math.sqrt(variance / count), count)
 
 
-def summarise(records: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Return a row for each point and traffic, in the order in which they come.
+def summarise(
+    records: Iterable[Mapping[str, Any]], part: str = "traffic", metrics: Sequence[Metric] = METRICS
+) -> list[Row]:
+    """Return a row for each point and traffic, or each point and group, in the order in which they come.
 
     Args:
         records: what `espnow.plan.run.run_once` returned.
+        part: of a record: ``traffic``, or ``energy``.
+        metrics: the figures that it has.
     """
     runs: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for record in records:
@@ -241,17 +349,11 @@ def summarise(records: Iterable[Mapping[str, Any]]) -> list[Row]:
     rows = []
     for of_point in runs.values():
         values = tuple(of_point[0]["point"].items())
-        for name in of_point[0]["traffic"]:
-            figures = [record["traffic"][name] for record in of_point]
-            rows.append(
-                Row(
-                    values,
-                    name,
-                    len(of_point),
-                    {
-                        metric.name: interval([one[metric.name] for one in figures if one[metric.name] is not None])
-                        for metric in METRICS
-                    },
-                )
-            )
+        for name in of_point[0][part]:
+            found = [record[part][name] for record in of_point]
+            figures = {
+                metric.name: interval([one[metric.name] for one in found if one[metric.name] is not None])
+                for metric in metrics
+            }
+            rows.append(Row(values, name, len(of_point), figures))
     return rows

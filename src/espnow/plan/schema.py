@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from espnow import tomlfile
+from espnow.air.chips import CHIPS
+from espnow.air.energy import Battery, State
 from espnow.air.propagation import Wall
-from espnow.air.scene import TrafficKind
+from espnow.air.scene import Answer, Burst, Flood, TrafficKind
 from espnow.frame import RATE_NAMES
 from espnow.frame.text import printable
 from espnow.plan.parts import (
     AirPart,
     CsvPlacement,
+    EnergyPart,
     FloorPart,
     GridPlacement,
     GroupPart,
@@ -206,6 +209,32 @@ def _group(*, where: str, name: str, action: Any, **more: Any) -> GroupPart:
     return GroupPart(where=where, name=name, action=action, **more)
 
 
+def _energy(
+    *, battery_mah: float | None = None, usable: float = 1.0, self_discharge: float = 0.0, **more: Any
+) -> EnergyPart:
+    if battery_mah is None and (usable, self_discharge) != (1.0, 0.0):
+        raise ValueError("usable and self_discharge are a battery's: write battery, its capacity in mAh")
+    battery = None if battery_mah is None else Battery(battery_mah, usable, self_discharge)
+    return EnergyPart(battery=battery, **more)
+
+
+#: What a station may do between its messages.
+_BETWEEN = {
+    "awake": State.RECEIVE,
+    "idle": State.IDLE,
+    "modem-sleep": State.MODEM_SLEEP,
+    "light-sleep": State.LIGHT_SLEEP,
+    "deep-sleep": State.DEEP_SLEEP,
+}
+
+
+def _between(value: object, folder: Path) -> State:
+    name = read_text(value, folder)
+    if name not in _BETWEEN:
+        raise ValueError
+    return _BETWEEN[name]
+
+
 def _periodic(**of: Any) -> Timing:
     return Timing(kind=TrafficKind.PERIODIC, **of)
 
@@ -218,10 +247,69 @@ def _saturated(**_of: Any) -> Timing:
     return Timing(kind=TrafficKind.SATURATED)
 
 
+def _event(*, random: bool = False, **of: Any) -> Timing:
+    if ("at" in of) != ("radius_m" in of):
+        raise ValueError("at and radius go together: where it happens, and how far away it is noticed")
+    return Timing(kind=TrafficKind.POISSON if random else TrafficKind.PERIODIC, is_event=True, **of)
+
+
+def _burst(**of: Any) -> Burst:
+    del of["where"]
+    return Burst(**of)
+
+
+def _answer(**of: Any) -> Answer:
+    del of["where"]
+    return Answer(**of)
+
+
+def _flood(**of: Any) -> Flood:
+    del of["where"]
+    return Flood(**of)
+
+
 _NAME = Kind("a name of letters, digits, _ and -, and not all, nearest or random", _group_name)
 _SIZE_OF_AREA = Kind("two numbers of metres, 0 or more, as in [300, 200]", _area)
 _COUNTED = Key("count", _COUNT, "how many stations", required=True)
 _ORIGIN = Key("origin", tomlfile.POSITION, "the corner in the south-west; without it, [0, 0]")
+
+_ENERGY = Table(
+    "station.energy",
+    _energy,
+    (
+        Key("chip", tomlfile.choice(*CHIPS), "whose data sheet says what is drawn", required=True),
+        Key(
+            "between",
+            Kind(", ".join(f'"{name}"' for name in _BETWEEN), _between, choices=tuple(_BETWEEN)),
+            "what it does between its messages; awake without it, and only then it hears what others send",
+        ),
+        Key(
+            "listen",
+            tomlfile.TIME,
+            "so long its receiver is on around each of its messages, beside what the message itself takes; 0 without "
+            "it",
+            "listen_us",
+        ),
+        Key(
+            "board",
+            between("a number of mA from 0 to 1000", 0, 1000),
+            "what regulator, LEDs and sensors draw, all the time; 0 without it",
+            "board_ma",
+        ),
+        Key(
+            "battery",
+            between("a number of mAh from 1 to 1000000", 1, 1e6),
+            "its capacity; without it, no life is told",
+            "battery_mah",
+        ),
+        Key("usable", between("a number from 0.01 to 1", 0.01, 1), "share of it that can be used; 1 without it"),
+        Key(
+            "self_discharge",
+            between("a number from 0 to 0.99", 0, 0.99),
+            "share of what is in it that is gone after a year without use; 0 without it",
+        ),
+    ),
+)
 
 _STATION = Table(
     "station",
@@ -243,6 +331,7 @@ _STATION = Table(
         ),
         Key("channel", tomlfile.CHANNEL, "1 without it"),
         Key("attempts", whole("a whole number from 1 to 32", 1, 32), "tries of a unicast frame in all; 7 without it"),
+        Key("energy", _ENERGY, "what it draws from its supply, and how it sleeps"),
     ),
     one_of={
         "at": Table(
@@ -288,6 +377,44 @@ _FIRST = Key(
     "first", tomlfile.TIME, "when the first comes; without it, each station begins anywhere in its period", "first_us"
 )
 
+_SIZE = whole("a whole number of bytes from 1 to 1470", 1, 1470)
+_RATE = Kind(f"a rate: {', '.join(RATE_NAMES)}", _rate, choices=tuple(RATE_NAMES))
+
+_BURST = Table(
+    "traffic.burst",
+    _burst,
+    (
+        Key("count", whole("a whole number from 1 to 10000", 1, 10_000), "so many messages", required=True),
+        Key("spacing", tomlfile.TIME, "from one to the next; all at once without it", "spacing_us"),
+    ),
+)
+
+_ANSWER = Table(
+    "traffic.answer",
+    _answer,
+    (
+        Key("size", _SIZE, "bytes of an answer", required=True),
+        Key("think", tomlfile.TIME, "so long after the message has arrived; at once without it", "think_us"),
+        Key("jitter", tomlfile.TIME, "and later by up to so much", "jitter_us"),
+        Key("rate", _RATE, "at which it is sent; the message's without it"),
+    ),
+)
+
+_FLOOD = Table(
+    "traffic.flood",
+    _flood,
+    (
+        Key(
+            "hops",
+            whole("a whole number from 1 to 255", 1, 255),
+            "a message is sent so often in a row at most, the first time among them",
+            required=True,
+        ),
+        Key("delay", tomlfile.TIME, "so long after it was heard it is sent on; at once without it", "delay_us"),
+        Key("jitter", tomlfile.TIME, "and later by up to so much; 20ms without it", "jitter_us"),
+    ),
+)
+
 _TRAFFIC = Table(
     "traffic",
     TrafficPart,
@@ -300,12 +427,11 @@ _TRAFFIC = Table(
             "who it is for: everybody in reach; the nearest station; any other, drawn once; the nearest of a group",
             required=True,
         ),
-        Key("size", whole("a whole number of bytes from 1 to 1470", 1, 1470), "bytes of a message; 200 without it"),
-        Key(
-            "rate",
-            Kind(f"a rate: {', '.join(RATE_NAMES)}", _rate, choices=tuple(RATE_NAMES)),
-            "at which it is sent; 1M without it",
-        ),
+        Key("size", _SIZE, "bytes of a message; 200 without it"),
+        Key("rate", _RATE, "at which it is sent; 1M without it"),
+        Key("burst", _BURST, "several messages come each time"),
+        Key("answer", _ANSWER, "whoever gets a message answers it"),
+        Key("flood", _FLOOD, "whoever hears a message to all for the first time sends it on"),
     ),
     one_of={
         "every": Table(
@@ -321,6 +447,23 @@ _TRAFFIC = Table(
             "poisson",
             _poisson,
             (Key("poisson", tomlfile.TIME_ABOVE_0, "messages come at random, so far apart in the mean", "period_us"),),
+        ),
+        "event": Table(
+            "event",
+            _event,
+            (
+                Key(
+                    "event",
+                    tomlfile.TIME_ABOVE_0,
+                    "something happens so often, and each station that notices it sends a message",
+                    "period_us",
+                ),
+                Key("random", tomlfile.FLAG, "at random, so far apart in the mean; false without it"),
+                Key("reaction", tomlfile.TIME, "up to so much later, each by itself; at once without it", "jitter_us"),
+                Key("at", tomlfile.POSITION, "where it happens; without it, the whole group notices"),
+                Key("radius", tomlfile.METRES, "how far from there it is noticed", "radius_m"),
+                Key("first", tomlfile.TIME, "when it happens first; anywhere in the period without it", "first_us"),
+            ),
         ),
         "saturated": Table(
             "saturated",

@@ -18,7 +18,7 @@ from typing import Any
 
 from espnow.errors import UserError
 from espnow.frame.text import printable
-from espnow.plan.results import METRICS, Row
+from espnow.plan.results import METRICS, Metric, Row
 
 __all__ = ["PART", "WHOLE", "Store", "parquet_modules", "write_csv", "write_parquet"]
 
@@ -125,21 +125,30 @@ def _cannot(path: Path, error: OSError) -> UserError:
     return UserError(f"{printable(str(path))}: {error.strerror}")
 
 
-def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """Write a summary, a line for each point and traffic: the mean of each figure, and half its interval.
+def write_csv(path: Path, rows: Sequence[Row], metrics: Sequence[Metric] = METRICS, named: str = "traffic") -> None:
+    """Write a summary, a line for each row: the mean of each figure, and half its interval; no file without rows.
+
+    Args:
+        path: where to; what was there of an earlier time goes.
+        rows: points, and their traffic or groups.
+        metrics: the figures that they have.
+        named: the column of the names of the rows.
 
     Raises:
         UserError: it cannot be written.
     """
     keys = [key for key, _ in rows[0].values] if rows else []
-    head = [*keys, "traffic", "runs", *(f"{metric.name}{end}" for metric in METRICS for end in ("", "_half"))]
+    head = [*keys, named, "runs", *(f"{metric.name}{end}" for metric in metrics for end in ("", "_half"))]
     try:
+        if not rows:
+            path.unlink(missing_ok=True)
+            return
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(head)
             for row in rows:
-                cells: list[Any] = [*(value for _, value in row.values), row.traffic, row.runs]
-                for metric in METRICS:
+                cells: list[Any] = [*(value for _, value in row.values), row.name, row.runs]
+                for metric in metrics:
                     found = row.figures[metric.name]
                     cells += ["", ""] if found is None else [_cell(found.mean), _cell(found.half)]
                 writer.writerow(cells)
@@ -163,8 +172,13 @@ def parquet_modules() -> tuple[Any, Any]:
         raise UserError("--parquet needs pyarrow: pip install 'espnow[plan]'") from None
 
 
-def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write a line for each run and traffic.
+def write_parquet(path: Path, records: Iterable[Mapping[str, Any]], part: str = "traffic") -> None:
+    """Write a line for each run and traffic, or each run and group; no file where there is nothing of it.
+
+    Args:
+        path: where to; what was there of an earlier time goes.
+        records: of the runs.
+        part: of a record: ``traffic``, or ``energy``.
 
     Raises:
         UserError: pyarrow is missing, or it cannot be written.
@@ -180,9 +194,12 @@ def write_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     rows = []
     for record in records:
         point = {key: float(value) if key in numbers else str(value) for key, value in record["point"].items()}
-        for name, figures in record["traffic"].items():
-            rows.append({**point, "seed": record["seed"], "traffic": name, **figures})
+        for name, figures in record[part].items():
+            rows.append({**point, "seed": record["seed"], "group" if part == "energy" else part: name, **figures})
     try:
+        if not rows:
+            path.unlink(missing_ok=True)
+            return
         parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     except OSError as error:
         raise _cannot(path, error) from None

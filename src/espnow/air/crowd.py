@@ -71,6 +71,11 @@ class Crowd:
         """Return what came of each traffic until now."""
         return stream_results(self._medium.kernel, self.traffic, self._stream)
 
+    @property
+    def addresses(self) -> tuple[int, int]:
+        """The first and the last one's address, as numbers."""
+        return self._mac, self._mac + self._count - 1
+
     def mac(self, number: int) -> bytes:
         """Return the address of a station, by its number on the air."""
         return (self._mac + number - self.first).to_bytes(6)

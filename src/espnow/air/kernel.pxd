@@ -150,7 +150,7 @@ cdef class Kernel:
     cdef integer* s_left
     cdef small* s_random
     cdef word* s_luck
-    cdef integer reacts, spare_reaction, spare_flood, cause, room_for_reactions, room_for_floods
+    cdef readonly integer reacts, spare_reaction, spare_flood, cause, room_for_reactions, room_for_floods
     cdef integer* s_answer
     cdef integer* s_asked
     cdef integer* s_think

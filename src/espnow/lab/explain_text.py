@@ -36,6 +36,7 @@ class LossReason(enum.StrEnum):
     RECEIVER_SENDING = "receiver_sending"
     COLLIDED = "collided"
     LOST = "lost"
+    MODEL_MISSED = "model_missed"
     NOBODY = "nobody"
     NOBODY_HEARD = "nobody_heard"
     TO_ITSELF = "to_itself"
@@ -172,6 +173,11 @@ _WORDS: dict[LossReason, Words] = {
         "lost on the way",
         "{receiver} was there and ready",
         "send again; broadcasts are not repeated by the radio",
+    ),
+    _R.MODEL_MISSED: Words(
+        "a station without a program missed it",
+        "{0}: {1}",
+        "move them nearer, or send less at a time",
     ),
     _R.NOBODY: Words(
         "nobody has this address",

@@ -286,7 +286,8 @@ def test_whatever_a_file_holds_is_taken_or_refused_in_one_line(document):
 
 
 def test_the_plans_of_the_documentation_are_plans(write):
+    write((ROOT / "examples" / "plans" / "office.svg").read_text(), "office.svg")
     blocks = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         assert len(planfile.read(write(block)).points) >= 3

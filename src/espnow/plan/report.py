@@ -45,6 +45,7 @@ svg .grid { stroke: var(--faint) } svg polyline { fill: none; stroke-width: 1.8 
 svg line { vector-effect: non-scaling-stroke }
 svg .link { stroke: var(--ink); opacity: .25 }
 svg .wall { stroke: var(--ink); stroke-width: 3 }
+svg .floor { fill: none; stroke: var(--faint); vector-effect: non-scaling-stroke }
 svg.map { max-height: 28rem; border: 1px solid var(--faint) } svg .silent { fill: #999 }
 pre { background: color-mix(in srgb, var(--faint) 40%, transparent); padding: .8rem; overflow-x: auto }
 .bar { display: inline-block; width: 1.2rem; height: .8rem } .dim { opacity: .75 }
@@ -232,9 +233,9 @@ def _maps(plan: Plan, records: Sequence[Mapping[str, Any]]) -> list[str]:
         told = ", ".join(f"{key} = {value}" for key, value in record["point"].items())
         part = parts[record["run"].rpartition("-")[0]]
         links, of_links = _who_hears_whom(lay_out(part, record["seed"]))
-        walls = [(wall.begin, wall.end) for wall in part.floor.walls] if part.floor else []
+        walls, floor = (part.floor.walls, part.floor.size) if part.floor else ((), None)
         caption = f"{told or 'all stations'} (seed {record['seed']}{of_links})"
-        drawn = station_map(record["map"], links, walls)
+        drawn = station_map(record["map"], links, walls, floor)
         found.append(f"<figure><figcaption>{_text(caption)}</figcaption>{drawn}</figure>")
     found.append("</div>")
     if len(first) > _MOST_MAPS:

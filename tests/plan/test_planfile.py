@@ -218,8 +218,8 @@ def test_a_point_is_known_by_what_it_says_and_by_the_model(write, monkeypatch):
     assert keys("# words\n" + GOOD.replace("duration", "seeds = 9\nduration")) == plain
     assert keys(GOOD + "[sweep]\nstation.leaf.count = [3, 4]\n")[1:] == plain
     assert keys(GOOD + "[air]\npath_loss_exponent = 2.5\n") != plain
-    model = planfile._model()
-    monkeypatch.setattr(planfile, "_model", lambda: model[::-1])
+    model = planfile.model_key()
+    monkeypatch.setattr(planfile, "model_key", lambda: model[::-1])
     assert keys(GOOD) != plain
     write("1,2\n", "leaves.csv")
     by_file = GOOD.replace("grid = 10\ncount = 4", 'csv = "leaves.csv"')

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ _WANTED_OF_ENERGY = (
 
 _EPILOG = """\
 PLAN.toml says which stations there are and where, what they send, and how signals travel. Each point of its [sweep] is
-run with several seeds, on all processors. The results are the same whatever the number of processes.
+run with several seeds, on all processors, or with --dask on a cluster. The results are the same to the bit, wherever
+and in how many processes they are computed.
 
 The folder of results has runs.jsonl, a line for each run, and summary.csv, with means and 95 % intervals. A plan that
 was interrupted goes on with --resume, which also uses the runs of an earlier time that are still what the plan says.
@@ -43,6 +44,7 @@ examples:
   espnow plan --example field && espnow plan field.toml
   espnow plan --seeds 10 --html report.html field.toml
   espnow plan --resume field.toml
+  espnow plan --dask tcp://10.0.0.5:8786 field.toml
 """
 
 
@@ -61,6 +63,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--out", metavar="DIR", help="folder of results (default: PLAN-results)")
     parser.add_argument("--seeds", metavar="N", help="runs of each point (default: what the plan says, or 3)")
     parser.add_argument("--workers", metavar="N", help="processes at once (default: one for each processor)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="run on the Dask cluster whose scheduler is there")
     parser.add_argument("--resume", action="store_true", help="keep runs that are there already, and do the others")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line instead of the table")
     parser.add_argument("--html", metavar="FILE", help="write a report with plots and a map, in one file")
@@ -84,18 +87,22 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UserError("name a PLAN.toml, or begin with --example; see espnow plan --help")
     # Not before: --help and a mistake in the command need no kernel.
     from espnow import plan as plans
-    from espnow.plan import run, store
+    from espnow.plan import store
+    from espnow.plan.run import work_of
 
     plan = plans.read(arguments.plan)
     seeds = None if arguments.seeds is None else whole_number("--seeds", arguments.seeds, 1, 10_000)
     workers = _processors() if arguments.workers is None else whole_number("--workers", arguments.workers, 1, 1024)
-    work = run.work_of(plan, seeds)
+    if arguments.dask is not None and arguments.workers is not None:
+        raise UserError("--workers is for this computer, and a cluster has its own: leave it away with --dask")
+    work = work_of(plan, seeds)
     if arguments.parquet:
         store.parquet_modules()  # what is missing is told before anything is computed
+    client = None if arguments.dask is None else _client(arguments.dask)
     folder = Path(arguments.out or f"{plan.path.stem}-results")
-    with closing(store.Store(folder, resume=arguments.resume)) as kept:
+    with closing(client) if client else nullcontext(), closing(store.Store(folder, resume=arguments.resume)) as kept:
         todo = [each for each in work if each.key not in kept.records]
-        interrupted = not _execute(todo, workers, kept, printable(arguments.plan))
+        interrupted = not _execute(todo, client or workers, kept, printable(arguments.plan))
     keys = [each.key for each in work if each.key in kept.records]
     if not interrupted:
         kept.finish(keys)
@@ -120,10 +127,17 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _execute(todo: Sequence[Any], workers: int, kept: Any, name: str) -> bool:
-    """Do what is to be done, and return whether it was not interrupted."""
-    from espnow.plan import run
+def _client(address: str) -> Any:
+    from espnow.plan import cluster
 
+    return cluster.connect(address)
+
+
+def _execute(todo: Sequence[Any], where: Any, kept: Any, name: str) -> bool:
+    """Do what is to be done, in so many processes or by a client, and return whether it was not interrupted."""
+    from espnow.plan import cluster, run
+
+    execute: Any = run.execute if isinstance(where, int) else cluster.execute
     bar = Progress()
     done = 0
 
@@ -131,7 +145,7 @@ def _execute(todo: Sequence[Any], workers: int, kept: Any, name: str) -> bool:
         bar.show(share, f"{done} of {counted(len(todo), 'run')}")
 
     try:
-        with closing(run.execute(todo, workers, progress)) as records:
+        with closing(execute(todo, where, progress)) as records:
             for record in records:
                 kept.add(record)
                 done += 1

@@ -23,7 +23,7 @@ from espnow.plan.parts import PlanPart
 from espnow.plan.planfile import Plan, Point
 from espnow.plan.results import observe
 
-__all__ = ["Work", "execute", "run_once", "work_of"]
+__all__ = ["Stopped", "Work", "execute", "run_once", "work_of"]
 
 #: A run is stopped, and its progress seen, between so many pieces of it.
 _PIECES = 400
@@ -68,7 +68,7 @@ def _messages(part: PlanPart) -> float:
     )
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """The run is to end."""
 
 
@@ -181,7 +181,7 @@ def _run_in_worker(work: Work) -> dict[str, Any]:
 
     def step(share: float) -> None:
         if _stop.is_set():
-            raise _Stopped
+            raise Stopped
         with _shared.get_lock():
             _shared.value += share * weight
 

@@ -91,8 +91,8 @@ def render(plan: Plan, records: Sequence[Mapping[str, Any]], rows: Sequence[Row]
             _counts(plan, records),
             "<h2>Results</h2>",
             _table(rows, METRICS, "traffic"),
-            f"<p>{_text(caveat(point.part for point in plan.points))}</p>",
-            *_plots("Plots", rows, METRICS),
+            *([f"<p>{_text(told)}</p>"] if (told := caveat(point.part for point in plan.points)) else []),
+            *_plots("Plots", _drawn(rows, METRICS)),
             *_energy(energy),
             *_maps(plan, records),
             "<h2>What the figures mean</h2><ul>",
@@ -137,7 +137,11 @@ def _title(metric: Metric) -> str:
     return f"{metric.title}, {metric.unit}" if metric.unit else metric.title
 
 
-def _plots(head: str, rows: Sequence[Row], metrics: Sequence[Metric]) -> list[str]:
+def _plots(head: str, figures: Sequence[str]) -> list[str]:
+    return [f'<h2>{head}</h2><div class="plots">', *figures, "</div>"] if figures else []
+
+
+def _drawn(rows: Sequence[Row], metrics: Sequence[Metric], of_whom: str = "") -> list[str]:
     """Return a plot of each figure over the first key of the sweep; a line for each name and other value.
 
     Without a sweep each name has its place on the axis.
@@ -168,9 +172,9 @@ def _plots(head: str, rows: Sequence[Row], metrics: Sequence[Metric]) -> list[st
                 of[_series(row, several=several)].append((x, figure.mean * metric.scale, half))
         drawn = lines(metric.meaning, x_title, [Line(name, sorted(points)) for name, points in of.items()], names)
         if drawn:
-            told = f"{_title(metric)}: {metric.meaning}"
+            told = f"{of_whom}{_title(metric)}: {metric.meaning}"
             found.append(f"<figure><figcaption>{_text(told)}</figcaption>{drawn}</figure>")
-    return [f'<h2>{head}</h2><div class="plots">', *found, "</div>"] if found else []
+    return found
 
 
 def _energy(rows: Sequence[Row]) -> list[str]:
@@ -183,8 +187,18 @@ def _energy(rows: Sequence[Row]) -> list[str]:
     return [
         "<h2>Energy</h2>",
         _table(rows, ENERGY, "group"),
-        *_plots("What a station draws, and how long its battery lasts", rows, ENERGY),
+        *_plots("What a station draws, and how long its battery lasts", _drawn_energy(rows)),
         f"<figure><figcaption>Where the charge goes</figcaption>{drawn}</figure>",
+    ]
+
+
+def _drawn_energy(rows: Sequence[Row]) -> list[str]:
+    """Return plots of each group by itself: who listens all the time draws a thousand times as much as who sleeps."""
+    if not rows[0].values:
+        return _drawn(rows, ENERGY)
+    groups = dict.fromkeys(row.name for row in rows)
+    return [
+        figure for name in groups for figure in _drawn([row for row in rows if row.name == name], ENERGY, f"{name}, ")
     ]
 
 

@@ -10,6 +10,7 @@ from espnow.air.chips import chip
 from espnow.air.energy import Battery, State
 from espnow.air.scene import Access, StreamResult, Traffic
 from espnow.errors import UserError
+from espnow.frame import RATE_24M
 from espnow.plan import planfile, report, run
 from espnow.plan.energy import _given_up_us, _spent_us
 from espnow.plan.layout import hearing, lay_out
@@ -84,6 +85,21 @@ def test_whoever_is_awake_receives_all_the_time_that_it_does_not_send(write):
     figures = figures_of(write(PLAN), "hub")
     assert figures["current_ma"] == pytest.approx((answers_us * sending_ma + (20e6 - answers_us) * 84) / 20e6, rel=1e-6)
     assert figures["battery_days"] is None
+
+
+def test_an_answer_goes_out_at_its_own_rate(write):
+    """At 54 Mb/s it is sent at 24 Mb/s, at which an ESP32 sends with less power than at 1 Mb/s, and draws less."""
+    text = PLAN.replace('energy = {chip = "esp32-c3"}', 'energy = {chip = "esp32"}') + 'rate = "54M"\n'
+    (work, _) = run.work_of(planfile.read(write(text)))
+    layout = lay_out(work.point.part, 1)
+    kernel = layout.scene.kernel()
+    kernel.run(20_000_000)
+    sent_us = kernel.station_totals(0)[0]
+    assert sent_us > 0
+    esp32 = chip("esp32")
+    assert esp32.transmit_ma(RATE_24M, 20) < esp32.transmit_ma(0, 20) - 50
+    expected = (sent_us * esp32.transmit_ma(RATE_24M, 20) + (20e6 - sent_us) * 112) / 20e6
+    assert figures_of(write(text), "hub")["current_ma"] == pytest.approx(expected, abs=2e-6)
 
 
 def test_the_rest_of_the_board_counts_all_the_time(write):

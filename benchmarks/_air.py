@@ -40,6 +40,7 @@ AIR: dict[str, Any] = {
     "sense_dbm": LEAST_DBM,
     "floor_dbm": NOISE_DBM,
     "detect_db": DETECT_DB,
+    "detect_noise": True,
     "attempts": 7,
 }
 
@@ -56,9 +57,9 @@ UNCOMPILED = 100_000
 
 NOTES = {
     "sparse": "air: a frame is a transmission but an acknowledgement, a reception is anything that anybody decoded; "
-    "rates are of\nprocessor time in the run alone. ns-3 wants a frame's begin 4 dB above noise and others, the kernel "
-    "above others: in the\nsparse field, where the weakest signals are 4.6 dB above noise, it receives more. SimPy's "
-    "frames spoil each other\nwhatever their power, and its acknowledgements are nobody's reception."
+    "rates are of\nprocessor time in the run alone. Both want a frame's begin 4 dB above noise and others, and have "
+    "the same error curves.\nSimPy's frames spoil each other whatever their power, and its acknowledgements are "
+    "nobody's reception."
 }
 
 
@@ -109,6 +110,8 @@ def kernel_of(what: dict[str, Any]) -> Any:
             sense_dbm=what["sense_dbm"],
             least_dbm=what["least_dbm"],
             detect_db=what["detect_db"],
+            detect_noise=what["detect_noise"],
+            calibrated=False,
         ),
         seed=what["seed"],
     ).kernel()

@@ -2,11 +2,22 @@
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from espnow.air.errorrate import _CODES, bit_error, sure_ratio, survival_curve
+from espnow.air.errorrate import (
+    _CODES,
+    bit_error,
+    calibration_db,
+    needed_db,
+    sensitivity_test,
+    sure_ratio,
+    survival_curve,
+)
 from espnow.air.kernel import CURVE_FROM_DB, CURVE_LENGTH, CURVE_STEPS
+from espnow.air.propagation import sensitivity_dbm
+from espnow.air.scene import BENCH_NOISE_DBM, Receiver
 from espnow.frame import RATES, airtime_us
 
 EVERY = sorted(RATES)
@@ -202,6 +213,77 @@ def test_slower_is_more_robust():
         if chain[0] == 41:  # CCK 5.5 has a better code than DQPSK, for 2.75 times the speed
             sure = sure[:4] + sure[5:]
         assert sure == sorted(sure), chain
+
+
+def loss(rate, octets, db):
+    return -math.expm1(8 * octets * math.log1p(-bit_error(rate, linear(db))))
+
+
+@pytest.mark.parametrize(
+    ("modulation", "expected"),
+    [
+        ("DSSS", (1024, 0.08)),
+        ("CCK", (1024, 0.08)),
+        ("LR", (1024, 0.08)),
+        ("OFDM", (1000, 0.1)),
+        ("HT", (4096, 0.1)),
+    ],
+)
+def test_what_a_sensitivity_is(modulation, expected):
+    rates = [rate for rate in EVERY if RATES[rate].modulation == modulation]
+    assert rates
+    assert {sensitivity_test(rate) for rate in rates} == {expected}
+
+
+@pytest.mark.parametrize("rate", EVERY)
+def test_a_calibrated_receiver_loses_at_its_sensitivity_what_the_standard_allows(rate):
+    octets, allowed = sensitivity_test(rate)
+    assert loss(rate, octets, needed_db(rate, octets, allowed)) == pytest.approx(allowed, rel=1e-3)
+    snr_db = sensitivity_dbm(rate) - BENCH_NOISE_DBM
+    better_db = Receiver().better_db(rate)
+    assert better_db == calibration_db(rate, snr_db)
+    assert loss(rate, octets, snr_db + better_db) == pytest.approx(allowed, rel=1e-3)
+    # And so the kernel has it: within the step of its curve that the sensitivity is in.
+    curve = survival_curve(rate, better_db)
+    step = math.floor((snr_db - CURVE_FROM_DB) * CURVE_STEPS)
+    survives = [math.exp(8 * octets * curve[at]) for at in (step - 1, step, step + 1)]
+    assert survives[0] < 1 - allowed < survives[2]
+    assert survives[1] == pytest.approx(1 - allowed, abs=0.03)
+    assert sure_ratio(rate, better_db) == pytest.approx(sure_ratio(rate) / linear(better_db))
+
+
+def test_pure_curves_are_theirs():
+    assert [Receiver(calibrated=False).better_db(rate) for rate in EVERY] == [0.0] * len(EVERY)
+    # More noise moves no curve: it is noise, and a frame needs as much more.
+    assert [Receiver(noise_dbm=-80.0).better_db(rate) for rate in EVERY] == [Receiver().better_db(r) for r in EVERY]
+
+
+def test_the_table_of_the_docs():
+    """docs/air.md, The receiver's sensitivity."""
+    page = (Path(__file__).parents[2] / "docs" / "air.md").read_text(encoding="utf-8")
+    lines = page.partition("### The receiver's sensitivity")[2].partition("## Propagation")[0].splitlines()
+    told = {
+        cells[0]: cells[1:]
+        for cells in ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|"))
+    }
+    rates = {f"{RATES[rate].kbit_s / 1000:g} Mb/s": rate for rate in EVERY if rate < 16}
+    rates |= {f"MCS {mcs}": 16 + mcs for mcs in range(8)} | {"LR 250 kb/s": 41, "LR 500 kb/s": 42}
+    for name, rate in rates.items():
+        octets, allowed = sensitivity_test(rate)
+        sensitivity = sensitivity_dbm(rate)
+        assert told[name] == [
+            f"{sensitivity:.0f}",
+            f"{100 * allowed:.0f} % of {octets}",
+            f"{sensitivity - BENCH_NOISE_DBM:.0f}",
+            f"{needed_db(rate, octets, allowed):.1f}",
+            f"{Receiver().better_db(rate):+.1f}",
+        ], name
+
+
+@pytest.mark.parametrize(("octets", "chance"), [(0, 0.1), (1000, 0.0), (1000, 1.0), (1000, math.nan)])
+def test_a_ratio_for_no_frame(octets, chance):
+    with pytest.raises(ValueError, match="1 octet or more"):
+        needed_db(0, octets, chance)
 
 
 # Airtimes, by the standard's formulas written down once more.

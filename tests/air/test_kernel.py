@@ -1,8 +1,10 @@
 """What stations do, step by step, on small airs."""
 
+import math
+
 import pytest
 
-from espnow.air.propagation import FreeSpace, LinkTable
+from espnow.air.propagation import FreeSpace, LinkTable, sensitivity_dbm
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
 from espnow.frame import SIFS_US, airtime_us
 
@@ -303,3 +305,82 @@ def test_a_short_frame_inside_a_long_one_disturbs_it(rate, inside):
     at = 1000 + long_us // 2 if inside else 1000 + long_us + 100
     results = scene(links, [once(0, BROADCAST, 1000, 1000, rate), once(2, BROADCAST, at, 10, rate)]).run(20_000)
     assert [one.delivered for one in results] == ([0, 0] if inside else [1, 1])
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize(("rate", "expected"), [(0, 0.02), (3, 0.02), (9, 0.025), (19, 0.006)])
+def test_at_the_sensitivity_nearly_all_is_received(rate, expected):
+    """Messages of 200 bytes on an idle air, a hair above the sensitivity; one standard error: 0.001."""
+    links = {(0, 1): sensitivity_dbm(rate) + 0.01}
+    traffic = [Traffic(0, BROADCAST, 200, TrafficKind.SATURATED, rate=rate)]
+    (result,) = scene(links, traffic, receiver=Receiver(sense_dbm=-110.0)).run(20_000_000)
+    assert result.sent > 5_000
+    assert 1 - result.delivered / result.sent == pytest.approx(expected, abs=0.008)
+    # Theory's receiver with the same noise loses it all at 24 Mb/s.
+    (result,) = scene(links, traffic, receiver=Receiver(sense_dbm=-110.0, calibrated=False)).run(20_000_000)
+    assert (result.delivered == 0) == (rate in (9, 19))
+
+
+@pytest.mark.parametrize(("above_db", "both", "others"), [(-2.0, False, True), (3.9, False, True), (4.2, True, True)])
+def test_a_begin_that_is_told_from_noise(above_db, both, others):
+    """1 Mb/s, which is received below noise by a receiver that tells begins from others alone."""
+    links = {(0, 1): -94.0 + above_db}
+    for counts, expected in ((True, both), (False, others)):
+        one = scene(links, [once(0, BROADCAST, 0, 20)], receiver=Receiver(detect_noise=counts))
+        assert [result.delivered for result in one.run(9000)] == [int(expected)]
+        # And where it has other things to do than to hear, since it hears 2 all the time.
+        busy = {**links, (2, 1): -110.0, (0, 2): -140.0}
+        traffic = [once(0, BROADCAST, 3000, 20), once(2, BROADCAST, 0, 1000)]
+        one = scene(busy, traffic, receiver=Receiver(detect_noise=counts, sense_dbm=-112.0))
+        assert one.run(9000)[0].delivered == int(expected)
+
+
+def test_a_begin_that_is_told_from_noise_and_others_together():
+    """6 dB above either, and so 3 dB above both, at a station that hears another one all the time."""
+    links = {(0, 1): -88.0, (2, 1): -94.0, (0, 2): -140.0}
+    traffic = [once(0, BROADCAST, 3000, 20), once(2, BROADCAST, 0, 1000)]
+    for counts in (True, False):
+        receiver = Receiver(detect_noise=counts, least_dbm=-90.0)
+        assert scene(links, traffic, receiver=receiver).run(9000)[0].delivered == int(not counts)
+
+
+def test_ten_decibels_more_noise_take_ten_decibels():
+    traffic = [Traffic(0, BROADCAST, 200, TrafficKind.SATURATED, rate=9)]
+    for dbm, delivered in ((-85.0, False), (-74.9, True)):
+        (result,) = scene({(0, 1): dbm}, traffic, receiver=Receiver(noise_dbm=-84.0)).run(100_000)
+        assert (result.delivered > 0.9 * result.sent) == delivered
+
+
+@pytest.mark.parametrize(
+    ("what", "numbers", "expected"),
+    [
+        (Place, {"position": (0.0, math.nan)}, r"position is \(0.0, nan\), and must be two numbers"),
+        (Place, {"position": (0.0, 0.0), "power_dbm": math.inf}, "power_dbm is inf"),
+        (Place, {"position": (0.0, 0.0), "channel": 15}, "channel is 15, and must be 1 to 14"),
+        (Place, {"position": (0.0, 0.0), "attempts": 0}, "attempts is 0"),
+        (Place, {"position": (0.0, 0.0), "height_m": 0.0}, "height_m is 0.0"),
+        (Traffic, {"station": -1}, "station is -1"),
+        (Traffic, {"station": 3, "to": 3}, "to is 3, and must be another"),
+        (Traffic, {"station": 3, "size": 1471}, "size is 1471, and must be 1 to 1470"),
+        (Traffic, {"station": 3, "period_us": 0}, "period_us is 0, and must be above 0"),
+        (Traffic, {"station": 3, "jitter_us": -1}, "jitter_us is -1"),
+        (Traffic, {"station": 3, "first_us": -1}, "first_us is -1"),
+        (Traffic, {"station": 3, "rate": 4}, "rate is 4, and must be a wifi_phy_rate_t"),
+        (Access, {"slot_us": 0}, "slot_us is 0"),
+        (Access, {"eifs_us": 49}, "eifs_us is 49, and must be difs_us or more"),
+        (Access, {"cw_min": 63, "cw_max": 31}, "cw_max is 31"),
+        (Receiver, {"noise_dbm": math.nan}, "noise_dbm is nan"),
+        (Receiver, {"least_dbm": math.inf}, "least_dbm is inf"),
+        (Receiver, {"capture_db": -1.0}, "capture_db is -1.0"),
+        (Receiver, {"preamble_us": -1}, "preamble_us is -1"),
+    ],
+)
+def test_numbers_without_sense(what, numbers, expected):
+    with pytest.raises(ValueError, match=expected):
+        what(**numbers)
+
+
+@pytest.mark.parametrize("traffic", [Traffic(2, 0), Traffic(0, 2)])
+def test_a_station_that_is_not_there(traffic):
+    with pytest.raises(ValueError, match=r"traffic 0: .* is 2, and must be below 2"):
+        scene({(0, 1): -40.0}, [traffic]).kernel()

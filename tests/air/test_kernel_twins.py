@@ -7,11 +7,39 @@ import pytest
 
 from espnow.air import scene as scene_module
 from espnow.air.propagation import LogDistance, Shadowing
-from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
+from espnow.air.scene import BROADCAST, Access, Answer, Burst, Flood, Place, Receiver, Scene, Traffic, TrafficKind
 from espnow.cli.main import main
 from espnow.frame import ALL_RATES
 
 from .twins import INTERPRETED, IS_COMPILED, compiled
+
+
+def random_traffic(draw, station, count):
+    """Return traffic of a station; what is caused by it, too, in half of the cases."""
+    to = draw.choice([BROADCAST, (station + 1) % count])
+    kind = draw.choice(list(TrafficKind))
+    burst = event = answer = flood = None
+    if draw.random() < 0.5:
+        if kind is not TrafficKind.SATURATED:
+            burst = draw.choice([None, Burst(3), Burst(2, 700)])
+            event = draw.choice([None, 0, 1])
+            flood = Flood(draw.choice([1, 3]), draw.choice([0, 500]), 5_000.0) if to == BROADCAST else None
+        if to != BROADCAST:
+            answer = Answer(draw.randrange(1, 300), draw.choice([0, 1_000]), draw.choice([0.0, 3_000.0]))
+    return Traffic(
+        station,
+        to,
+        draw.randrange(1, 600),
+        kind,
+        draw.uniform(2_000, 60_000),
+        draw.choice([0.0, 5_000.0]),
+        draw.randrange(20_000),
+        draw.choice([0, 0, draw.choice(sorted(ALL_RATES))]),
+        burst,
+        event,
+        answer,
+        flood,
+    )
 
 
 def random_scene(seed):
@@ -19,7 +47,6 @@ def random_scene(seed):
     draw = Random(seed)
     count = draw.choice([2, 5, 12, 40])
     side = draw.choice([1.0, 150.0, 600.0])
-    rates = sorted(ALL_RATES)
     places = [
         Place(
             (draw.uniform(0, side), draw.uniform(0, side)),
@@ -29,19 +56,7 @@ def random_scene(seed):
         )
         for _ in range(count)
     ]
-    traffic = [
-        Traffic(
-            station,
-            draw.choice([BROADCAST, (station + 1) % count]),
-            draw.randrange(1, 600),
-            draw.choice(list(TrafficKind)),
-            draw.uniform(2_000, 60_000),
-            draw.choice([0.0, 5_000.0]),
-            draw.randrange(20_000),
-            draw.choice([0, 0, draw.choice(rates)]),
-        )
-        for station in 2 * list(range(count))
-    ]
+    traffic = [random_traffic(draw, station, count) for station in 2 * list(range(count))]
     return Scene(
         places,
         traffic,
@@ -66,7 +81,7 @@ def outcome(one, us):
                 kernel.events,
                 kernel.failed_receptions,
                 kernel.losses_half_duplex,
-                [kernel.totals(number) for number in range(len(one.traffic))],
+                one.results(kernel),
                 [kernel.station_totals(number) for number in range(len(one.places))],
             )
         )

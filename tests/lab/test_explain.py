@@ -174,6 +174,16 @@ def receiver_sending(pair):
     return "the receiver was sending itself: a radio cannot hear while it sends"
 
 
+def collided(pair):
+    other = pair.lab.board(name="other", at=(400, 0))  # gateway hears it, and sensor does not
+    pair.start(other)
+    other.hardware.link.transmit(build(ALL, other.mac, bytes(250), seq=0, random_value=0), 999)
+    pair.lab.run(for_ms=1)
+    pair.broadcast()
+    assert pair.rx.recv(0)[0] == other.mac
+    return "others sent at the same time: gateway could not tell the frames from each other"
+
+
 def lost(pair):
     pair.lab.set_loss("sensor", "gateway", 1.0)
     pair.send()
@@ -509,6 +519,7 @@ CASES = [
     (R.BEYOND_RANGE, beyond_range, {"at": (30, 0), "range_m": 20}),
     (R.NO_LONG_RANGE, no_long_range, {}),
     (R.RECEIVER_SENDING, receiver_sending, WEAK),
+    (R.COLLIDED, collided, {"at": (200, 0), "path_loss_exponent": 3.15}),
     (R.LOST, lost, {}),
     (R.NOBODY, unknown, {}),
     (R.NOBODY, one_digit, {}),

@@ -9,7 +9,8 @@ One frame at a time is on a channel, as far as its stations hear each other: the
 that are hidden from each other do not disturb a third one.
 """
 
-from espnow.air.air import Air, AirLink, AirTiming
+from espnow.air.air import Air, AirTiming
+from espnow.air.airlink import AirLink
 from espnow.air.propagation import LogDistance, Position, sensitivity_dbm
 from espnow.air.transmission import MissReason, Reception, Transmission
 

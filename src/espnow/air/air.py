@@ -1,42 +1,33 @@
-"""Stations, their queues, and the way of a frame from one to the others.
+"""The stations of one air, and what the kernel says of their frames.
 
-A frame waits until its station hears the channel idle for DIFS and its backoff, is on the air for its airtime, and is
-handed to every station that hears it at its end. A unicast frame that its addressee decoded is acknowledged one SIFS
-later, by the radio, whatever runs above; without an acknowledgement it is tried again, with the Retry bit and a doubled
-contention window.
+Rules, beside those of `espnow.air`:
 
-The cost: two events a broadcast frame, three a unicast one, none and no object a reception.
+- The kernel runs inside one timer of the clock, up to the first instant at which anything else may happen.
+- What a station heard and what became of its frame it is told when the kernel has finished with that event, in the
+  order in which the stations were made.
+- A frame of an air's observer is the one that was on the air, also where none was made since no program could tell.
 """
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol, runtime_checkable
 
-from espnow.air.crowd import CROWD, Crowd
-from espnow.air.propagation import LogDistance, Position, sensitivity_dbm
+from espnow.air.airlink import AirLink
+from espnow.air.crowd import Crowd, Message
+from espnow.air.kernel import FRAME, GROUP_ADDRESS, NOWHERE
+from espnow.air.medium import Medium
+from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation
+from espnow.air.scene import Access, Place, Receiver, Traffic, check_stations, rates_of, start_traffic, streams_of
 from espnow.air.transmission import MissReason, Reception, Transmission
-from espnow.errors import LinkFull
-from espnow.frame import (
-    ACK_LENGTH,
-    LR_RATES,
-    RATE_1M,
-    SIFS_US,
-    ack,
-    airtime_us,
-    response_rate,
-    with_retry,
-)
-from espnow.link import Abilities, Clock, Outcome, ProtocolBit, RadioConfig, Station
+from espnow.frame import ack
+from espnow.link import Clock, RadioConfig, Timer
 
-__all__ = ["Air", "AirLink", "AirTiming"]
+__all__ = ["Air", "AirTiming"]
 
-_FCS_LENGTH = 4
-#: First byte of an action frame, which ESP-NOW's are.
-_ACTION = 0xD0
+#: A time in the kernel from here on never comes.
 _NEVER_US = 1 << 60
 _UNHEARD: tuple[Reception, ...] = ()
 
@@ -65,17 +56,29 @@ class AirTiming:
     queue_frames: int = 32
 
 
+@runtime_checkable
+class _Leaping(Protocol):
+    """A clock whose time an event may move."""
+
+    def horizon_us(self) -> int:
+        """Return the first instant at which anything else may happen."""
+
+    def leap(self, at_us: int) -> None:
+        """Move time to a later instant before that."""
+
+
 class Air:
     """One place in which radios hear each other.
 
     Attributes:
-        loss: probability that a frame, or an acknowledgement, is lost between two stations, unless `set_loss` says
-            otherwise.
-        observer: called with each transmission when it ends, or None.
+        medium: who hears whom how well, and when who sends.
+        observer: called with each transmission of a link's station, and each that one heard, when it ends; or None.
         on_miss: called as ``on_miss(sender, receiver, reason)`` at the end of each transmission for the addressee that
             did not decode and answer it (receiver None: no active interface has the address), or for each station in
             range that did not decode a broadcast; or None. `sender.token` says which frame.
-        speaking: whose frame is being handed to those who heard it, or was last.
+        on_delivery: called as ``on_delivery(sender)`` when stations without links decoded a link's frame that was for
+            them; or None.
+        speaking: whose frame is being handed to those who heard it, or was last; None if it has no link.
     """
 
     def __init__(
@@ -83,9 +86,10 @@ class Air:
         clock: Clock,
         stream: Callable[[str], Random],
         *,
-        propagation: LogDistance | None = None,
+        propagation: Propagation | None = None,
         loss: float = 0.0,
         timing: AirTiming | None = None,
+        receiver: Receiver | None = None,
     ) -> None:
         """Make an empty air.
 
@@ -93,474 +97,302 @@ class Air:
             clock: the owner of time.
             stream: returns the random stream of a name, the same for the same name.
             propagation: who hears whom how well.
-            loss: see the attribute.
+            loss: probability that a frame, or an acknowledgement, is lost between two stations, unless `set_loss` says
+                otherwise.
             timing: when stations transmit.
+            receiver: what receivers need.
         """
         self.clock = clock
-        self.loss = loss
+        self.timing = timing or AirTiming()
+        access = Access(
+            slot_us=self.timing.slot_us,
+            difs_us=self.timing.difs_us,
+            cw_min=self.timing.cw_min,
+            cw_max=self.timing.cw_max,
+        )
+        self.medium = Medium(propagation or LogDistance(), access, receiver or Receiver(), stream, loss=loss)
         self.observer: Callable[[Transmission], None] | None = None
         self.on_miss: Callable[[AirLink, AirLink | None, MissReason], None] | None = None
+        self.on_delivery: Callable[[AirLink], None] | None = None
         self.speaking: AirLink | None = None
-        self._stream = stream
-        self._propagation = propagation or LogDistance()
-        self._timing = timing or AirTiming()
+        self._leaping = clock if isinstance(clock, _Leaping) else None
         self._links: dict[str, AirLink] = {}
-        self._losses: dict[tuple[str, str], float] = {}
-        self._loss_streams: dict[tuple[str, str], Random] = {}
-        self._layout = 0
-        self._heard: dict[tuple[Position, float, int], dict[AirLink, Reception]] = {}
+        self._by_number: dict[int, AirLink] = {}
+        self._crowds: list[Crowd] = []
         self._owners: dict[bytes, list[AirLink]] = {}
-        self._cells: dict[tuple[int, int], list[AirLink]] = {}
-        # One cell is about as far as 1 Mb/s reaches at full power, so that a search looks at few cells.
-        self._cell_m = max(1.0, self._propagation.reach_m(20.0 - sensitivity_dbm(0)))
+        self._trying: dict[bytes, set[AirLink]] = {}  # to an address: whose numbers depend on who has it
+        self._waiting = 0  # links with a frame
+        self._timer: Timer | None = None
+        self._armed = _NEVER_US, False
+        self._running = False
 
-    def attach(self, name: str, position: Position) -> AirLink:
+    @property
+    def loss(self) -> float:
+        """Probability that a frame, or an acknowledgement, is lost between two stations; see `set_loss`."""
+        return self.medium.loss
+
+    @loss.setter
+    def loss(self, probability: float) -> None:
+        self.medium.loss = probability
+
+    def attach(self, name: str, position: Position, *, height_m: float = HEIGHT_M, antenna_dbi: float = 0.0) -> AirLink:
         """Return the link of a new station; its `station` must be set before time goes on.
+
+        Args:
+            name: unique.
+            position: metres, east and north.
+            height_m: of its antenna above the ground.
+            antenna_dbi: gain of its antenna, in all directions.
 
         Raises:
             ValueError: the name is taken.
         """
         if name in self._links:
             raise ValueError(f"there is a station {name!r} already")
-        link = AirLink(self, name, position, len(self._links))
-        self._links[name] = link
-        self._cells.setdefault(self._cell(position), []).append(link)
-        self._change_layout()
+        number = self.medium.add(name, position, height_m=height_m, antenna_dbi=antenna_dbi)
+        stream = self.medium.add_stream()
+        self.medium.kernel.set_script(number, stream)
+        link = AirLink(self, name, number)
+        self._links[name] = self._by_number[number] = link
+        link.apply(None)
         return link
+
+    def populate(
+        self,
+        name: str,
+        places: Sequence[Place],
+        traffic: Sequence[Traffic],
+        *,
+        mac: bytes,
+        links: Sequence[AirLink] = (),
+        message: Message | None = None,
+    ) -> Crowd:
+        """Add stations without links, which send by themselves from now on.
+
+        Args:
+            name: each is called so, and by its number.
+            places: the stations.
+            traffic: what they send; times count from now.
+            mac: the first one's address, 6 bytes; the others' follow.
+            links: whom they can send to besides each other: the first is number ``len(places)``.
+            message: returns what a message holds that a link's station hears; see `Crowd`.
+
+        Raises:
+            ValueError: a traffic is of or for a station that is not there.
+            UserError: there is no room.
+        """
+        check_stations(traffic, len(places), len(places) + len(links))
+        medium = self.medium
+        for rate in sorted(rates_of(traffic)):
+            medium.use_rate(rate)
+        first = medium.add_all(name, places)
+        stream = medium.add_stream(streams_of(traffic))
+        crowd = Crowd(medium, name, first, len(places), mac, traffic, stream, links, message)
+        self._crowds.append(crowd)
+        medium.kernel.set_time(self.clock.now_us)
+        medium.refresh()
+        if any(one.answer is not None or one.flood is not None for one in traffic):
+            medium.reserve()
+        numbers = [*range(first, first + len(places)), *(link.number for link in links)]
+        start_traffic(medium.kernel, traffic, numbers, stream, medium.event_chance, self.clock.now_us)
+        self.arm()
+        return crowd
 
     def set_loss(self, sender: str, receiver: str, probability: float) -> None:
         """Let frames from one station to another be lost with this probability, from now on."""
-        self._losses[sender, receiver] = probability
+        self.medium.set_loss(self._links[sender].number, self._links[receiver].number, probability)
 
     def move(self, link: AirLink, position: Position) -> None:
         """Put a station elsewhere, from the next transmission on."""
-        old = self._cell(link.position)
-        self._cells[old].remove(link)
-        if not self._cells[old]:
-            del self._cells[old]
-        link.position = position
-        self._cells.setdefault(self._cell(position), []).append(link)
-        self._change_layout()
+        self.medium.move(link.number, position)
 
-    def _change_layout(self) -> None:
-        """Forget who hears whom."""
-        self._layout += 1
-        self._heard.clear()
+    # For the links.
 
-    def _cell(self, position: Position) -> tuple[int, int]:
-        return int(position[0] // self._cell_m), int(position[1] // self._cell_m)
+    def own(self, link: AirLink, old: RadioConfig, new: RadioConfig) -> None:
+        """Note which addresses a station has now."""
+        owners = self._owners
+        for _, address in old.addresses:
+            owners[address].remove(link)
+            if not owners[address]:  # a program may take any number of addresses, one after the other
+                del owners[address]
+        for _, address in new.addresses:
+            owners.setdefault(address, []).append(link)
+        for _, address in (*old.addresses, *new.addresses):
+            for sender in self._trying.get(address, ()):
+                self.medium.kernel.set_target(sender.number, self._target(sender, address))
 
-    def _heard_from(self, position: Position, power_dbm: float, rate: int) -> dict[AirLink, Reception]:
-        """Return which stations hear one that sends from a place, and how, in the order in which they were attached.
-
-        Stations in one place share the answer, in which each of them finds itself, too.
-        """
-        key = position, power_dbm, rate
-        found = self._heard.get(key)
-        if found is None:
-            found = self._heard[key] = {}
-            propagation = self._propagation
-            for link, distance_m in self._near(position, propagation.reach_m(power_dbm - sensitivity_dbm(rate))):
-                rssi_dbm = power_dbm - propagation.loss_db(distance_m)
-                found[link] = Reception(link.name, max(-127, min(0, round(rssi_dbm))))
-        return found
-
-    def _near(self, position: Position, reach_m: float) -> list[tuple[AirLink, float]]:
-        """Return the stations within reach and their distances, in the order in which they were attached."""
-        x, y = position
-        west, south = self._cell((x - reach_m, y - reach_m))
-        east, north = self._cell((x + reach_m, y + reach_m))
-        cells = self._cells
-        if (east - west + 1) * (north - south + 1) > len(cells):
-            candidates = list(self._links.values())
+    def begin(self, link: AirLink, address: bytes, rate: int, us: int, attempts: int) -> None:
+        """Let the kernel have the frame at the head of a link's queue."""
+        self.medium.use_rate(rate)
+        self.medium.refresh()
+        kernel = self.medium.kernel
+        now_us = self.clock.now_us
+        self._waiting += 1
+        if address[0] & 1:
+            to, deadline_us = GROUP_ADDRESS, _NEVER_US
         else:
-            candidates = [
-                link
-                for column in range(west, east + 1)
-                for row in range(south, north + 1)
-                for link in cells.get((column, row), ())
-            ]
-        distances = [(link, math.dist(position, link.position)) for link in candidates]
-        near = [(link, distance_m) for link, distance_m in distances if distance_m <= reach_m]
-        near.sort(key=_order)
-        return near
+            self._trying.setdefault(address, set()).add(link)
+            to, deadline_us = self._target(link, address), max(now_us, now_us + self.timing.lifetime_us - us)
+        kernel.set_time(now_us)
+        kernel.offer(link.number, to, rate, us, attempts, deadline_us)
+        self.arm()
 
-    def _is_lost(self, sender: AirLink, receiver: AirLink) -> bool:
-        pair = sender.name, receiver.name
-        probability = self._losses.get(pair, self.loss) if self._losses else self.loss
-        if probability <= 0.0:
-            return False
-        stream = self._loss_streams.get(pair)
-        if stream is None:
-            stream = self._stream(f"air/loss/{pair[0]}>{pair[1]}")
-            self._loss_streams[pair] = stream
-        return stream.random() < probability
+    def finish(self, link: AirLink, address: bytes) -> None:
+        """Note that a frame is done with."""
+        self._waiting -= 1
+        if not address[0] & 1:
+            trying = self._trying[address]
+            trying.discard(link)
+            if not trying:
+                del self._trying[address]
 
-
-class AirLink:
-    """One station's radio on the air (`espnow.link.Link`).
-
-    Attributes:
-        name: of its station.
-        position: metres, east and north.
-        station: who gets what it hears.
-        config: what the station asked of it.
-        order: the number of its station, in the order in which they were made.
-        crowd: with whom it waits for the channel, or None.
-        abilities: what it can do.
-        trouble: none, ever.
-    """
-
-    abilities = Abilities(promiscuous=False, max_mpdu=4096)
-    trouble: str | None = None
-
-    __slots__ = (
-        "_air",
-        "_attempt",
-        "_awake_until_us",
-        "_backoff",
-        "_busy_until_us",
-        "_channel",
-        "_contending",
-        "_cw",
-        "_deadline_us",
-        "_hearers",
-        "_hearers_key",
-        "_idle_from_us",
-        "_queue",
-        "_random",
-        "_rate",
-        "_sending_until_us",
-        "_start_us",
-        "_tuned_us",
-        "config",
-        "crowd",
-        "name",
-        "order",
-        "position",
-        "station",
-    )
-
-    station: Station
-
-    def __init__(self, air: Air, name: str, position: Position, order: int) -> None:
-        self.name = name
-        self.position = position
-        self.order = order
-        self.config = RadioConfig()
-        self._air = air
-        self._queue: deque[tuple[bytes, int]] = deque()
-        self._random = air._stream(f"air/backoff/{name}")
-        self._attempt = 0
-        self._cw = 0
-        self._backoff = 0
-        self._deadline_us = _NEVER_US
-        self._idle_from_us = 0
-        self._start_us = 0
-        self._busy_until_us = 0
-        self._sending_until_us = 0
-        self._tuned_us = 0
-        self._awake_until_us = 0
-        self._channel = 1
-        self._contending = False
-        self.crowd: Crowd | None = None
-        self._rate = 0
-        self._hearers: dict[int, dict[AirLink, Reception]] = {}
-        self._hearers_key: tuple[int, float] | None = None
-
-    def close(self) -> None:
-        """Be silent and deaf, and answer nothing of what still waits."""
-        self.configure(RadioConfig())
-        self.station = _Nobody()
-
-    def configure(self, config: RadioConfig) -> None:
-        """Make the radio work as `config` says (`espnow.link.Link`)."""
-        old = self.config
-        self.config = config
-        if old.addresses != config.addresses:
-            owners = self._air._owners
-            for _, address in old.addresses:
-                owners[address].remove(self)
-                if not owners[address]:  # a program may take any number of addresses, one after the other
-                    del owners[address]
-            for _, address in config.addresses:
-                owners.setdefault(address, []).append(self)
-        if old.channel != config.channel or old.receiver_on != config.receiver_on:
-            # What was under way is neither heard to its end nor known to keep the new channel busy.
-            self._tuned_us = self._air.clock.now_us
-            self._busy_until_us = 0
-
-    def transmit(self, mpdu: bytes, token: int) -> None:
-        """Queue a frame (`espnow.link.Link`).
-
-        Raises:
-            LinkFull: the queue is full.
-        """
-        queue = self._queue
-        if len(queue) >= self._air._timing.queue_frames:
-            raise LinkFull
-        queue.append((mpdu, token))
-        if len(queue) == 1:
-            self._begin()
-
-    def _begin(self) -> None:
-        """Begin with the frame at the head of the queue."""
-        timing = self._air._timing
-        self._attempt = 0
-        self._cw = timing.cw_min
-        mpdu = self._queue[0][0]
-        self._deadline_us = _NEVER_US
-        if not mpdu[4] & 1:
-            rate = self.config.rate if mpdu[0] == _ACTION else RATE_1M
-            on_air_us = airtime_us(len(mpdu) + _FCS_LENGTH, rate)
-            self._deadline_us = self._air.clock.now_us + timing.lifetime_us - on_air_us
-        self._contend()
-
-    def _contend(self) -> None:
-        """Draw a backoff and wait for the channel."""
-        self._attempt += 1
-        self._backoff = int(self._random.random() * (self._cw + 1))
-        self._await_idle()
-
-    def _await_idle(self) -> None:
-        clock = self._air.clock
-        timing = self._air._timing
-        now_us, busy_us = clock.now_us, self._busy_until_us
-        self._contending = True
-        self._idle_from_us = (now_us if now_us > busy_us else busy_us) + timing.difs_us
-        due_us = self._idle_from_us + self._backoff * timing.slot_us
-        clock.call_at(now_us if due_us > self._deadline_us else due_us, self.wake)
-
-    def _freeze(self, now_us: int, busy_us: int) -> None:
-        """Another begins to send: count the slots that passed, and go on one DIFS after `busy_us`."""
-        timing = self._air._timing
-        passed_us = now_us - self._idle_from_us
-        if passed_us > 0:
-            self._backoff -= min(self._backoff, passed_us // timing.slot_us)
-        self._idle_from_us = busy_us + timing.difs_us
-
-    def due_us(self) -> int:
-        """Return when to look again whether it may send (`espnow.air.crowd.Waiting`)."""
-        due_us = self._idle_from_us + self._backoff * self._air._timing.slot_us
-        return due_us if due_us <= self._deadline_us else max(self._deadline_us, self._air.clock.now_us)
-
-    def wake(self) -> None:
-        """Put the frame on the air, if the channel stayed idle (`espnow.air.crowd.Waiting`)."""
-        air = self._air
-        clock = air.clock
-        now_us = clock.now_us
-        due_us = self._idle_from_us + self._backoff * air._timing.slot_us
-        if now_us < due_us <= self._deadline_us:
-            if self.crowd is None:
-                clock.call_at(due_us, self.wake)
+    def arm(self) -> None:
+        """Let the clock call the kernel when its next event is due."""
+        if self._running:
             return
-        config = self.config
-        self._contending = False
-        self.crowd = None
-        if due_us > self._deadline_us or not config.addresses:
-            self._attempt -= 1  # this one is not made
-            self._finish(Outcome.NOT_ACKNOWLEDGED)
+        at_us = self.medium.kernel.next_us()
+        background = not self._waiting and not self._crowds
+        armed = at_us, background
+        if armed == self._armed and self._timer is not None:
             return
-        mpdu = self._queue[0][0]
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed = armed
+        if at_us < _NEVER_US:
+            self._timer = self.clock.call_at(at_us, self._run, background=background)
+
+    def in_range(self, link: AirLink, rate: int) -> list[AirLink]:
+        """Return the links that a link's signal reaches strongly enough for a rate."""
+        self.medium.refresh()
+        return [
+            other
+            for number in self.medium.kernel.row(link.number)[1]
+            if (other := self._by_number.get(number)) is not None and self.medium.is_heard(link.number, number, rate)
+        ]
+
+    # What the kernel says.
+
+    def _run(self) -> None:
+        """Let the kernel go on until something else may happen."""
+        self._timer = None
+        self._running = True
+        try:
+            self.medium.refresh()
+            while self.medium.kernel.run(self._limit_us()):
+                self._leap()
+                self._tell()
+                self.medium.refresh()
+            self._leap()
+        finally:
+            self._running = False
+        self.arm()
+
+    def _limit_us(self) -> int:
+        now_us = self.clock.now_us
+        return now_us if self._leaping is None else max(now_us, self._leaping.horizon_us() - 1)
+
+    def _leap(self) -> None:
+        at_us = self.medium.kernel.now_us
+        if self._leaping is not None and at_us > self.clock.now_us:
+            self._leaping.leap(at_us)
+
+    def _tell(self) -> None:
+        """Tell the links what the last event was to them."""
+        kernel = self.medium.kernel
+        if kernel.ended >= 0:
+            if kernel.ended_kind == FRAME:
+                self._end_frame(kernel.ended)
+            else:
+                self._end_answer(kernel.ended)
+        for number, answered, attempts in tuple(kernel.finished):
+            self._by_number[number].finish(answered, attempts)
+
+    def _end_frame(self, number: int) -> None:
+        """Hand a frame to those who heard it."""
+        kernel = self.medium.kernel
+        heard, decoded, answered = kernel.heard, kernel.decoded, kernel.answered
+        begin_us, end_us, channel, rate, _ = kernel.air(number)
+        attempt = kernel.attempts_of(number)
+        sender = self.speaking = self._by_number.get(number)
+        mpdu = self._crowd_of(number).frame(number) if sender is None else sender.on_air(attempt)
         group = mpdu[4] & 1
-        rate = config.group_rate if group else config.rate
-        if mpdu[0] != _ACTION:
-            rate = RATE_1M
-        end_us = now_us + airtime_us(len(mpdu) + _FCS_LENGTH, rate)
-        # Others keep off until the acknowledgement is over, as the Duration field tells them.
-        busy_us = end_us
-        if not group:
-            busy_us += SIFS_US + airtime_us(ACK_LENGTH, response_rate(rate))
-        self._start_us = now_us
-        self._sending_until_us = end_us
-        self._busy_until_us = busy_us
-        self._rate = rate
-        self._channel = channel = config.channel
-        frozen = []
-        for link in self._find_hearers(rate):
-            if link.config.channel == channel and link._busy_until_us < busy_us:
-                link._busy_until_us = busy_us
-                if link._contending:
-                    link._freeze(now_us, busy_us)
-                    frozen.append(link)
-        if len(frozen) >= CROWD:
-            Crowd(clock, frozen)
         if group:
-            air.clock.call_at(end_us, self._end_group)
+            receivers = [self._by_number[other] for other in sorted(heard)]
         else:
-            air.clock.call_at(end_us, self._end_unicast)
+            receivers = [link for link in self._owners.get(mpdu[4:10], ()) if link.number in heard]
+        observed = []
+        now_us = self.clock.now_us
+        for link in receivers:
+            rssi_dbm = self.medium.rssi_dbm(number, link.number) if sender is None else sender.rssi_at(link)
+            observed.append(Reception(link.name, rssi_dbm))
+            link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
+        if sender is not None:
+            if self.on_delivery is not None and (decoded > len(heard) if group else answered and not receivers):
+                self.on_delivery(sender)
+            if self.on_miss is not None:
+                self._tell_misses(sender, mpdu, receivers, bool(answered))
+        if self.observer is not None:
+            name = self.medium.names[number]
+            self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, tuple(observed)))
 
-    def _end_group(self) -> None:
-        """Hand a broadcast or multicast frame to everybody who heard it."""
-        air = self._air
-        air.speaking = self
-        mpdu = self._queue[0][0]
-        rate, channel = self._rate, self._channel
-        start_us, now_us = self._start_us, air.clock.now_us
-        lossy = air.loss > 0.0 or bool(air._losses)
-        long_range = rate in LR_RATES
-        on_miss = air.on_miss
-        observer = air.observer
-        observed: list[Reception] = []
-        for link, reception in self._find_hearers(rate).items():
-            config = link.config
-            if (
-                config.channel == channel
-                and config.receiver_on
-                and link._tuned_us <= start_us
-                and link._sending_until_us <= start_us
-                and (config.power_save is None or link._is_awake(start_us))
-                and not (long_range and not config.protocols & ProtocolBit.LR)
-                and not (lossy and air._is_lost(self, link))
-            ):
-                link.station.received(mpdu, reception[1], channel, rate, now_us)
-                if observer is not None:
-                    observed.append(reception)
-            elif on_miss is not None and link is not self:
-                on_miss(self, link, link._why_missed(self))
-        if observer is not None:
-            observer(Transmission(start_us, now_us, self.name, mpdu, channel, rate, self._attempt, tuple(observed)))
-        self._finish(Outcome.ACKNOWLEDGED)
-
-    def _end_unicast(self) -> None:
-        """Hand a unicast frame to its addressee, whose radio acknowledges."""
-        air = self._air
-        air.speaking = self
-        mpdu = self._queue[0][0]
-        rate, channel = self._rate, self._channel
-        start_us, now_us = self._start_us, air.clock.now_us
-        long_range = rate in LR_RATES
-        receptions = _UNHEARD
-        acknowledged = False
-        ack_rate = response_rate(rate)
-        ack_us = SIFS_US + airtime_us(ACK_LENGTH, ack_rate)
-        hearers = self._find_hearers(rate)
-        on_miss = air.on_miss
-        owners = air._owners.get(mpdu[4:10], ())
-        if on_miss is not None and not owners:
-            on_miss(self, None, MissReason.NOBODY)
-        for link in owners:
-            reception = hearers.get(link)
-            if reception is None:
-                if on_miss is not None and link is not self:
-                    on_miss(self, link, MissReason.OUT_OF_RANGE)
-                continue
-            config = link.config
-            if (
-                config.channel == channel
-                and config.receiver_on
-                and link._tuned_us <= start_us
-                and link._sending_until_us <= start_us
-                and (config.power_save is None or link._is_awake(start_us))
-                and not (long_range and not config.protocols & ProtocolBit.LR)
-                and not air._is_lost(self, link)
-            ):
-                receptions = (*receptions, reception)
-                answered = self in link._find_hearers(ack_rate) and not air._is_lost(link, self)
-                acknowledged = acknowledged or answered
-                link._sending_until_us = now_us + ack_us
-                if config.power_save is not None:
-                    link._awake_until_us = now_us + ack_us + config.power_save.linger_us
-                if on_miss is not None and not answered:
-                    on_miss(self, link, MissReason.ACK_LOST)
-                link.station.received(mpdu, reception[1], channel, rate, now_us)
-            elif on_miss is not None and link is not self:
-                on_miss(self, link, link._why_missed(self))
-        observer = air.observer
-        if observer is not None:
-            observer(Transmission(start_us, now_us, self.name, mpdu, channel, rate, self._attempt, receptions))
-            for station, _ in receptions:
-                heard = air._links[station]._find_hearers(ack_rate).get(self) if acknowledged else None
-                back = _UNHEARD if heard is None else (heard,)
-                begin_us, end_us, answer = now_us + SIFS_US, now_us + ack_us, ack(mpdu[10:16])
-                observer(Transmission(begin_us, end_us, station, answer, channel, ack_rate, 1, back))
-        if acknowledged:
-            air.clock.call_at(now_us + ack_us, self._acknowledged)
-        else:
-            # ACKTimeout: SIFS, a slot and the beginning of the answer that does not come; taken as its whole length.
-            air.clock.call_at(now_us + ack_us + air._timing.slot_us, self._unacknowledged)
-
-    def _acknowledged(self) -> None:
-        self._finish(Outcome.ACKNOWLEDGED)
-
-    def _unacknowledged(self) -> None:
-        """Try again, or give up."""
-        if self._attempt >= self.config.attempts:
-            self._finish(Outcome.NOT_ACKNOWLEDGED)
+    def _tell_misses(self, sender: AirLink, mpdu: bytes, receivers: list[AirLink], answered: bool) -> None:
+        """Say who did not get a frame, and why."""
+        on_miss = self.on_miss
+        assert on_miss is not None
+        if mpdu[4] & 1:
+            for link in sender.in_range():
+                if link not in receivers:
+                    on_miss(sender, link, link.why_missed(sender))
             return
-        mpdu, token = self._queue[0]
-        self._queue[0] = with_retry(mpdu), token
-        self._cw = min(2 * self._cw + 1, self._air._timing.cw_max)
-        self._contend()
+        owners = self._owners.get(mpdu[4:10], ())
+        if not owners and not answered:
+            model = self._model(mpdu[4:10])
+            reason = MissReason.NOBODY if model is None else self._why_model_missed(sender, model)
+            on_miss(sender, None, reason)
+        in_range = sender.in_range()
+        for link in owners:
+            if link is sender or link in receivers:
+                continue
+            on_miss(sender, link, link.why_missed(sender) if link in in_range else MissReason.OUT_OF_RANGE)
 
-    def _is_awake(self, at_us: int) -> bool:
-        """Return whether a station in power save has its receiver on at an instant."""
-        save = self.config.power_save
-        if save is None or at_us < self._awake_until_us:
-            return True
-        return (at_us - save.first_us) % save.period_us < save.on_us
-
-    def _why_missed(self, sender: AirLink) -> MissReason:
-        """Return why this station did not get the frame that `sender` has just sent and whose signal reached it."""
-        config = self.config
-        start_us = sender._start_us
-        if not config.addresses or not config.receiver_on:
-            return MissReason.RECEIVER_OFF
-        if config.channel != sender._channel:
-            return MissReason.OTHER_CHANNEL
-        if self._tuned_us > start_us:
-            return MissReason.RETUNED
-        if self._sending_until_us > start_us:
-            return MissReason.SENDING
-        if not self._is_awake(start_us):
-            return MissReason.ASLEEP
-        if sender._rate in LR_RATES and not config.protocols & ProtocolBit.LR:
-            return MissReason.NO_LONG_RANGE
+    def _why_model_missed(self, sender: AirLink, model: int) -> MissReason:
+        rate = self.medium.kernel.air(sender.number)[3]
+        if not self.medium.is_heard(sender.number, model, rate):
+            return MissReason.OUT_OF_RANGE
         return MissReason.LOST
 
-    @property
-    def token(self) -> int:
-        """The token of the frame that it is sending, or waits to send next; 0 when there is none."""
-        return self._queue[0][1] if self._queue else 0
+    def _end_answer(self, number: int) -> None:
+        """Show an acknowledgement."""
+        kernel = self.medium.kernel
+        begin_us, end_us, channel, rate, _ = kernel.air(number)
+        to = kernel.answers_to(number)
+        sender = self._by_number.get(to)
+        if self.on_miss is not None and sender is not None and not kernel.answered:
+            self.on_miss(sender, self._by_number.get(number), MissReason.ACK_LOST)
+        if self.observer is not None:
+            names = self.medium.names
+            answer = ack(self._crowd_of(to).mac(to) if sender is None else sender.address)
+            back = (Reception(names[to], self.medium.rssi_dbm(number, to)),) if kernel.answered else _UNHEARD
+            self.observer(Transmission(begin_us, end_us, names[number], answer, channel, rate, 1, back))
 
-    def rssi_dbm(self, receiver: AirLink) -> float:
-        """Return how strong the signal of this station is at another, in dBm, whether or not that decodes it."""
-        distance_m = math.dist(self.position, receiver.position)
-        return self.config.tx_power_dbm - self._air._propagation.loss_db(distance_m)
+    def _target(self, sender: AirLink, address: bytes) -> int:
+        """Return the number of the station that answers for an address."""
+        owners = [link for link in self._owners.get(address, ()) if link is not sender]
+        if not owners:
+            model = self._model(address)
+            return NOWHERE if model is None else model
+        if len(owners) > 1:  # of those who share it, one answers: the first that can
+            owners.sort(key=lambda link: not link.may_hear(sender))
+        return owners[0].number
 
-    def _finish(self, outcome: Outcome) -> None:
-        """Tell the station, and begin with the next frame."""
-        token = self._queue.popleft()[1]
-        attempts = self._attempt
-        save = self.config.power_save
-        if save is not None:
-            self._awake_until_us = self._air.clock.now_us + save.linger_us
-        if self._queue:
-            self._begin()
-        self.station.outcome(token, outcome, attempts, self._air.clock.now_us)
+    def _model(self, address: bytes) -> int | None:
+        """Return the number of the station without a link that has an address."""
+        for crowd in self._crowds:
+            number = crowd.number_of(address)
+            if number is not None:
+                return number
+        return None
 
-    def _find_hearers(self, rate: int) -> dict[AirLink, Reception]:
-        """Return who hears this station at a rate and how, whatever they are tuned to; it may be among them itself."""
-        air = self._air
-        power_dbm = self.config.tx_power_dbm
-        key = air._layout, power_dbm
-        if key != self._hearers_key:
-            self._hearers, self._hearers_key = {}, key
-        hearers = self._hearers.get(rate)
-        if hearers is None:
-            hearers = self._hearers[rate] = air._heard_from(self.position, power_dbm, rate)
-        return hearers
-
-
-class _Nobody:
-    """Who is above a link that is closed (`espnow.link.Station`)."""
-
-    def received(self, mpdu: bytes, rssi_dbm: int, channel: int, rate: int, at_us: int) -> None:
-        """Hear nothing."""
-
-    def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
-        """Ask for nothing."""
-
-
-def _order(found: tuple[AirLink, float]) -> int:
-    return found[0].order
+    def _crowd_of(self, number: int) -> Crowd:
+        return next(crowd for crowd in self._crowds if crowd.first <= number < crowd.first + len(crowd))

@@ -1,63 +1,123 @@
-"""Many stations that wait for one channel, with one timer for all of them.
+"""Stations without links, that send by themselves: models among boards.
 
-Each frame on the air lets every other that waits begin its wait anew. With a timer each, a thousand stations that start
-in one instant would be a thousand events for each frame; in a crowd only the first of them has one.
+The kernel has them alone. A frame of theirs is made here when a station with a link heard it, as a board would have
+sent it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
-from espnow.link import Clock
+from espnow.air.scene import BROADCAST as TO_ALL
+from espnow.air.scene import StreamResult, Traffic, stream_results
+from espnow.frame import BROADCAST, MAX_V1, build, with_retry
 
-__all__ = ["CROWD", "Crowd", "Waiting"]
+if TYPE_CHECKING:
+    from espnow.air.airlink import AirLink
+    from espnow.air.medium import Medium
 
-#: From so many that wait on, they are a crowd; with fewer, a timer each is cheaper.
-CROWD = 32
+__all__ = ["Crowd", "Message"]
 
+#: Returns what a message holds, by the station's number in the crowd, the number of its traffic, and when it was made.
+Message: TypeAlias = Callable[[int, int, int], bytes]
 
-class Waiting(Protocol):
-    """A radio that waits for the channel.
-
-    Attributes:
-        order: unique among them: who is first of two that are due in one instant.
-        crowd: the crowd that wakes it, or None: it has a timer of its own.
-    """
-
-    order: int
-    crowd: Crowd | None
-
-    def due_us(self) -> int:
-        """Return when it is to look again, if nobody else sends before."""
-
-    def wake(self) -> None:
-        """Look: begin to send, give up, or wait on."""
+_TIME_LENGTH = 8
+_NO_ADDRESS = bytes(6)
 
 
 class Crowd:
-    """Those whose wait one frame interrupted."""
+    """Models on an air. Made by `espnow.air.Air.populate`.
 
-    __slots__ = ("_clock", "_waiting")
+    A message holds, unless the crowd was given a function that says otherwise, the microsecond at which it was made, in
+    8 bytes from the lowest on. What is longer than the traffic's messages is cut off, and zeros follow what is shorter.
+    A flood's message is the same whoever sends it on.
 
-    def __init__(self, clock: Clock, waiting: Iterable[Waiting]) -> None:
-        """Wake each when it is due, unless another crowd took it over."""
-        self._clock = clock
-        self._waiting = [(each.due_us(), each.order, each) for each in waiting]
-        self._waiting.sort(reverse=True)
-        for _, _, each in self._waiting:
-            each.crowd = self
-        clock.call_at(self._waiting[-1][0], self._wake)
+    Attributes:
+        first: the number, on the air, of the first of them.
+        traffic: what they send.
+    """
 
-    def _wake(self) -> None:
-        now_us = self._clock.now_us
-        waiting = self._waiting
-        while waiting:
-            due_us, _, first = waiting[-1]
-            if first.crowd is self:
-                if due_us > now_us:
-                    self._clock.call_at(due_us, self._wake)
-                    return
-                first.crowd = None
-                first.wake()
-            waiting.pop()
+    def __init__(
+        self,
+        medium: Medium,
+        name: str,
+        first: int,
+        count: int,
+        mac: bytes,
+        traffic: Sequence[Traffic],
+        stream: int,
+        links: Sequence[AirLink],
+        message: Message | None,
+    ) -> None:
+        self.first = first
+        self.traffic = traffic
+        self._medium = medium
+        self._name = name
+        self._count = count
+        self._mac = int.from_bytes(mac)
+        self._stream = stream
+        self._links = links
+        self._message = message
+        self._asked = [one for one in traffic if one.answer is not None]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __repr__(self) -> str:
+        return f"<Crowd {self._name}-0 to {self._name}-{self._count - 1}>"
+
+    def results(self) -> list[StreamResult]:
+        """Return what came of each traffic until now."""
+        return stream_results(self._medium.kernel, self.traffic, self._stream)
+
+    @property
+    def addresses(self) -> tuple[int, int]:
+        """The first and the last one's address, as numbers."""
+        return self._mac, self._mac + self._count - 1
+
+    def mac(self, number: int) -> bytes:
+        """Return the address of a station, by its number on the air."""
+        return (self._mac + number - self.first).to_bytes(6)
+
+    def number_of(self, address: bytes) -> int | None:
+        """Return the number on the air of the station that has an address; None if none has."""
+        number = int.from_bytes(address) - self._mac
+        return self.first + number if 0 <= number < self._count else None
+
+    def frame(self, number: int) -> bytes:
+        """Return the frame that a station has on the air."""
+        kernel = self._medium.kernel
+        stream, made_us = kernel.message(number)
+        which = stream - self._stream
+        to, size = self._what(which)
+        totals = kernel.totals(stream)
+        if self._message is None:
+            message = made_us.to_bytes(_TIME_LENGTH, "little")
+        else:
+            message = self._message(number - self.first, which, made_us)
+        mpdu = build(
+            to,
+            self.mac(number),
+            message[:size].ljust(size, b"\0"),
+            seq=(totals[3] + totals[4]) & 0xFFF,
+            random_value=(made_us * 0x9E3779B1 + number) & 0xFFFFFFFF,
+            version=1 if size <= MAX_V1 else 2,
+        )
+        return with_retry(mpdu) if kernel.attempts_of(number) > 1 else mpdu
+
+    def _what(self, which: int) -> tuple[bytes, int]:
+        """Return whom a stream's messages are for, and how long they are."""
+        if which < len(self.traffic):
+            one = self.traffic[which]
+            return self._address(one.to), one.size
+        asked = self._asked[which - len(self.traffic)]
+        assert asked.answer is not None
+        return self._address(asked.station), asked.answer.size
+
+    def _address(self, to: int) -> bytes:
+        if to == TO_ALL:
+            return BROADCAST
+        if to < self._count:
+            return self.mac(self.first + to)
+        return next((address for _, address in self._links[to - self._count].config.addresses), _NO_ADDRESS)

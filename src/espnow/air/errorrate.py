@@ -25,6 +25,11 @@ What follows what:
   carriers in place of 48, and its short guard interval, change nothing here.
 - LR, 250 and 500 kb/s (assumed, Espressif publishes nothing): DBPSK at a quarter and half of the chip rate, so 6 and
   3 dB better than 1 Mb/s.
+
+These are receivers as theory has them. A real one is told by its sensitivity, which IEEE 802.11-2020 defines by a loss
+of frames, and `calibration_db` says by how much it is better or worse: 8 percent of PSDUs of 1024 octets for DSSS and
+CCK (15.4.6.2, 16.3.8.2), 10 percent of 1000 octets for OFDM (17.3.10.2), 10 percent of 4096 octets for HT (19.3.19.1);
+LR as DSSS (assumed).
 """
 
 from __future__ import annotations
@@ -37,7 +42,7 @@ from typing import Final
 from espnow.air.kernel import CURVE_FROM_DB, CURVE_LENGTH, CURVE_STEPS
 from espnow.frame import RATES
 
-__all__ = ["bit_error", "sure_ratio", "survival_curve"]
+__all__ = ["bit_error", "calibration_db", "needed_db", "sensitivity_test", "sure_ratio", "survival_curve"]
 
 #: Hertz over which the ratio of DSSS, CCK and LR is meant.
 _DSSS_WIDTH = 22e6
@@ -193,37 +198,94 @@ def bit_error(rate: int, ratio: float) -> float:
     return min(_MOST, _dqpsk(spread) if phy.kbit_s == 2000 else _dbpsk(spread))
 
 
-@lru_cache(maxsize=64)
-def survival_curve(rate: int) -> tuple[float, ...]:
+#: By modulation: the octets of the PSDU, and how likely it is lost, where a receiver's sensitivity is.
+_SENSITIVITY_TESTS: Final = {
+    "DSSS": (1024, 0.08),
+    "CCK": (1024, 0.08),
+    "LR": (1024, 0.08),
+    "OFDM": (1000, 0.1),
+    "HT": (4096, 0.1),
+}
+
+#: Between these a ratio is looked for, in dB.
+_LOWEST_DB, _HIGHEST_DB = -30.0, 60.0
+
+
+def sensitivity_test(rate: int) -> tuple[int, float]:
+    """Return how many octets the standard tests a receiver's sensitivity with, and how many of them are lost there.
+
+    Args:
+        rate: ``wifi_phy_rate_t`` number.
+    """
+    return _SENSITIVITY_TESTS[RATES[rate].modulation]
+
+
+def needed_db(rate: int, octets: int, loss: float) -> float:
+    """Return the ratio at which PSDUs are lost with a probability, in dB; their headers are not looked at.
+
+    Args:
+        rate: ``wifi_phy_rate_t`` number.
+        octets: of the PSDU, 1 or more.
+        loss: above 0 and below 1.
+
+    Raises:
+        ValueError: there is no such PSDU, or no such probability.
+    """
+    if octets < 1 or not 0 < loss < 1:
+        raise ValueError(f"a PSDU has 1 octet or more, and is lost with 0 to 1, not {octets!r} and {loss!r}")
+    return _lowest_db(rate, -math.expm1(math.log1p(-loss) / (8 * octets)))
+
+
+def _lowest_db(rate: int, most: float) -> float:
+    """Return the lowest ratio at which no more bits are lost than that."""
+    low, high = _LOWEST_DB, _HIGHEST_DB
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        if bit_error(rate, 10 ** (middle / 10)) <= most:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+@lru_cache(maxsize=256)
+def calibration_db(rate: int, snr_db: float) -> float:
+    """Return by how many dB a receiver is better than `bit_error` has it; less than 0 if it is worse.
+
+    With a signal so much above noise it loses as many PSDUs as the standard allows a receiver at its sensitivity.
+
+    Args:
+        rate: ``wifi_phy_rate_t`` number.
+        snr_db: the receiver's sensitivity above its noise.
+    """
+    return needed_db(rate, *sensitivity_test(rate)) - snr_db
+
+
+@lru_cache(maxsize=128)
+def survival_curve(rate: int, better_db: float = 0.0) -> tuple[float, ...]:
     """Return the logarithm of the probability that a bit survives, for each step of the kernel's curves.
 
     A step is 1/`CURVE_STEPS` dB wide, the first begins at `CURVE_FROM_DB`; the values are those of the steps' middles.
 
     Args:
         rate: ``wifi_phy_rate_t`` number.
+        better_db: by so much a receiver is better than `bit_error` has it.
     """
     values = [0.0] * CURVE_LENGTH
     for step in range(CURVE_LENGTH):
-        lost = bit_error(rate, 10 ** ((CURVE_FROM_DB + (step + 0.5) / CURVE_STEPS) / 10))
+        lost = bit_error(rate, 10 ** ((CURVE_FROM_DB + (step + 0.5) / CURVE_STEPS + better_db) / 10))
         if lost < _LEAST:
             break
         values[step] = math.log1p(-lost)
     return tuple(values)
 
 
-@lru_cache(maxsize=64)
-def sure_ratio(rate: int) -> float:
+@lru_cache(maxsize=128)
+def sure_ratio(rate: int, better_db: float = 0.0) -> float:
     """Return the linear ratio from which on 20 000 bits are lost with less than one in 10**9.
 
     Args:
         rate: ``wifi_phy_rate_t`` number.
+        better_db: by so much a receiver is better than `bit_error` has it.
     """
-    enough = _SURE_LOSS / _SURE_BITS
-    low, high = -30.0, 60.0
-    while high - low > 0.001:
-        middle = (low + high) / 2
-        if bit_error(rate, 10 ** (middle / 10)) < enough:
-            high = middle
-        else:
-            low = middle
-    return float(10 ** (high / 10))
+    return float(10 ** ((_lowest_db(rate, _SURE_LOSS / _SURE_BITS) - better_db) / 10))

@@ -26,8 +26,9 @@ cdef inline word* words(list owned, Py_ssize_t count) except NULL:
     return <word*> zeros(owned, count * sizeof(word))
 
 cdef integer NEVER
+cdef double LOUDEST
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
-cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS
+cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, ON, OFF, DOZING
 
 @cython.final
 cdef class Heap:
@@ -46,15 +47,47 @@ cdef void push(Heap heap, integer at_us, integer kind, integer which) noexcept
 @cython.locals(cells=cython.p_longlong, at=integer, below=integer, least=integer, last=integer, other=integer, size=integer, time=integer, code=integer)
 cdef void pop(Heap heap) noexcept
 
+@cython.locals(z=word)
+cdef double mix(word z) noexcept
+
 @cython.final
 cdef class Kernel:
     cdef readonly integer preamble_us, count, now_us, frames, receptions, answers, events, failed_receptions, losses_half_duplex, slot_us, sifs_us, difs_us, eifs_us, timeout_us, turnaround_us, cw_min, cw_max, streams, room, groups
-    cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio
+    cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw
     cdef readonly word trace
     cdef list owned
     cdef Heap heap
     cdef word* chance
     cdef integer* first
+    cdef integer* last
+    cdef integer end_of_rows, edges, home, starts, scripts, stopped
+    cdef readonly bint lossy
+    cdef readonly integer ended, ended_kind
+    cdef readonly list heard, finished
+    cdef small* apart
+    cdef small* receiver
+    cdef small* long_range
+    cdef small* is_long_range
+    cdef small* script
+    cdef small* muted
+    cdef small* lost_alone
+    cdef integer* lost_of
+    cdef integer* deadline
+    cdef integer* doze_first
+    cdef integer* doze_period
+    cdef integer* doze_on
+    cdef integer* doze_linger
+    cdef integer* awake_until
+    cdef integer* tuned
+    cdef integer* air_end
+    cdef integer* air_first
+    cdef integer* air_last
+    cdef integer* air_number
+    cdef small* air_channel
+    cdef integer* added_count
+    cdef integer* added_us
+    cdef double* loss
+    cdef word* luck
     cdef small* other
     cdef small* delay
     cdef small* alone
@@ -67,7 +100,9 @@ cdef class Kernel:
     cdef integer* doubted
     cdef integer* next_closely
     cdef integer* next_doubted
-    cdef integer prepared, mixed, answered, there, decoded
+    cdef integer prepared, there
+    cdef readonly integer decoded
+    cdef readonly integer answered
     cdef small* channel
     cdef small* deaf
     cdef small* signals
@@ -109,13 +144,37 @@ cdef class Kernel:
     cdef integer* s_rate
     cdef integer* s_us
     cdef integer* s_base
+    cdef integer* s_burst
+    cdef integer* s_spacing
+    cdef integer* s_left
+    cdef small* s_random
+    cdef word* s_luck
+    cdef readonly integer reacts, spare_reaction, spare_flood, cause, room_for_reactions, room_for_floods
+    cdef integer* s_answer
+    cdef integer* s_asked
+    cdef integer* s_think
+    cdef double* s_think_jitter
+    cdef integer* s_hops
+    cdef integer* s_trips
+    cdef double* trip_us
+    cdef integer* over
+    cdef double* spread_us
+    cdef integer* q_cause
+    cdef integer* cause_of
+    cdef integer* r_station
+    cdef integer* r_stream
+    cdef integer* r_cause
+    cdef integer* f_made
+    cdef integer* f_last
+    cdef integer* f_copies
+    cdef small* f_heard
     cdef integer* made
     cdef integer* dropped
     cdef integer* sent
     cdef integer* acknowledged
     cdef integer* failed
     cdef integer* attempts
-    cdef integer* heard
+    cdef integer* hearings
     cdef integer* delivered
     cdef integer* q_stream
     cdef integer* q_made
@@ -129,7 +188,6 @@ cdef class Kernel:
     cdef integer* not_simply_us
     cdef integer* simply
     cdef integer* simply_us
-    cdef integer added_up_at
     cdef integer* busy_since
     cdef integer* s_group
     cdef integer* latencies
@@ -152,14 +210,54 @@ cdef class Kernel:
     @cython.locals(trace=word)
     cdef void note(self, word at, word what) noexcept
     @cython.locals(at=integer, j=integer, us=integer, ratio=double)
-    cpdef set_row(self, Py_ssize_t i, others, gains, delays)
+    cpdef set_row(self, Py_ssize_t i, others, gains, delays, integer at=*)
+    @cython.locals(e=integer, j=integer)
+    cdef void release_row(self, Py_ssize_t i) noexcept
+    @cython.locals(e=integer, j=integer, count=integer, us=integer, more=integer, more_us=integer)
+    cdef void add_row(self, Py_ssize_t i, bint whole) noexcept
+    cpdef take_over(self, Kernel old)
+    cpdef set_chance(self, Py_ssize_t i, word chance)
+    @cython.locals(e=integer)
+    cdef void prepare_row(self, Py_ssize_t i) noexcept
+    cdef void settle(self, Py_ssize_t i) noexcept
+    cpdef set_time(self, integer now_us)
+    cpdef set_script(self, Py_ssize_t i, integer stream)
+    @cython.locals(s=integer)
+    cpdef offer(self, Py_ssize_t i, integer to, integer rate, integer us, integer most, integer deadline_us)
+    cpdef set_target(self, Py_ssize_t i, integer to)
+    cpdef set_muted(self, Py_ssize_t i, bint muted)
+    cpdef set_channel(self, Py_ssize_t i, integer channel)
+    cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, integer doze_first, integer doze_period, integer doze_on, integer doze_linger)
+    cpdef forget(self, Py_ssize_t i)
+    @cython.locals(s=integer)
+    cpdef message(self, Py_ssize_t i)
+    cpdef integer answers_to(self, Py_ssize_t i) noexcept
+    @cython.locals(e=integer)
+    cpdef row(self, Py_ssize_t i)
+    cpdef bint is_awake(self, Py_ssize_t i, integer at) noexcept
+    cdef bint hears(self, Py_ssize_t j, Py_ssize_t i, integer at) noexcept
+    cpdef allow_losses(self)
+    cpdef set_loss(self, Py_ssize_t e, double probability, word luck)
+    cpdef word luck_of(self, Py_ssize_t e)
+    cpdef integer next_us(self) noexcept
+    cpdef air(self, Py_ssize_t i)
+    cpdef integer attempts_of(self, Py_ssize_t i) noexcept
+    cpdef bint is_sending(self, Py_ssize_t i) noexcept
+    cpdef lost(self, Py_ssize_t j)
+    @cython.locals(now=integer, e=integer, j=integer)
+    cdef void tell(self, Py_ssize_t i) noexcept
+    @cython.locals(z=word)
+    cdef bint loses(self, Py_ssize_t e) noexcept
+    cdef void stay_awake(self, Py_ssize_t i, integer at) noexcept
+    cdef void expire(self, Py_ssize_t i) noexcept
+    cpdef set_power(self, Py_ssize_t i, double power_mw)
     cpdef set_station(self, Py_ssize_t i, integer channel, double power_mw, integer most)
     @cython.locals(at=integer, value=double)
-    cpdef set_rate(self, Py_ssize_t rate, integer ack_rate, integer ack_us, integer header_us, double bits_us, double sure, double least_mw, integer header_curve, curve)
+    cpdef set_rate(self, Py_ssize_t rate, integer ack_rate, integer ack_us, integer header_us, double bits_us, double sure, double least_mw, integer header_curve, curve, bint long_range=*)
     cpdef set_stream(self, Py_ssize_t s, integer station, integer kind, double period, double jitter, integer to, integer rate, integer us)
     cpdef totals(self, Py_ssize_t s)
     cpdef station_totals(self, Py_ssize_t i)
-    @cython.locals(i=integer, e=integer, j=integer, end_us=integer)
+    @cython.locals(i=integer)
     cdef void add_up(self) noexcept
     @cython.locals(found=integer, e=integer, j=integer)
     cpdef integer hearers(self, Py_ssize_t i, Py_ssize_t rate) noexcept
@@ -167,7 +265,7 @@ cdef class Kernel:
     cpdef set_group(self, Py_ssize_t s, integer group)
     @cython.locals(step=integer)
     cpdef latency_counts(self, integer group)
-    @cython.locals(i=integer, e=integer)
+    @cython.locals(i=integer)
     cdef void prepare(self) noexcept
     @cython.locals(found=integer)
     cdef integer step(self, double ratio) noexcept
@@ -187,6 +285,33 @@ cdef class Kernel:
     cpdef run(self, integer until_us)
     @cython.locals(now=integer, i=integer, kind=integer, base=integer, gap=double)
     cdef void arrive(self, Py_ssize_t s) noexcept
+    cdef void come(self, Py_ssize_t i, Py_ssize_t s) noexcept
+    cpdef set_burst(self, Py_ssize_t s, integer count, integer spacing)
+    cpdef set_event(self, Py_ssize_t s, integer random, word word)
+    cpdef set_answer(self, Py_ssize_t s, Py_ssize_t by, integer think, double jitter)
+    cpdef set_flood(self, Py_ssize_t s, integer hops, integer least, double jitter)
+    cpdef set_trip_group(self, Py_ssize_t s, integer group)
+    cpdef reactions(self, Py_ssize_t s)
+    @cython.locals(streams=integer, s=integer)
+    cdef void allow_reactions(self) noexcept
+    @cython.locals(before=integer, station=cython.p_longlong, stream=cython.p_longlong, cause=cython.p_longlong, p=integer)
+    cdef void set_room_for_reactions(self, integer room) noexcept
+    @cython.locals(before=integer, made=cython.p_longlong, last=cython.p_longlong, copies=cython.p_longlong, heard=cython.p_int, f=integer, at=integer)
+    cdef void set_room_for_floods(self, integer room) noexcept
+    @cython.locals(f=integer, j=integer)
+    cdef integer begin_flood(self, Py_ssize_t i, integer s) noexcept
+    @cython.locals(f=integer)
+    cdef void let_go(self, Py_ssize_t s, integer cause) noexcept
+    @cython.locals(p=integer)
+    cdef void react_later(self, Py_ssize_t j, integer s, integer cause, integer at) noexcept
+    @cython.locals(j=integer, s=integer, cause=integer)
+    cdef void do(self, Py_ssize_t p) noexcept
+    @cython.locals(s=integer, cause=integer, f=integer, us=integer, asked=integer)
+    cdef void react(self, Py_ssize_t j, Py_ssize_t i, integer target, integer at) noexcept
+    @cython.locals(now=integer, e=integer, j=integer)
+    cdef void spread(self, Py_ssize_t i) noexcept
+    @cython.locals(step=integer)
+    cdef void count_latency(self, integer group, integer us) noexcept
     @cython.locals(now=integer)
     cdef void begin(self, Py_ssize_t i) noexcept
     cdef void go_on(self, Py_ssize_t i) noexcept
@@ -198,7 +323,7 @@ cdef class Kernel:
     cdef void send(self, Py_ssize_t i) noexcept
     @cython.locals(until=integer, e=integer, i=integer, begin=integer)
     cdef void look_closely(self, Py_ssize_t j) noexcept
-    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, clean=integer, doubted=integer, next_doubted=cython.p_longlong, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer, mw=double)
+    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, simple_mw=double, clean=integer, doubted=integer, next_doubted=cython.p_longlong, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer, mw=double)
     cdef void start(self, Py_ssize_t i, integer kind) noexcept
     @cython.locals(before=double, locked=integer)
     cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
@@ -210,7 +335,7 @@ cdef class Kernel:
     cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept
     @cython.locals(now=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer)
     cdef void leave_unicast(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
-    @cython.locals(now=integer, rate=integer, least=double, sense=double, error_us=integer, clear_mw=double, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, log=double, left=integer)
+    @cython.locals(now=integer, rate=integer, least=double, sense=double, error_us=integer, clear_mw=double, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, log=double, left=integer, group=small, undisturbed=cython.bint)
     cdef void leave_closely(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
     cdef void take(self, Py_ssize_t j, Py_ssize_t i, integer kind, integer target, integer at, integer nav_us) noexcept
     @cython.locals(i=integer, rate=integer)

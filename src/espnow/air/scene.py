@@ -10,10 +10,12 @@ Rules:
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 
-from espnow.air.errorrate import sure_ratio, survival_curve
+from espnow.air.errorrate import calibration_db, sure_ratio, survival_curve
 from espnow.air.kernel import Kernel
 from espnow.air.neighbours import neighbour_rows
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, sensitivity_dbm
@@ -21,6 +23,7 @@ from espnow.frame import (
     ACK_LENGTH,
     FCS_LENGTH,
     HEADER_LENGTH,
+    LR_RATES,
     RATE_1M,
     RATE_6M,
     RATES,
@@ -30,21 +33,53 @@ from espnow.frame import (
 )
 
 __all__ = [
+    "BENCH_NOISE_DBM",
     "BROADCAST",
     "Access",
+    "Answer",
+    "Burst",
+    "Flood",
     "Place",
     "Receiver",
     "Scene",
     "StreamResult",
     "Traffic",
     "TrafficKind",
+    "check_stations",
+    "describe_rates",
     "frame_length",
+    "make_kernel",
+    "milliwatts",
+    "on_event",
+    "rates_of",
+    "start_traffic",
+    "stream_results",
+    "streams_of",
 ]
 
 #: `Traffic.to` of a message to all.
 BROADCAST = -1
 
+#: Thermal noise in 20 MHz and 7 dB of a receiver's own (assumed): a sensitivity is above so much.
+BENCH_NOISE_DBM = -94.0
+
 _V1_MOST = 250
+_V2_MOST = 1470
+_MOST_HOPS = 255
+
+#: Kinds of streams that are no `TrafficKind`, as the kernel numbers them.
+_EVENT, _ANSWERS = 4, 5
+
+
+def _must(holds: bool, name: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} is {value!r}, and must be {allowed}")
+
+
+def _are_numbers(of: object, *names: str) -> None:
+    for name in names:
+        value = getattr(of, name)
+        _must(math.isfinite(value), name, value, "a finite number")
 
 
 class TrafficKind(enum.IntEnum):
@@ -75,6 +110,77 @@ class Place:
     height_m: float = HEIGHT_M
     antenna_dbi: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(all(map(math.isfinite, self.position)), "position", self.position, "two numbers of metres")
+        _are_numbers(self, "power_dbm", "antenna_dbi")
+        _must(1 <= self.channel <= 14, "channel", self.channel, "1 to 14")
+        _must(self.attempts >= 1, "attempts", self.attempts, "1 or more")
+        _must(0 < self.height_m < math.inf, "height_m", self.height_m, "above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Several messages each time.
+
+    Attributes:
+        count: how many.
+        spacing_us: from one to the next; 0: all at once.
+    """
+
+    count: int
+    spacing_us: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(self.count >= 1, "count", self.count, "1 or more")
+        _must(self.spacing_us >= 0, "spacing_us", self.spacing_us, "0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A message back from whoever gets one, once for each.
+
+    Attributes:
+        size: bytes of it.
+        think_us: from the end of the frame to its coming.
+        jitter_us: it comes later by up to so much, evenly distributed.
+        rate: ``wifi_phy_rate_t`` number; None: the request's.
+    """
+
+    size: int
+    think_us: int = 0
+    jitter_us: float = 0.0
+    rate: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(1 <= self.size <= _V2_MOST, "size", self.size, f"1 to {_V2_MOST}")
+        _must(self.think_us >= 0, "think_us", self.think_us, "0 or more")
+        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+        _must(self.rate is None or self.rate in RATES, "rate", self.rate, "a wifi_phy_rate_t number, or None")
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """Whoever hears a message to all for the first time sends it on, once; whatever station he is.
+
+    Attributes:
+        hops: so often it is sent in a row at most, the first time among them; 1 to 255.
+        delay_us: from hearing it to its coming at the one who sends it on.
+        jitter_us: it comes later by up to so much, evenly distributed.
+    """
+
+    hops: int
+    delay_us: int = 0
+    jitter_us: float = 20_000.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(1 <= self.hops <= _MOST_HOPS, "hops", self.hops, f"1 to {_MOST_HOPS}")
+        _must(self.delay_us >= 0, "delay_us", self.delay_us, "0 or more")
+        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
@@ -89,6 +195,12 @@ class Traffic:
         jitter_us: each comes later by up to so much, evenly distributed (PERIODIC).
         first_us: when the first comes.
         rate: ``wifi_phy_rate_t`` number.
+        burst: how many messages come each time; a period counts from a burst's first message, that of POISSON from its
+            last.
+        event: what happens at these instants to all traffic with the same number, kind and period; each station reacts
+            later by up to its own `jitter_us`, and to what happened before it did, at once afterwards.
+        answer: what the receiver sends back; not for messages to all.
+        flood: who hears a message to all sends it on.
     """
 
     station: int
@@ -99,6 +211,29 @@ class Traffic:
     jitter_us: float = 0.0
     first_us: int = 0
     rate: int = 0
+    burst: Burst | None = None
+    event: int | None = None
+    answer: Answer | None = None
+    flood: Flood | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(self.station >= 0, "station", self.station, "a station's number, 0 or more")
+        _must(self.to >= BROADCAST and self.to != self.station, "to", self.to, "another station's number, or BROADCAST")
+        _must(1 <= self.size <= _V2_MOST, "size", self.size, f"1 to {_V2_MOST}")
+        if self.kind is not TrafficKind.SATURATED:
+            _must(0 < self.period_us < math.inf, "period_us", self.period_us, "above 0")
+        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+        _must(self.first_us >= 0, "first_us", self.first_us, "0 or more")
+        _must(self.rate in RATES, "rate", self.rate, "a wifi_phy_rate_t number")
+        _must(self.answer is None or self.to != BROADCAST, "answer", self.answer, "None for messages to all")
+        _must(self.flood is None or self.to == BROADCAST, "flood", self.flood, "None for messages to one station")
+        if self.kind is TrafficKind.SATURATED:
+            for name in ("burst", "event", "flood"):
+                _must(getattr(self, name) is None, name, getattr(self, name), "None for SATURATED")
+        elif self.kind is TrafficKind.PERIODIC and self.burst is not None:
+            whole_us = (self.burst.count - 1) * self.burst.spacing_us
+            _must(whole_us < self.period_us, "burst", self.burst, "over before the next one comes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,26 +259,71 @@ class Access:
     cw_min: int = 31
     cw_max: int = 1023
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _must(self.slot_us >= 1, "slot_us", self.slot_us, "1 or more")
+        for name in ("difs_us", "timeout_us", "turnaround_us", "cw_min"):
+            _must(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        _must(self.eifs_us >= self.difs_us, "eifs_us", self.eifs_us, "difs_us or more")
+        _must(self.cw_max >= self.cw_min, "cw_max", self.cw_max, "cw_min or more")
+
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """What a receiver needs.
 
     Attributes:
-        noise_dbm: thermal noise in 20 MHz and 7 dB of the receiver's own (assumed).
+        noise_dbm: what is there all the time; the default is a bench's, at which sensitivities are told.
         sense_dbm: a signal as strong as this makes the medium busy, and so does a weaker one that can be received.
         least_dbm: no signal that is weaker is received, whatever the rate; None: the rate's sensitivity.
         detect_db: by so much a frame must be stronger than others on the air, to be told from them at its begin.
+        detect_noise: noise counts as others do there; where it does, nothing weaker than noise is received, and at
+            1 Mb/s a receiver hears what is.
         preamble_us: for so long others can spoil its begin.
         capture_db: a later frame that is stronger by so much is received in place of the earlier one; None: never.
+        calibrated: each rate's error curve is moved to where the receiver, at its sensitivity and with the bench's
+            noise, loses as many frames as the standard defines that by; False: the curves as theory has them, for
+            comparisons with models that have the same.
     """
 
-    noise_dbm: float = -94.0
+    noise_dbm: float = BENCH_NOISE_DBM
     sense_dbm: float = -96.0
     least_dbm: float | None = None
     detect_db: float = 4.0
+    detect_noise: bool = False
     preamble_us: int = 4
     capture_db: float | None = None
+    calibrated: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number makes no sense."""
+        _are_numbers(self, "noise_dbm", "sense_dbm", "detect_db")
+        _must(self.least_dbm is None or math.isfinite(self.least_dbm), "least_dbm", self.least_dbm, "a number, or None")
+        _must(self.preamble_us >= 0, "preamble_us", self.preamble_us, "0 or more")
+        allowed = "0 or more, or None"
+        _must(self.capture_db is None or 0 <= self.capture_db < math.inf, "capture_db", self.capture_db, allowed)
+
+    def least(self, rate: int) -> float:
+        """Return the weakest signal of a rate that is received when nobody else sends, in dBm."""
+        least_dbm = sensitivity_dbm(rate) if self.least_dbm is None else self.least_dbm
+        return max(least_dbm, self.noise_dbm + self.detect_db) if self.detect_noise else least_dbm
+
+    def better_db(self, rate: int) -> float:
+        """Return by how many dB the error curve of a rate is moved: more is a better receiver.
+
+        Args:
+            rate: ``wifi_phy_rate_t`` number.
+        """
+        return calibration_db(rate, sensitivity_dbm(rate) - BENCH_NOISE_DBM) if self.calibrated else 0.0
+
+    def floor_dbm(self, rates: Iterable[int]) -> float:
+        """Return the weakest signal that matters where frames have these rates.
+
+        Weaker ones are neither received nor sensed, and one of them adds less to the noise than there is of it.
+        """
+        used = set(rates)
+        used |= {response_rate(rate) for rate in used}
+        return min(self.sense_dbm, self.noise_dbm, *map(self.least, used))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +338,14 @@ class StreamResult:
         failed: messages that were not, after all attempts.
         attempts: transmissions that began.
         heard: decoded by anybody, whoever they were for.
-        delivered: messages decoded by whom they were for, each once; one to all counts for each who decoded it.
-        latency_us: from coming to being answered, added up.
+        delivered: messages decoded by whom they were for, each once; one to all counts for each who decoded it, and
+            one that is flooded once for each.
+        latency_us: from coming to being acknowledged, added up.
+        answers: what came of the answers to them; None if there are none.
+        trip_us: of messages with answers, from coming to having the answer, added up over the answers that were
+            delivered; of what is flooded, from coming to being heard, added up over what was delivered.
+        floods: of what is flooded, messages that somebody heard and that nobody sends on any more.
+        spread_us: of these, from coming until the last one heard it, added up.
     """
 
     made: int
@@ -171,6 +357,10 @@ class StreamResult:
     heard: int
     delivered: int
     latency_us: float
+    answers: StreamResult | None = None
+    trip_us: float = 0.0
+    floods: int = 0
+    spread_us: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,72 +375,180 @@ class Scene:
     seed: int = 1
 
     def kernel(self) -> Kernel:
-        """Return a kernel with all of it, at time 0."""
-        receiver, access = self.receiver, self.access
-        used = {one.rate for one in self.traffic}
-        used |= {response_rate(rate) for rate in used}
-        rates = sorted(used | {_header_rate(rate) for rate in used})
-        least_dbm = {
-            rate: sensitivity_dbm(rate) if receiver.least_dbm is None else receiver.least_dbm for rate in rates
-        }
-        # Weaker signals are neither received nor sensed, and one of them adds less to the noise than there is of it.
-        floor_dbm = min(receiver.sense_dbm, receiver.noise_dbm, *(least_dbm[rate] for rate in used))
+        """Return a kernel with all of it, at time 0.
+
+        Raises:
+            ValueError: a traffic is of or for a station that is not there.
+        """
+        count = len(self.places)
+        check_stations(self.traffic, count, count)
+        rates = rates_of(self.traffic)
         rows = neighbour_rows(
             [place.position for place in self.places],
             [place.power_dbm for place in self.places],
             self.propagation,
-            floor_dbm,
+            self.receiver.floor_dbm(rates),
             heights_m=[place.height_m for place in self.places],
             antennas_dbi=[place.antenna_dbi for place in self.places],
         )
-        kernel = Kernel(
-            len(self.places),
-            sum(len(others) for others, _, _ in rows),
-            len(self.traffic),
-            self.seed,
-            (
-                access.slot_us,
-                SIFS_US,
-                access.difs_us,
-                access.eifs_us,
-                access.timeout_us,
-                access.turnaround_us,
-                access.cw_min,
-                access.cw_max,
-                receiver.preamble_us,
-            ),
-            _mw(receiver.noise_dbm),
-            _mw(receiver.sense_dbm),
-            10 ** (receiver.detect_db / 10),
-            0.0 if receiver.capture_db is None else 10 ** (receiver.capture_db / 10),
-        )
+        edges = sum(len(others) for others, _, _ in rows)
+        kernel = make_kernel(count, edges, streams_of(self.traffic), self.seed, self.access, self.receiver)
         for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
-            kernel.set_station(number, place.channel, _mw(place.power_dbm), place.attempts)
-        for rate in rates:
-            answer = response_rate(rate)
-            kernel.set_rate(
-                rate,
-                answer,
-                airtime_us(ACK_LENGTH, answer),
-                airtime_us(0, rate),
-                RATES[rate].kbit_s / 1000,
-                sure_ratio(rate),
-                _mw(least_dbm[rate]),
-                _header_rate(rate),
-                survival_curve(rate),
-            )
-        for number, one in enumerate(self.traffic):
-            us = airtime_us(frame_length(one.size), one.rate)
-            kernel.set_stream(number, one.station, one.kind, one.period_us, one.jitter_us, one.to, one.rate, us)
-            kernel.start_stream(number, one.first_us)
+            kernel.set_station(number, place.channel, milliwatts(place.power_dbm), place.attempts)
+        describe_rates(kernel, rates, self.receiver)
+        start_traffic(kernel, self.traffic, range(count), 0, lambda event: Random(f"{self.seed}/event/{event}"))
         return kernel
+
+    def results(self, kernel: Kernel) -> list[StreamResult]:
+        """Return what came of each traffic on a kernel of this scene, until now."""
+        return stream_results(kernel, self.traffic, 0)
 
     def run(self, us: int) -> list[StreamResult]:
         """Let so much time pass, and return what came of each traffic."""
         kernel = self.kernel()
         kernel.run(us)
-        return [StreamResult(*kernel.totals(number)) for number in range(len(self.traffic))]
+        return self.results(kernel)
+
+
+def check_stations(traffic: Sequence[Traffic], senders: int, receivers: int) -> None:
+    """Raises ValueError: a traffic is of or for a station that is not there."""
+    for number, one in enumerate(traffic):
+        _must(
+            one.station < senders, f"traffic {number}: station", one.station, f"below {senders}, the number of places"
+        )
+        _must(one.to < receivers, f"traffic {number}: to", one.to, f"below {receivers}, the number of places")
+
+
+def rates_of(traffic: Iterable[Traffic]) -> set[int]:
+    """Return the rates that messages and their answers have."""
+    return {rate for one in traffic for rate in (one.rate, _answer_rate(one))}
+
+
+def streams_of(traffic: Iterable[Traffic]) -> int:
+    """Return how many streams of messages traffic is: one each, and one for its answers."""
+    return sum(1 if one.answer is None else 2 for one in traffic)
+
+
+def start_traffic(
+    kernel: Kernel,
+    traffic: Sequence[Traffic],
+    numbers: Sequence[int],
+    first: int,
+    chance: Callable[[int], Random],
+    now_us: int = 0,
+) -> None:
+    """Tell a kernel of traffic, and let it begin.
+
+    Args:
+        kernel: with room for `streams_of` the traffic from `first` on: answers are streams behind all that is asked.
+        traffic: which stations send what.
+        numbers: of the stations, in the kernel, by those that the traffic has.
+        first: the first stream.
+        chance: returns the random stream of an event.
+        now_us: times count from then on.
+    """
+    answers = first + len(traffic)
+    for number, one in enumerate(traffic, first):
+        us = airtime_us(frame_length(one.size), one.rate)
+        kind = int(one.kind) if one.event is None else _EVENT
+        station, to = numbers[one.station], BROADCAST if one.to == BROADCAST else numbers[one.to]
+        kernel.set_stream(number, station, kind, one.period_us, one.jitter_us, to, one.rate, us)
+        if one.burst is not None:
+            kernel.set_burst(number, one.burst.count, one.burst.spacing_us)
+        if one.event is not None:
+            kernel.set_event(number, one.kind is TrafficKind.POISSON, chance(one.event).getrandbits(64))
+        if one.flood is not None:
+            kernel.set_flood(number, one.flood.hops, one.flood.delay_us, one.flood.jitter_us)
+        if one.answer is not None:
+            rate = _answer_rate(one)
+            us = airtime_us(frame_length(one.answer.size), rate)
+            kernel.set_stream(answers, to, _ANSWERS, 0.0, 0.0, station, rate, us)
+            kernel.set_answer(number, answers, one.answer.think_us, one.answer.jitter_us)
+            kernel.set_group(answers, -1)
+            answers += 1
+        kernel.start_stream(number, now_us + one.first_us)
+
+
+def stream_results(kernel: Kernel, traffic: Sequence[Traffic], first: int) -> list[StreamResult]:
+    """Return what came of each traffic whose first stream is `first`, until now."""
+    found = []
+    answers = first + len(traffic)
+    for number, one in enumerate(traffic, first):
+        back = None
+        if one.answer is not None:
+            back = StreamResult(*kernel.totals(answers))
+            answers += 1
+        found.append(StreamResult(*kernel.totals(number), back, *kernel.reactions(number)))
+    return found
+
+
+def _answer_rate(of: Traffic) -> int:
+    return of.rate if of.answer is None or of.answer.rate is None else of.answer.rate
+
+
+def on_event(
+    places: Sequence[Place],
+    at: Position,
+    radius_m: float,
+    traffic: Callable[[int], Traffic],
+) -> list[Traffic]:
+    """Return the traffic of all stations that notice what happens somewhere.
+
+    Args:
+        places: all stations.
+        at: where it happens, metres east and north.
+        radius_m: so far away it is noticed.
+        traffic: what a station sends then, by its number; with the same `Traffic.event` for all.
+    """
+    return [traffic(number) for number, place in enumerate(places) if math.dist(place.position, at) <= radius_m]
+
+
+def make_kernel(count: int, edges: int, streams: int, seed: int, access: Access, receiver: Receiver) -> Kernel:
+    """Return a kernel with room for so many stations, pairs that hear each other, and streams of messages."""
+    return Kernel(
+        count,
+        edges,
+        streams,
+        seed,
+        (
+            access.slot_us,
+            SIFS_US,
+            access.difs_us,
+            access.eifs_us,
+            access.timeout_us,
+            access.turnaround_us,
+            access.cw_min,
+            access.cw_max,
+            receiver.preamble_us,
+        ),
+        milliwatts(receiver.noise_dbm),
+        milliwatts(receiver.sense_dbm),
+        10 ** (receiver.detect_db / 10),
+        0.0 if receiver.capture_db is None else 10 ** (receiver.capture_db / 10),
+        milliwatts(receiver.noise_dbm) if receiver.detect_noise else 0.0,
+    )
+
+
+def describe_rates(kernel: Kernel, rates: Iterable[int], receiver: Receiver) -> None:
+    """Tell a kernel of rates, and of those that their answers and headers have."""
+    used = set(rates)
+    used |= {response_rate(rate) for rate in used}
+    for rate in sorted(used | {_header_rate(rate) for rate in used}):
+        answer = response_rate(rate)
+        better_db = receiver.better_db(rate)
+        kernel.set_rate(
+            rate,
+            answer,
+            airtime_us(ACK_LENGTH, answer),
+            airtime_us(0, rate),
+            RATES[rate].kbit_s / 1000,
+            sure_ratio(rate, better_db),
+            milliwatts(receiver.least(rate)),
+            _header_rate(rate),
+            survival_curve(rate, better_db),
+            rate in LR_RATES,
+        )
 
 
 def frame_length(size: int) -> int:
@@ -267,5 +565,6 @@ def _header_rate(rate: int) -> int:
     return {"DSSS": RATE_1M, "CCK": RATE_1M, "OFDM": RATE_6M, "HT": RATE_6M}.get(RATES[rate].modulation, rate)
 
 
-def _mw(dbm: float) -> float:
+def milliwatts(dbm: float) -> float:
+    """Return the power of a level in dBm."""
     return float(10 ** (dbm / 10))

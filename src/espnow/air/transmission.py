@@ -26,6 +26,7 @@ class MissReason(enum.Enum):
     RETUNED = "it came to the channel while the frame was on the air"
     SENDING = "it was sending itself"
     NO_LONG_RANGE = "its protocols lack long range"
+    COLLIDED = "others sent at the same time"
     LOST = "lost on the way"
     ACK_LOST = "it arrived, and its acknowledgement was lost"
 

@@ -22,8 +22,9 @@ __all__ = ["add_parser"]
 
 #: Figures, those first that a narrow terminal shows.
 _WANTED = (
-    *("delivery", "latency_ms", "latency_p99_ms", "load", "retries", "fairness", "acknowledged", "latency_p50_ms"),
-    *("throughput_kbit_s", "dropped", "latency_p90_ms", "load_most"),
+    *("delivery", "latency_ms", "latency_p99_ms", "answered", "round_trip_ms", "last_ms", "load", "retries"),
+    *("fairness", "acknowledged", "latency_p50_ms", "round_trip_p99_ms", "throughput_kbit_s", "dropped"),
+    *("latency_p90_ms", "load_most"),
 )
 _WANTED_OF_ENERGY = (
     *("current_ma", "mah_per_day", "battery_days", "battery_days_least", "transmit_share", "receive_share"),
@@ -181,8 +182,6 @@ def _tell(plan: Any, records: Sequence[Any], folder: Path, arguments: argparse.N
     if energy:
         print()
         _print_table(energy, results.ENERGY, "group", _WANTED_OF_ENERGY)
-    if told := results.caveat(point.part for point in plan.points):
-        print(f"\n{told}")
 
 
 def _print_json(rows: Sequence[Any], metrics: Sequence[Any], named: str) -> None:

@@ -23,6 +23,9 @@ __all__ = ["ENDLESS_US", "HeapTimer", "Task", "VirtualClock"]
 #: A program that computes while others are due may stay behind by so much before it lets them run.
 _MAY_OWE_US = 100
 
+#: What moves time by itself lets the clock look, at Ctrl-C for one, after so much of it.
+_LOOK_US = 100_000
+
 
 class VirtualClock(HubClock):
     """The owner of a lab's time, and its hub.
@@ -33,7 +36,7 @@ class VirtualClock(HubClock):
         is_awaited: asked when only chores in the background are left: whether an endless run goes on with them.
     """
 
-    __slots__ = ("_condition", "is_awaited", "now_us", "pace")
+    __slots__ = ("_condition", "_until_us", "is_awaited", "now_us", "pace")
 
     now_us: int
 
@@ -43,6 +46,7 @@ class VirtualClock(HubClock):
         self.pace: Callable[[int | None], bool] | None = None
         self.is_awaited: Callable[[], bool] | None = None
         self._condition: Callable[[], object] | None = None
+        self._until_us = 0
 
     def task(self, body: Callable[[], None]) -> Task:
         """Return a task of this clock."""
@@ -64,6 +68,7 @@ class VirtualClock(HubClock):
         """
         hub = self._begin_run()
         self._condition = condition
+        self._until_us = until_us
         ready, heap = self._ready, self._heap
         self._set_free(until_us)
         try:
@@ -110,6 +115,23 @@ class VirtualClock(HubClock):
             self._hub = None
             self._condition = None
             self._free_until_us = -1
+
+    def horizon_us(self) -> int:
+        """Return the first instant at which anything else than what runs now may happen, or somebody may look."""
+        now_us = self.now_us
+        if self._ready or self._hub is None or self._interrupted:
+            return now_us
+        heap = self._heap
+        while heap and heap[0][2] is None:
+            heapq.heappop(heap)
+        watched = self._condition is not None or self.pace is not None
+        horizon_us = min(self._until_us + 1, now_us + (WATCH_US if watched else _LOOK_US))
+        return min(horizon_us, heap[0][0]) if heap else horizon_us
+
+    def leap(self, at_us: int) -> None:
+        """Move time, from an event, to a later instant before `horizon_us`."""
+        self.now_us = at_us
+        self._set_free(self._until_us)
 
     def _goes_on(self) -> bool:
         """Return whether more will happen than chores in the background, or somebody waits all the same."""

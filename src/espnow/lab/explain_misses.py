@@ -32,6 +32,7 @@ ABSENCES = {
 _WITHOUT_FIGURES = {
     MissReason.SENDING.value: Cause(LossReason.RECEIVER_SENDING),
     MissReason.NO_LONG_RANGE.value: Cause(LossReason.NO_LONG_RANGE),
+    MissReason.COLLIDED.value: Cause(LossReason.COLLIDED),
     MissReason.LOST.value: Cause(LossReason.LOST),
     MissReason.RECEIVER_OFF.value: Cause(LossReason.WIFI_OFF),
 }

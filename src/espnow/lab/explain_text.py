@@ -34,7 +34,9 @@ class LossReason(enum.StrEnum):
     BEYOND_RANGE = "beyond_range"
     NO_LONG_RANGE = "no_long_range"
     RECEIVER_SENDING = "receiver_sending"
+    COLLIDED = "collided"
     LOST = "lost"
+    MODEL_MISSED = "model_missed"
     NOBODY = "nobody"
     NOBODY_HEARD = "nobody_heard"
     TO_ITSELF = "to_itself"
@@ -162,10 +164,20 @@ _WORDS: dict[LossReason, Words] = {
         "a radio cannot hear while it sends",
         "send again; broadcasts are not repeated by the radio",
     ),
+    _R.COLLIDED: Words(
+        "others sent at the same time",
+        "{receiver} could not tell the frames from each other",
+        "let boards send at different times, a random wait apart; broadcasts are not repeated by the radio",
+    ),
     _R.LOST: Words(
         "lost on the way",
         "{receiver} was there and ready",
         "send again; broadcasts are not repeated by the radio",
+    ),
+    _R.MODEL_MISSED: Words(
+        "a station without a program missed it",
+        "{0}: {1}",
+        "move them nearer, or send less at a time",
     ),
     _R.NOBODY: Words(
         "nobody has this address",

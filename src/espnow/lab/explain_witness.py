@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Explainer", "Witness", "program_state"]
 
 # An enumeration takes longer to find a member than everything else takes that is done for a miss.
-_ACK_LOST, _OUT_OF_RANGE = MissReason.ACK_LOST, MissReason.OUT_OF_RANGE
+_ACK_LOST, _OUT_OF_RANGE, _NOBODY = MissReason.ACK_LOST, MissReason.OUT_OF_RANGE, MissReason.NOBODY
 _NO_POWER = Absence.NO_POWER
 _NOT_ACKNOWLEDGED = Outcome.NOT_ACKNOWLEDGED
 
@@ -216,6 +216,7 @@ class Explainer:
         self._lifetime_us = lifetime_us
         self._closed = False
         air.on_miss = self.missed
+        air.on_delivery = self.delivered
 
     def attach(self, board: LabBoard, link: AirLink) -> Witness:
         """Return the witness of a new board."""
@@ -251,13 +252,16 @@ class Explainer:
         found = witness.open(sender.token)
         if found is None:  # Wi-Fi's own
             return
-        if receiver is None:
-            found.note(*self._unowned(found.address))
-            return
-        if receiver is sender:  # judged when all attempts are over, since others may have the address, too
-            return
         if reason is _ACK_LOST:
             found.unheard = True
+            return
+        if receiver is None:
+            if reason is _NOBODY:
+                found.note(*self._unowned(found.address))
+            else:
+                found.note(None, Cause(LossReason.MODEL_MISSED, (format_mac(found.address), reason.value)))
+            return
+        if receiver is sender:  # judged when all attempts are over, since others may have the address, too
             return
         missing = self.witnesses.get(receiver)
         if reason is _OUT_OF_RANGE:
@@ -271,6 +275,13 @@ class Explainer:
                 found.near = missing, cause
                 return
         found.note(missing, cause)
+
+    def delivered(self, sender: AirLink) -> None:
+        """Note that stations without programs got a board's message (`espnow.air.Air.on_delivery`)."""
+        witness = self.witnesses.get(sender)
+        found = None if witness is None else witness.open(sender.token)
+        if found is not None:
+            found.delivered = True
 
     def judge(self, found: Posted, outcome: Outcome, attempts: int) -> None:
         """Say why a message did not reach the one board that it was for."""

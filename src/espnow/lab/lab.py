@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from espnow.air import Air, AirTiming, LogDistance, Position, Transmission
+from espnow.air import Air, AirLink, AirTiming, LogDistance, Position, Transmission
+from espnow.air.crowd import Crowd, Message
+from espnow.air.propagation import HEIGHT_M, Propagation
+from espnow.air.scene import Place, Receiver, Traffic
 from espnow.board import PROFILES, WifiTiming
 from espnow.board.accesspoint import ApTiming
 from espnow.errors import UserError
@@ -40,6 +43,9 @@ _MAC_PREFIX = bytes.fromhex("18fe34")
 _MACS_PER_BOARD = 4
 
 
+#: Stations of crowds have locally administered addresses, from this one on.
+_MODEL_MAC = 0x026D6F000000
+
 #: What tracebacks call a program that is given as text, as CPython does.
 _TEXT = "<string>"
 
@@ -54,6 +60,7 @@ class Lab:
     Attributes:
         boards: in the order in which they were made.
         routers: the same.
+        crowds: the same: stations without programs.
         transmissions: every frame on the air, retries and acknowledgements too, if the lab records.
         record: whether boards and lab keep what was printed, sent, received and transmitted.
         air: the medium.
@@ -71,6 +78,8 @@ class Lab:
         profile: str = "esp32",
         range_m: float | None = None,
         path_loss_exponent: float = 3.0,
+        propagation: Propagation | None = None,
+        receiver: Receiver | None = None,
         loss: float = 0.0,
         record: bool = True,
         explain: bool = False,
@@ -88,6 +97,9 @@ class Lab:
             profile: kind of the boards that do not say another: ``"esp32"``, ``"esp32-v2"``, ``"esp8266"``.
             range_m: nothing is heard farther away than this; None leaves it to the signal.
             path_loss_exponent: how fast the signal fades with distance; 2 is free space.
+            propagation: another model of what a signal loses on its way (`espnow.air.propagation`), in place of the
+                two above. Stations have numbers there: boards, routers and crowds, in the order in which they are made.
+            receiver: what the boards' receivers need; None for the usual ones.
             loss: probability, 0 to 1, that a frame or an acknowledgement is lost between two boards.
             record: keep what happens; without, only what the boards hold themselves.
             explain: keep why messages were not delivered; a lab that records always does.
@@ -109,11 +121,14 @@ class Lab:
             raise UserError(f"range_m is {range_m}, and must be a distance in metres")
         if not 1.0 <= path_loss_exponent <= 10.0:
             raise UserError(f"path_loss_exponent is {path_loss_exponent}, and must be from 1 to 10")
+        if propagation is not None and (range_m is not None or path_loss_exponent != 3.0):
+            raise UserError("range_m and path_loss_exponent belong to the usual propagation: give these or another one")
         _check_ms("boot_ms", boot_ms)
         self.boot_us = round(boot_ms * 1000)
         self.record = record
         self.boards: list[LabBoard] = []
         self.routers: list[Router] = []
+        self.crowds: list[Crowd] = []
         self.transmissions: list[Transmission] = []
         self.chance = Chance(seed)
         self.clock = VirtualClock() if clock is None else clock
@@ -129,9 +144,10 @@ class Lab:
         self.air = Air(
             self.clock,
             self.chance.stream,
-            propagation=LogDistance(path_loss_exponent, range_m),
+            propagation=propagation or LogDistance(path_loss_exponent, range_m),
             loss=loss,
             timing=timing,
+            receiver=receiver,
         )
         if record:
             self.air.observer = self.transmissions.append
@@ -190,6 +206,8 @@ class Lab:
         flash: str | Path | None = None,
         start_ms: float = 0,
         channel: int = 1,
+        antenna_dbi: float = 0.0,
+        height_m: float = HEIGHT_M,
         link: Link | None = None,
     ) -> LabBoard:
         """Add a board; its program begins when time goes on.
@@ -209,6 +227,8 @@ class Lab:
                 the files beside its program. Without one, what it writes is gone with the lab.
             start_ms: virtual time, since the lab began, at which it is switched on.
             channel: of its Wi-Fi whenever that starts, until the program sets another.
+            antenna_dbi: gain of its antenna, in all directions, for what it sends and for what it receives.
+            height_m: of its antenna above the ground, for a propagation that asks for it.
             link: what carries its frames instead of the lab's air, such as a radio; it is closed with the lab. What
                 passes there is not among the lab's `transmissions`, the board records no messages, and nobody explains
                 what was lost.
@@ -233,7 +253,12 @@ class Lab:
         elif isinstance(self.clock, WallClock):
             raise UserError(f"board {name!r} has no link: a lab on the wall clock has no air")
         else:
-            link = self.air.attach(name, check_position(name, at))
+            if not math.isfinite(antenna_dbi):
+                raise UserError(f"board {name!r}: antenna_dbi is {antenna_dbi!r}, and must be a number")
+            if not 0.0 < height_m < math.inf:
+                raise UserError(f"board {name!r}: height_m is {height_m!r}, and must be a number of metres above 0")
+            position = check_position(name, at)
+            link = self.air.attach(name, position, height_m=height_m, antenna_dbi=antenna_dbi)
         self._names.add(name)
         self._macs[address] = name
         board = LabBoard(
@@ -310,6 +335,57 @@ class Lab:
         if self.explainer is not None:
             self.explainer.routers[address] = name
         return router
+
+    def crowd(
+        self,
+        places: Sequence[Place],
+        traffic: Sequence[Traffic] = (),
+        *,
+        name: str = "model",
+        mac: bytes | str | None = None,
+        boards: Sequence[LabBoard] = (),
+        message: Message | None = None,
+    ) -> Crowd:
+        """Add stations without programs, that send by themselves from now on and share the boards' air.
+
+        They cost a fraction of a board: no program runs, and only what a board hears of them is made a frame. A crowd
+        of any size answers what is for it, keeps the channel busy, and collides. What its stations send to each other
+        is not among the lab's `transmissions`.
+
+        Args:
+            places: the stations (`espnow.air.scene.Place`).
+            traffic: what they send (`espnow.air.scene.Traffic`); its numbers are those of `places`.
+            name: each is called so, and by its number: ``model-0``.
+            mac: the first one's address, bytes or ``"aa:bb:cc:dd:ee:ff"``; the others' are the next. By default
+                02:6d:6f and a number.
+            boards: whom they can send to besides each other: the first is number ``len(places)`` in the traffic.
+            message: returns what a message holds that a board hears, from the station's number, the traffic's, and the
+                microsecond at which it was made. Without it, that microsecond in 8 bytes, the lowest first, and zeros.
+
+        Raises:
+            UserError: something of this cannot be, or an address is taken.
+        """
+        count = len(places)
+        try:
+            first = _MODEL_MAC + sum(map(len, self.crowds)) if mac is None else int.from_bytes(station_address(mac))
+        except (ValueError, TypeError) as error:
+            raise UserError(f"crowd {name!r}: {error}") from None
+        ranges = [(int.from_bytes(taken), int.from_bytes(taken), other) for taken, other in self._macs.items()]
+        ranges += [(*crowd.addresses, "another crowd") for crowd in self.crowds]
+        for low, high, other in ranges:
+            if first <= high and low < first + count:
+                raise UserError(f"crowd {name!r} has addresses of {other}: give it another mac")
+        links = []
+        for board in boards:
+            if not isinstance(board.hardware.link, AirLink):
+                raise UserError(f"crowd {name!r}: board {board.name!r} is not on the lab's air")
+            links.append(board.hardware.link)
+        try:
+            crowd = self.air.populate(name, places, traffic, mac=first.to_bytes(6), links=links, message=message)
+        except ValueError as error:
+            raise UserError(f"crowd {name!r}: {error}") from None
+        self.crowds.append(crowd)
+        return crowd
 
     def run(self, for_ms: float | None = None) -> None:
         """Let time pass.
@@ -466,6 +542,8 @@ class Lab:
             raise UserError(f"board {name!r}: {error}") from None
         except TypeError:
             raise UserError(f"board {name!r}: a MAC address is 6 bytes or a text, not {mac!r}") from None
+        if any(crowd.number_of(address) is not None for crowd in self.crowds):
+            raise UserError(f"board {name!r} has a MAC address of a crowd: {format_mac(address)}")
         if address in self._macs:
             raise UserError(
                 f"boards {self._macs[address]!r} and {name!r} have the same MAC address {format_mac(address)}"

@@ -19,13 +19,12 @@ from espnow.air.propagation import (
     Site,
     TwoRayGround,
     Walls,
-    sensitivity_dbm,
 )
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
 from espnow.errors import UserError
 from espnow.frame import RATES
 from espnow.frame.text import printable
-from espnow.plan.parts import ALL, NEAREST, RANDOM, PlanPart, TrafficPart
+from espnow.plan.parts import ALL, NEAREST, RANDOM, PlanPart, Timing, TrafficPart
 
 __all__ = ["Layout", "hearing", "lay_out"]
 
@@ -68,7 +67,8 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
     for number, traffic in enumerate(part.traffic):
         chance = _chance(seed, "traffic", traffic.name or str(number))
         begin = len(streams)
-        streams += _streams(traffic, _Receivers(traffic, number, places, members, asleep, chance), members, chance)
+        find = _Receivers(traffic, number, places, members, asleep, chance)
+        streams += _streams(traffic, number, places, find, members, chance)
         traffic_of += [number] * (len(streams) - begin)
     air = part.air
     scene = Scene(
@@ -92,9 +92,7 @@ def hearing(scene: Scene, asleep: frozenset[int] = frozenset()) -> list[tuple[in
         asleep: these hear nobody.
     """
     rate = min((stream.rate for stream in scene.traffic), key=lambda rate: RATES[rate].kbit_s, default=0)
-    least_dbm = scene.receiver.least_dbm
-    if least_dbm is None:
-        least_dbm = sensitivity_dbm(rate)
+    least_dbm = scene.receiver.least(rate)
     sites = [Site(number, place.position, place.height_m) for number, place in enumerate(scene.places)]
     found = []
     for one, other in combinations(sites, 2):
@@ -147,19 +145,35 @@ def _number(name: str, members: dict[str, range]) -> int:
     return group[index]
 
 
-def _streams(traffic: TrafficPart, find: _Receivers, members: dict[str, range], chance: Random) -> Iterator[Traffic]:
+def _first_us(timing: Timing, chance: Random) -> int:
+    """Return when the first message comes, or the first event is."""
+    if timing.kind is TrafficKind.SATURATED:
+        return 0
+    if timing.first_us is not None:
+        return timing.first_us
+    if timing.kind is TrafficKind.POISSON:
+        return int(chance.expovariate(1.0) * timing.period_us)
+    return int(chance.random() * timing.period_us)
+
+
+def _streams(
+    traffic: TrafficPart,
+    number: int,
+    places: Sequence[Place],
+    find: _Receivers,
+    members: dict[str, range],
+    chance: Random,
+) -> Iterator[Traffic]:
     timing = traffic.action
+    # What happens is the same for all: its first instant is drawn once.
+    event, happens_us = (number, _first_us(timing, chance)) if timing.is_event else (None, 0)
     for station in members[traffic.sender]:
         to = find.receiver(station)
         if to is None:
             continue
-        first_us = timing.first_us
-        if timing.kind is TrafficKind.SATURATED:
-            first_us = 0
-        elif timing.kind is TrafficKind.POISSON:
-            first_us = int(chance.expovariate(1.0) * timing.period_us)
-        elif first_us is None:
-            first_us = int(chance.random() * timing.period_us)
+        if timing.radius_m is not None and math.dist(places[station].position, timing.at) > timing.radius_m:
+            continue
+        first_us = _first_us(timing, chance) if event is None else happens_us
         yield Traffic(
             station,
             to,
@@ -169,6 +183,10 @@ def _streams(traffic: TrafficPart, find: _Receivers, members: dict[str, range], 
             float(timing.jitter_us),
             first_us,
             traffic.rate,
+            traffic.burst,
+            event,
+            traffic.answer,
+            traffic.flood,
         )
 
 

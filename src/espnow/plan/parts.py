@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from espnow.air import Position
 from espnow.air.energy import Battery, State
 from espnow.air.propagation import HEIGHT_M, Wall
-from espnow.air.scene import TrafficKind
+from espnow.air.scene import Answer, Burst, Flood, TrafficKind
 
 __all__ = [
     "ALL",
@@ -217,12 +217,18 @@ class Timing:
         period_us: from one to the next; the mean of it.
         jitter_us: each comes later by up to so much.
         first_us: when the first comes; None: anywhere in the period, each station by itself.
+        is_event: something happens then, at the same instants for all stations.
+        at: where it does.
+        radius_m: so far away it is noticed; None: the whole group notices it.
     """
 
     kind: TrafficKind
     period_us: int = 0
     jitter_us: int = 0
     first_us: int | None = None
+    is_event: bool = False
+    at: Position = (0.0, 0.0)
+    radius_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +242,9 @@ class TrafficPart:
     name: str = ""
     size: int = 200
     rate: int = 0
+    burst: Burst | None = None
+    answer: Answer | None = None
+    flood: Flood | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,6 +185,7 @@ def _check_together(part: PlanPart, name: str) -> None:
         known = ", ".join(groups)
         if traffic.sender not in groups:
             raise refuse(f"{where}.from", f"there is no group {shown(traffic.sender)}; there is {known}")
+        _check_causes(part, number, refuse)
         if traffic.to in (ALL, NEAREST, RANDOM):
             continue
         member = _MEMBER.fullmatch(traffic.to)
@@ -210,6 +211,34 @@ def _check_together(part: PlanPart, name: str) -> None:
         raise refuse("air.links", "it is missing, and the model is links; it is the name of a CSV file of links")
     if part.air.cw_min > part.air.cw_max:
         raise refuse("air.cw_min", f"{part.air.cw_min} is more than cw_max, {part.air.cw_max}")
+
+
+def _check_causes(part: PlanPart, number: int, refuse: Any) -> None:
+    """Check that what a message causes, and how it comes, goes with the rest."""
+    traffic = part.traffic[number]
+    where = f"traffic[{number}]"
+    asleep = [group.name for group in part.groups if group.asleep]
+    if traffic.answer is not None:
+        if traffic.to == ALL:
+            raise refuse(f"{where}.answer", 'it goes with a message to one station, and this one is to "all"')
+        if traffic.sender in asleep:
+            text = f"{traffic.sender} is not awake between its messages, and would not hear it: see its energy"
+            raise refuse(f"{where}.answer", text)
+    if traffic.flood is not None:
+        if traffic.to != ALL:
+            raise refuse(f"{where}.flood", f'it goes with to = "all", and this one is to {shown(traffic.to)}')
+        if asleep:
+            text = f"everybody sends it on, and {asleep[0]} is not awake between its messages: see its energy"
+            raise refuse(f"{where}.flood", text)
+    timing, burst = traffic.action, traffic.burst
+    for key, given in (("burst", burst), ("flood", traffic.flood)):
+        if given is not None and timing.kind is TrafficKind.SATURATED:
+            raise refuse(f"{where}.{key}", "it does not go with saturated: the next message is always there")
+    if burst is not None and timing.kind is TrafficKind.PERIODIC:
+        whole_ms = (burst.count - 1) * burst.spacing_us / 1000
+        if whole_ms >= timing.period_us / 1000:
+            text = f"it takes {whole_ms:g} ms, and the next one comes {timing.period_us / 1000:g} ms after its begin"
+            raise refuse(f"{where}.burst", text)
 
 
 def _check_energy(part: PlanPart, number: int, refuse: Any) -> None:

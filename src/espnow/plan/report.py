@@ -13,7 +13,7 @@ from espnow.frame.text import printable
 from espnow.plan.charts import Line, bars, colour, lines, station_map
 from espnow.plan.layout import Layout, hearing, lay_out
 from espnow.plan.planfile import Plan
-from espnow.plan.results import ENERGY, METRICS, Metric, Row, caveat
+from espnow.plan.results import ENERGY, METRICS, Metric, Row
 from espnow.times import parse_time_us
 
 __all__ = ["render", "write"]
@@ -91,7 +91,6 @@ def render(plan: Plan, records: Sequence[Mapping[str, Any]], rows: Sequence[Row]
             _counts(plan, records),
             "<h2>Results</h2>",
             _table(rows, METRICS, "traffic"),
-            *([f"<p>{_text(told)}</p>"] if (told := caveat(point.part for point in plan.points)) else []),
             *_plots("Plots", _drawn(rows, METRICS)),
             *_energy(energy),
             *_maps(plan, records),

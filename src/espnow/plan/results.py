@@ -9,7 +9,10 @@ Definitions:
   acknowledgement can be lost, too.
 - Latency: from a message's coming to its acknowledgement, or the end of a message to all; of those that were answered.
 - Load: how much of the time the channel is busy where a station stands: it sends, or senses others.
-- Retries: transmissions of a message after the first.
+- Retries: transmissions of a message after the first; of what is flooded, by all stations.
+- Answered: of messages with an answer, how many had it delivered; and the round trip, from their coming until then.
+- Of what is flooded delivery is how many others heard it, each counted once, of all on its channel; latency is from its
+  coming until each heard it, and the time of the last is that of the last of those that did.
 - Fairness: Jain's index of the messages that each sender got through; 1 when all have the same share.
 - An interval is Student's t, 95 percent, over the seeds.
 """
@@ -17,7 +20,7 @@ Definitions:
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +37,6 @@ __all__ = [
     "Interval",
     "Metric",
     "Row",
-    "caveat",
     "interval",
     "jain",
     "observe",
@@ -42,8 +44,8 @@ __all__ = [
     "summarise",
 ]
 
-#: Of a message to all: some of those in reach sleep, and the air does not say which receptions were theirs.
-_UNKNOWN = -1
+#: Where nobody else is.
+_NO_CHANNEL = 0
 
 #: A map shows so many stations at most.
 _MOST_ON_MAP = 1_000
@@ -77,6 +79,10 @@ METRICS = (
     Metric("latency_p50_ms", "p50", "ms", 1, 2, "latency that half of the messages keep"),
     Metric("latency_p90_ms", "p90", "ms", 1, 2, "latency that 90 % keep"),
     Metric("latency_p99_ms", "p99", "ms", 1, 2, "latency that 99 % keep"),
+    Metric("answered", "answered", "%", 100, 1, "messages whose answer arrived, of those sent"),
+    Metric("round_trip_ms", "round trip", "ms", 1, 2, "mean time from a message's coming until its answer arrived"),
+    Metric("round_trip_p99_ms", "trip p99", "ms", 1, 2, "round trip that 99 % keep"),
+    Metric("last_ms", "last", "ms", 1, 2, "mean time from a flood's coming until the last of its hearers had it"),
     Metric("retries", "retries", "", 1, 3, "transmissions of a message after the first"),
     Metric("load", "load", "%", 100, 1, "how much of the time the channel is busy, mean over the stations"),
     Metric("load_most", "load max", "%", 100, 1, "the same where it is busiest"),
@@ -102,11 +108,11 @@ ENERGY = (
 
 def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
     """Return what came of a run, as JSON has it; None where a figure has no meaning."""
-    streams = layout.scene.traffic
-    totals = [StreamResult(*kernel.totals(number)) for number in range(len(streams))]
-    wanted = _wanted(layout, kernel)
+    totals = layout.scene.results(kernel)
     loads = [_load(kernel, number, part.duration_us) for number in range(len(layout.scene.places))]
     load = {"load": _rounded(sum(loads) / len(loads)), "load_most": _rounded(max(loads))}
+    energy = consumption(part, layout, kernel, totals)
+    wanted = _wanted(layout, kernel)
     of: dict[int, list[int]] = defaultdict(list)
     for stream, number in enumerate(layout.traffic_of):
         of[number].append(stream)
@@ -115,58 +121,73 @@ def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
         mine = [totals[stream] for stream in of[number]]
         to_all = traffic.to == ALL
         arrived = [one.delivered for one in mine]
-        told = all(wanted[stream] != _UNKNOWN for stream in of[number])
         concluded = sum(one.acknowledged + one.failed for one in mine)
         made = sum(one.made for one in mine)
-        counts = kernel.latency_counts(number)
-        latencies = {f"latency_p{share}_ms": _ms(percentile_us(counts, share / 100)) for share in (50, 90, 99)}
         acknowledged = sum(one.acknowledged for one in mine)
         found[traffic.name or str(number)] = {
             "messages": made,
             "delivery": _delivery([(totals[stream], wanted[stream]) for stream in of[number]]),
             "acknowledged": None if to_all or not (tried := sum(map(_tried, mine))) else _rounded(acknowledged / tried),
-            "latency_ms": _ms(sum(one.latency_us for one in mine) / acknowledged) if acknowledged else None,
-            **latencies,
+            **_times(part, number, kernel, mine),
             "retries": None
-            if to_all or not concluded
+            if (to_all and traffic.flood is None) or not concluded
             else _rounded(max(0.0, sum(one.attempts for one in mine) / concluded - 1)),
             **load,
-            "fairness": _rounded(jain(arrived)) if told else None,
-            "throughput_kbit_s": _rounded(sum(arrived) * traffic.size * 8e3 / part.duration_us) if told else None,
+            "fairness": _rounded(jain(arrived)),
+            "throughput_kbit_s": _rounded(sum(arrived) * traffic.size * 8e3 / part.duration_us),
             "dropped": _rounded(sum(one.dropped for one in mine) / made) if made else None,
         }
     return {
         "traffic": found,
-        "energy": consumption(part, layout, kernel, totals),
+        "energy": energy,
         "map": _map(layout, totals, wanted),
     }
 
 
+def _times(part: PlanPart, number: int, kernel: Kernel, mine: Sequence[StreamResult]) -> dict[str, float | None]:
+    """Return how long a traffic's messages took, and what they caused."""
+    flooded, asked = part.traffic[number].flood is not None, part.traffic[number].answer is not None
+    trips = kernel.latency_counts(len(part.traffic) + number)
+    counts = trips if flooded else kernel.latency_counts(number)
+    took_us = sum(one.trip_us if flooded else one.latency_us for one in mine)
+    done = sum(one.delivered if flooded else one.acknowledged for one in mine)
+    answered = sum(one.answers.delivered for one in mine if one.answers is not None)
+    tried = sum(map(_tried, mine))
+    floods = sum(one.floods for one in mine)
+    return {
+        "latency_ms": _ms(took_us / done) if done else None,
+        **{f"latency_p{share}_ms": _ms(percentile_us(counts, share / 100)) for share in (50, 90, 99)},
+        "answered": _rounded(answered / tried) if asked and tried else None,
+        "round_trip_ms": _ms(sum(one.trip_us for one in mine) / answered) if answered else None,
+        "round_trip_p99_ms": _ms(percentile_us(trips, 0.99)) if asked else None,
+        "last_ms": _ms(sum(one.spread_us for one in mine) / floods) if floods else None,
+    }
+
+
 def _wanted(layout: Layout, kernel: Kernel) -> list[int | None]:
-    """Return for each stream how many others it is for; None: one station; `_UNKNOWN`: some of those sleep."""
+    """Return for each stream how many others it is for; None: one station.
+
+    What else the kernel counted is to be taken before: who sleeps is moved out of the way.
+    """
     places, streams = layout.scene.places, layout.scene.traffic
-    sleepers: dict[int, int] = defaultdict(int)
+    channels = Counter(place.channel for place in places)
     for number in layout.asleep:
-        sleepers[places[number].channel] += 1
+        kernel.set_channel(number, _NO_CHANNEL)
 
-    def wanted(station: int, rate: int) -> int:
-        others = sleepers[places[station].channel] - (station in layout.asleep)
-        return _UNKNOWN if others else kernel.hearers(station, rate)
+    def hearers(station: int, rate: int) -> int:
+        kernel.set_channel(station, places[station].channel)
+        found = kernel.hearers(station, rate)
+        if station in layout.asleep:
+            kernel.set_channel(station, _NO_CHANNEL)
+        return found
 
-    return [wanted(stream.station, stream.rate) if stream.to == BROADCAST else None for stream in streams]
-
-
-def caveat(parts: Iterable[PlanPart]) -> str:
-    """Return what is to be said of figures that are not there; nothing where nothing is missing."""
-    parts = list(parts)
-    asleep = dict.fromkeys(group.name for part in parts for group in part.groups if group.asleep)
-    to_all = any(traffic.to == ALL for part in parts for traffic in part.traffic)
-    if not asleep or not to_all:
-        return ""
-    return (
-        f"Not awake between its messages: {', '.join(asleep)}. How much arrives of messages to all is not known where "
-        "such a station is on the channel."
-    )
+    found: list[int | None] = []
+    for stream in streams:
+        if stream.flood is not None:
+            found.append(channels[places[stream.station].channel] - 1)
+        else:
+            found.append(hearers(stream.station, stream.rate) if stream.to == BROADCAST else None)
+    return found
 
 
 def _load(kernel: Kernel, station: int, duration_us: int) -> float:
@@ -180,13 +201,11 @@ def _tried(one: StreamResult) -> int:
 
 
 def _delivery(of: Iterable[tuple[StreamResult, int | None]]) -> float | None:
-    """Return the delivery of streams, of each what came and for how many it is; None if nothing is known of one."""
+    """Return the delivery of streams, of each what came and for how many it is."""
     delivered = tried = 0
     for one, wanted in of:
-        if wanted == _UNKNOWN:
-            return None
         delivered += one.delivered
-        tried += (one.sent + one.dropped) * wanted if wanted is not None else _tried(one)
+        tried += (one.acknowledged + one.dropped) * wanted if wanted is not None else _tried(one)
     return _rounded(delivered / tried) if tried else None
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from espnow.air.kernel import OFF
 from espnow.air.scene import TrafficKind
 from espnow.errors import UserError
 from espnow.plan.layout import lay_out
@@ -60,12 +61,15 @@ def work_of(plan: Plan, seeds: int | None = None) -> list[Work]:
 
 def _messages(part: PlanPart) -> float:
     counts = {group.name: group.action.count for group in part.groups}
-    return sum(
-        counts[traffic.sender]
-        * part.duration_us
-        / (_SATURATED_US if traffic.action.kind is TrafficKind.SATURATED else traffic.action.period_us)
-        for traffic in part.traffic
-    )
+    stations = sum(counts.values())
+    found = 0.0
+    for traffic in part.traffic:
+        saturated = traffic.action.kind is TrafficKind.SATURATED
+        each = counts[traffic.sender] * part.duration_us / (_SATURATED_US if saturated else traffic.action.period_us)
+        each *= traffic.burst.count if traffic.burst else 1
+        # One more for an answer, and one of each station for a flood.
+        found += each * (stations if traffic.flood else 2 if traffic.answer else 1)
+    return found
 
 
 class Stopped(Exception):
@@ -82,9 +86,14 @@ def run_once(work: Work, step: Callable[[float], None] = lambda _: None) -> dict
     part = work.point.part
     layout = lay_out(part, work.seed)
     kernel = layout.scene.kernel()
-    kernel.count_latencies(len(part.traffic))
+    for station in layout.asleep:  # of what others send it hears the answers to its own messages, and no more
+        kernel.set_receiver(station, OFF, True, 0, 0, 0, 0)
+    # One group for how long messages took, and one for how long until what they caused was there.
+    kernel.count_latencies(2 * len(part.traffic))
     for stream, number in enumerate(layout.traffic_of):
         kernel.set_group(stream, number)
+        if part.traffic[number].answer is not None or part.traffic[number].flood is not None:
+            kernel.set_trip_group(stream, len(part.traffic) + number)
     for piece in range(1, _PIECES + 1):
         kernel.run(part.duration_us * piece // _PIECES)
         step(1 / _PIECES)

@@ -11,7 +11,7 @@ from typing import Any
 from espnow import tomlfile
 from espnow.air.chips import CHIPS
 from espnow.air.energy import Battery, State
-from espnow.air.scene import TrafficKind
+from espnow.air.scene import Answer, Burst, Flood, TrafficKind
 from espnow.frame import RATE_NAMES
 from espnow.frame.text import printable
 from espnow.plan.floor import AREA, FLOOR
@@ -235,6 +235,27 @@ def _saturated(**_of: Any) -> Timing:
     return Timing(kind=TrafficKind.SATURATED)
 
 
+def _event(*, random: bool = False, **of: Any) -> Timing:
+    if ("at" in of) != ("radius_m" in of):
+        raise ValueError("at and radius go together: where it happens, and how far away it is noticed")
+    return Timing(kind=TrafficKind.POISSON if random else TrafficKind.PERIODIC, is_event=True, **of)
+
+
+def _burst(**of: Any) -> Burst:
+    del of["where"]
+    return Burst(**of)
+
+
+def _answer(**of: Any) -> Answer:
+    del of["where"]
+    return Answer(**of)
+
+
+def _flood(**of: Any) -> Flood:
+    del of["where"]
+    return Flood(**of)
+
+
 _NAME = Kind("a name of letters, digits, _ and -, and not all, nearest or random", _group_name)
 _COUNTED = Key("count", _COUNT, "how many stations", required=True)
 _ORIGIN = Key("origin", tomlfile.POSITION, "the corner in the south-west; without it, [0, 0]")
@@ -343,6 +364,44 @@ _FIRST = Key(
     "first", tomlfile.TIME, "when the first comes; without it, each station begins anywhere in its period", "first_us"
 )
 
+_SIZE = whole("a whole number of bytes from 1 to 1470", 1, 1470)
+_RATE = Kind(f"a rate: {', '.join(RATE_NAMES)}", _rate, choices=tuple(RATE_NAMES))
+
+_BURST = Table(
+    "traffic.burst",
+    _burst,
+    (
+        Key("count", whole("a whole number from 1 to 10000", 1, 10_000), "so many messages", required=True),
+        Key("spacing", tomlfile.TIME, "from one to the next; all at once without it", "spacing_us"),
+    ),
+)
+
+_ANSWER = Table(
+    "traffic.answer",
+    _answer,
+    (
+        Key("size", _SIZE, "bytes of an answer", required=True),
+        Key("think", tomlfile.TIME, "so long after the message has arrived; at once without it", "think_us"),
+        Key("jitter", tomlfile.TIME, "and later by up to so much", "jitter_us"),
+        Key("rate", _RATE, "at which it is sent; the message's without it"),
+    ),
+)
+
+_FLOOD = Table(
+    "traffic.flood",
+    _flood,
+    (
+        Key(
+            "hops",
+            whole("a whole number from 1 to 255", 1, 255),
+            "a message is sent so often in a row at most, the first time among them",
+            required=True,
+        ),
+        Key("delay", tomlfile.TIME, "so long after it was heard it is sent on; at once without it", "delay_us"),
+        Key("jitter", tomlfile.TIME, "and later by up to so much; 20ms without it", "jitter_us"),
+    ),
+)
+
 _TRAFFIC = Table(
     "traffic",
     TrafficPart,
@@ -355,12 +414,11 @@ _TRAFFIC = Table(
             "who it is for: everybody in reach; the nearest station; any other, drawn once; the nearest of a group",
             required=True,
         ),
-        Key("size", whole("a whole number of bytes from 1 to 1470", 1, 1470), "bytes of a message; 200 without it"),
-        Key(
-            "rate",
-            Kind(f"a rate: {', '.join(RATE_NAMES)}", _rate, choices=tuple(RATE_NAMES)),
-            "at which it is sent; 1M without it",
-        ),
+        Key("size", _SIZE, "bytes of a message; 200 without it"),
+        Key("rate", _RATE, "at which it is sent; 1M without it"),
+        Key("burst", _BURST, "several messages come each time"),
+        Key("answer", _ANSWER, "whoever gets a message answers it"),
+        Key("flood", _FLOOD, "whoever hears a message to all for the first time sends it on"),
     ),
     one_of={
         "every": Table(
@@ -376,6 +434,23 @@ _TRAFFIC = Table(
             "poisson",
             _poisson,
             (Key("poisson", tomlfile.TIME_ABOVE_0, "messages come at random, so far apart in the mean", "period_us"),),
+        ),
+        "event": Table(
+            "event",
+            _event,
+            (
+                Key(
+                    "event",
+                    tomlfile.TIME_ABOVE_0,
+                    "something happens so often, and each station that notices it sends a message",
+                    "period_us",
+                ),
+                Key("random", tomlfile.FLAG, "at random, so far apart in the mean; false without it"),
+                Key("reaction", tomlfile.TIME, "up to so much later, each by itself; at once without it", "jitter_us"),
+                Key("at", tomlfile.POSITION, "where it happens; without it, the whole group notices"),
+                Key("radius", tomlfile.METRES, "how far from there it is noticed", "radius_m"),
+                Key("first", tomlfile.TIME, "when it happens first; anywhere in the period without it", "first_us"),
+            ),
         ),
         "saturated": Table(
             "saturated",

@@ -1,0 +1,288 @@
+"""A kernel whose stations come, move, turn up their power and take new rates while time passes.
+
+Rules:
+
+- A station is a number, and what it sends with and where it stands is known here; the kernel has its row of neighbours.
+- A row is made when a frame needs it, and made again after a change around its station: everything else stays.
+- The kernel grows by a larger one that takes over (`Kernel.take_over`), so that nobody keeps one for long.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import count
+from random import Random
+
+from espnow.air.ground import Ground
+from espnow.air.kernel import Kernel
+from espnow.air.neighbours import METRES_A_MICROSECOND
+from espnow.air.propagation import LogDistance, Position, Propagation, Site
+from espnow.air.rows import RowPlaces
+from espnow.air.scene import Access, Place, Receiver, describe_rates, make_kernel, milliwatts
+from espnow.errors import UserError
+from espnow.frame import RATE_1M
+
+__all__ = ["Medium"]
+
+_STATIONS, _EDGES = 64, 1024
+_WORD = 64
+
+#: What the kernel's events can tell from each other.
+MOST_STATIONS = (1 << 21) - 1
+
+
+class Medium:
+    """Stations of which everything may change.
+
+    Attributes:
+        kernel: what they share; after `add`, `set_loss` or `refresh` it may be another one.
+        propagation: what is lost between two places.
+        names: of the stations, by their numbers.
+        powers_dbm: what they send with.
+        sites: where they are.
+        versions: how often a station's row was made.
+    """
+
+    def __init__(
+        self,
+        propagation: Propagation,
+        access: Access,
+        receiver: Receiver,
+        stream: Callable[[str], Random],
+        *,
+        loss: float = 0.0,
+    ) -> None:
+        """Make it empty.
+
+        Args:
+            propagation: see the attribute.
+            access: when stations transmit.
+            receiver: what receivers need.
+            stream: returns the random stream of a name, the same for the same name.
+            loss: how likely a frame is lost between two stations, unless `set_loss` says otherwise.
+        """
+        self.propagation = propagation
+        self.names: list[str] = []
+        self.powers_dbm: list[float] = []
+        self.sites: list[Site] = []
+        self.versions: list[int] = []
+        self.kernel = make_kernel(_STATIONS, _EDGES, _STATIONS, 0, access, receiver)
+        self._room = _STATIONS, _EDGES, _STATIONS
+        self._access, self._receiver = access, receiver
+        self._stream = stream
+        self._loss = loss
+        self._losses: dict[tuple[int, int], float] = {}
+        self._luck: dict[tuple[int, int], int] = {}
+        self._antennas_dbi: list[float] = []
+        self._streams = 0
+        self._rates = {RATE_1M}
+        describe_rates(self.kernel, self._rates, receiver)
+        self._floor_dbm = receiver.floor_dbm(self._rates)
+        self._most_dbm = 20.0
+        self._most_dbi = 0.0
+        self._tallest_m = 0.0
+        self._dirty: set[int] = set()
+        self._places = RowPlaces(self._is_sending)
+        # One cell is about as far as 1 Mb/s reaches at full power, so that a search looks at few cells.
+        self._ground = Ground(propagation.reach_m(self._most_dbm - self._floor_dbm))
+
+    def add(
+        self, name: str, position: Position, *, height_m: float, antenna_dbi: float = 0.0, power_dbm: float = 20.0
+    ) -> int:
+        """Return the number of a new station, which is on channel 1."""
+        number = len(self.names)
+        self._make_room(number + 1, self._places.end, self._streams)
+        wider = power_dbm > self._most_dbm or antenna_dbi > self._most_dbi or height_m > self._tallest_m
+        self._note(name, position, height_m, antenna_dbi, power_dbm)
+        self.kernel.set_station(number, 1, milliwatts(power_dbm), 1)
+        if wider:
+            self._dirty.update(range(number))
+        self._change_around(position)
+        self._dirty.add(number)
+        return number
+
+    def _note(self, name: str, position: Position, height_m: float, antenna_dbi: float, power_dbm: float) -> None:
+        """Write down the next station."""
+        number = len(self.names)
+        self.names.append(name)
+        self.powers_dbm.append(power_dbm)
+        self.sites.append(Site(number, position, height_m))
+        self.versions.append(0)
+        self._antennas_dbi.append(antenna_dbi)
+        self.kernel.set_chance(number, self._stream(f"air/{name}").getrandbits(_WORD))
+        self._ground.put(number, position)
+        self._most_dbm = max(self._most_dbm, power_dbm)
+        self._most_dbi = max(self._most_dbi, antenna_dbi)
+        self._tallest_m = max(self._tallest_m, height_m)
+
+    def add_stream(self, more: int = 1) -> int:
+        """Return the number of the first of so many new streams of messages."""
+        self._make_room(len(self.names), self._places.end, self._streams + more)
+        self._streams += more
+        return self._streams - more
+
+    def reserve(self) -> None:
+        """Have room for as many more boards, and rows of stations that move, as a lab may still need."""
+        stations, edges, streams = len(self.names), self._places.end, self._streams
+        self._make_room(stations + _STATIONS, edges + max(_EDGES * _STATIONS, edges // 4), streams + _STATIONS)
+
+    def add_all(self, name: str, places: Sequence[Place]) -> int:
+        """Return the number of the first of many new stations, called by a name and their numbers from 0 on."""
+        first = len(self.names)
+        self._make_room(first + len(places), self._places.end, self._streams)
+        for number, place in enumerate(places, first):
+            self._note(f"{name}-{number - first}", place.position, place.height_m, place.antenna_dbi, place.power_dbm)
+            self.kernel.set_station(number, 1, milliwatts(place.power_dbm), place.attempts)
+            self.kernel.set_channel(number, place.channel)
+        self._dirty.update(range(len(self.names)))
+        return first
+
+    def event_chance(self, event: int) -> Random:
+        """Return the random stream of what happens to many at once."""
+        return self._stream(f"air/event/{event}")
+
+    def move(self, number: int, position: Position) -> None:
+        """Put a station elsewhere, from the next transmission on."""
+        old = self.sites[number]
+        self._change_around(old.position)
+        self._ground.put(number, position)
+        self.sites[number] = old._replace(position=position)
+        self._change_around(position)
+        self._dirty.add(number)
+        self._dirty.update(self.propagation.partners(number))
+
+    def set_power(self, number: int, power_dbm: float) -> None:
+        """Say what a station sends with, from the next transmission on."""
+        self.powers_dbm[number] = power_dbm
+        self._most_dbm = max(self._most_dbm, power_dbm)
+        self._dirty.add(number)
+
+    def use_rate(self, rate: int) -> None:
+        """Make a rate known; the first use of one that reaches farther than those before has more stations hear."""
+        if rate in self._rates:
+            return
+        self._rates.add(rate)
+        describe_rates(self.kernel, (rate,), self._receiver)
+        floor_dbm = self._receiver.floor_dbm(self._rates)
+        if floor_dbm < self._floor_dbm:
+            self._floor_dbm = floor_dbm
+            self._dirty.update(range(len(self.names)))
+
+    @property
+    def loss(self) -> float:
+        """How likely a frame is lost between two stations of which `set_loss` says nothing."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, probability: float) -> None:
+        self._loss = probability
+        self._dirty.update(range(len(self.names)))
+
+    def set_loss(self, sender: int, receiver: int, probability: float) -> None:
+        """Say how likely a frame is lost from one station to another, from the next transmission on."""
+        self._losses[sender, receiver] = probability
+        self._dirty.add(sender)
+
+    def refresh(self) -> None:
+        """Make the rows of the stations around which something changed."""
+        if not self._dirty:
+            return
+        if (self._loss or self._losses) and not self.kernel.lossy:
+            self.kernel.allow_losses()
+        for number in sorted(self._dirty):
+            self._make_row(number)
+        self._dirty.clear()
+
+    def level_dbm(self, sender: int, receiver: int) -> float:
+        """Return how strong the signal of a station is at another, in dBm.
+
+        A limit of range, which a lab can have, is none of the signal's.
+        """
+        propagation = self.propagation
+        if isinstance(propagation, LogDistance) and propagation.range_m is not None:
+            distance_m = math.dist(self.sites[sender].position, self.sites[receiver].position)
+            loss_db = propagation.loss_db(distance_m)
+            return self.powers_dbm[sender] + self._antennas_dbi[sender] + self._antennas_dbi[receiver] - loss_db
+        return self.powers_dbm[sender] + self._gain_db(sender, receiver)
+
+    def rssi_dbm(self, sender: int, receiver: int) -> int:
+        """Return the same as a receiver tells it: a whole number from -127 to 0."""
+        return max(-127, min(0, round(self.level_dbm(sender, receiver))))
+
+    def is_heard(self, sender: int, receiver: int, rate: int) -> bool:
+        """Return whether a station's signal is strong enough at another for a rate, while nobody else sends."""
+        return self.powers_dbm[sender] + self._gain_db(sender, receiver) >= self._receiver.least(rate)
+
+    def _gain_db(self, sender: int, receiver: int) -> float:
+        loss_db = self.propagation.between_db(self.sites[sender], self.sites[receiver])
+        return self._antennas_dbi[sender] + self._antennas_dbi[receiver] - loss_db
+
+    def _is_sending(self, number: int) -> bool:
+        return self.kernel.is_sending(number)
+
+    def _reach_m(self, power_dbm: float) -> float:
+        return self.propagation.reach_m(power_dbm - self._floor_dbm, self._tallest_m) * (1 + 1e-9)
+
+    def _change_around(self, position: Position) -> None:
+        """Let the rows be made again in which a station at a place may be."""
+        self._dirty.update(self._ground.near(position, self._reach_m(self._most_dbm + 2 * self._most_dbi)))
+
+    def _make_row(self, number: int) -> None:
+        site, power_dbm = self.sites[number], self.powers_dbm[number]
+        found = self._ground.near(site.position, self._reach_m(power_dbm + self._antennas_dbi[number] + self._most_dbi))
+        partners = self.propagation.partners(number)
+        if partners:
+            found = sorted({*found, *(other for other in partners if other < len(self.names))})
+        others, gains, delays = array("i"), array("d"), array("i")
+        for other in found:
+            if other == number:
+                continue
+            gain_db = self._gain_db(number, other)
+            if power_dbm + gain_db >= self._floor_dbm:
+                others.append(other)
+                gains.append(10 ** (gain_db / 10))
+                delays.append(round(math.dist(site.position, self.sites[other].position) / METRES_A_MICROSECOND))
+        self._keep_luck(number)
+        at = self._places.give(number, len(others))
+        self._make_room(len(self.names), self._places.end, self._streams)
+        kernel = self.kernel
+        kernel.set_power(number, milliwatts(power_dbm))
+        kernel.set_row(number, others, gains, delays, at)
+        self.versions[number] += 1
+        if kernel.lossy:
+            for place, other in zip(count(at), others):
+                probability = self._losses.get((number, other), self._loss)
+                kernel.set_loss(place, probability, self._luck_of(number, other) if probability else 0)
+
+    def _keep_luck(self, number: int) -> None:
+        """Remember where the streams of chance of a row stand that is about to be replaced."""
+        if self.kernel.lossy:
+            at, others = self.kernel.row(number)
+            for place, other in zip(count(at), others):
+                if (number, other) in self._luck:
+                    self._luck[number, other] = self.kernel.luck_of(place)
+
+    def _luck_of(self, sender: int, receiver: int) -> int:
+        pair = sender, receiver
+        luck = self._luck.get(pair)
+        if luck is None:
+            name = f"air/loss/{self.names[sender]}>{self.names[receiver]}"
+            luck = self._luck[pair] = self._stream(name).getrandbits(_WORD)
+        return luck
+
+    def _make_room(self, *needed: int) -> None:
+        """Let the kernel have room for so many stations, places in rows, and streams."""
+        if all(need <= have for need, have in zip(needed, self._room, strict=True)):
+            return
+        if self.kernel.reacts:
+            raise UserError("models that answer or flood are there already, and leave no room: add boards before them")
+        room = [have if need <= have else 2 * max(need, have) for need, have in zip(needed, self._room, strict=True)]
+        if max(needed[0], needed[2]) > MOST_STATIONS:
+            raise UserError(f"an air has room for {MOST_STATIONS} stations, and as many streams of messages")
+        stations, edges, streams = min(room[0], MOST_STATIONS), room[1], min(room[2], MOST_STATIONS)
+        larger: Kernel = make_kernel(stations, edges, streams, 0, self._access, self._receiver)
+        larger.take_over(self.kernel)
+        self.kernel = larger
+        self._room = stations, edges, streams

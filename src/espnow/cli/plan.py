@@ -36,7 +36,8 @@ PLAN.toml says which stations there are and where, what they send, and how signa
 run with several seeds, on all processors, or with --dask on a cluster. The results are the same to the bit, wherever
 and in how many processes they are computed.
 
-The folder of results has runs.jsonl, a line for each run, and summary.csv, with means and 95 % intervals. A plan that
+The folder of results has runs.jsonl, a line for each run, and summary.csv (and energy.csv, where the plan names chips),
+with means and 95 % intervals. A plan that
 was interrupted goes on with --resume, which also uses the runs of an earlier time that are still what the plan says.
 
 Exit code: 0; 2 for a mistake in the plan or this command; 130 after Ctrl-C.

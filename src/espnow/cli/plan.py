@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ run with several seeds, on all processors, or with --dask on a cluster. The resu
 and in how many processes they are computed.
 
 The folder of results has runs.jsonl, a line for each run, and summary.csv (and energy.csv, where the plan names chips),
-with means and 95 % intervals. A plan that
-was interrupted goes on with --resume, which also uses the runs of an earlier time that are still what the plan says.
+with means and 95 % intervals. A plan that was interrupted goes on with --resume, which also uses the runs of an earlier
+time that are still what the plan says.
 
 Exit code: 0; 2 for a mistake in the plan or this command; 130 after Ctrl-C.
 
@@ -89,22 +90,23 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UserError("name a PLAN.toml, or begin with --example; see espnow plan --help")
     # Not before: --help and a mistake in the command need no kernel.
     from espnow import plan as plans
-    from espnow.plan import store
-    from espnow.plan.run import work_of
+    from espnow.plan import run, store
 
     plan = plans.read(arguments.plan)
     seeds = None if arguments.seeds is None else whole_number("--seeds", arguments.seeds, 1, 10_000)
     workers = _processors() if arguments.workers is None else whole_number("--workers", arguments.workers, 1, 1024)
     if arguments.dask is not None and arguments.workers is not None:
         raise UserError("--workers is for this computer, and a cluster has its own: leave it away with --dask")
-    work = work_of(plan, seeds)
+    work = run.work_of(plan, seeds)
     if arguments.parquet:
         store.parquet_modules()  # what is missing is told before anything is computed
-    client = None if arguments.dask is None else _client(arguments.dask)
+    client, execute = (None, run.execute) if arguments.dask is None else _cluster(arguments.dask)
     folder = Path(arguments.out or f"{plan.path.stem}-results")
     with closing(client) if client else nullcontext(), closing(store.Store(folder, resume=arguments.resume)) as kept:
         todo = [each for each in work if each.key not in kept.records]
-        interrupted = not _execute(todo, client or workers, kept, printable(arguments.plan))
+        interrupted = not _execute(
+            partial(execute, todo, client or workers), len(todo), kept, printable(arguments.plan)
+        )
     keys = [each.key for each in work if each.key in kept.records]
     if not interrupted:
         kept.finish(keys)
@@ -129,25 +131,23 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _client(address: str) -> Any:
+def _cluster(address: str) -> tuple[Any, Any]:
+    """Return a client of a cluster, and what runs a plan there."""
     from espnow.plan import cluster
 
-    return cluster.connect(address)
+    return cluster.connect(address), cluster.execute
 
 
-def _execute(todo: Sequence[Any], where: Any, kept: Any, name: str) -> bool:
-    """Do what is to be done, in so many processes or by a client, and return whether it was not interrupted."""
-    from espnow.plan import cluster, run
-
-    execute: Any = run.execute if isinstance(where, int) else cluster.execute
+def _execute(execute: Any, count: int, kept: Any, name: str) -> bool:
+    """Do so many runs, keep what comes of them, and return whether it was not interrupted."""
     bar = Progress()
     done = 0
 
     def progress(share: float) -> None:
-        bar.show(share, f"{done} of {counted(len(todo), 'run')}")
+        bar.show(share, f"{done} of {counted(count, 'run')}")
 
     try:
-        with closing(execute(todo, where, progress)) as records:
+        with closing(execute(progress)) as records:
             for record in records:
                 kept.add(record)
                 done += 1

@@ -6,8 +6,6 @@ The loop is what any lab in Python pays before it does anything.
 from __future__ import annotations
 
 import heapq
-import math
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,10 +14,7 @@ import time
 from greenlet import getcurrent, greenlet
 
 PAIRS = 20_000
-BOARDS = 1_000
-NEIGHBOURS = 20
 NOTES = {"pairs": "unicast: send until acknowledged, and recv; bare loop: heap events and greenlet switches alone"}
-FIELD_SECONDS = 5
 STARTS = 21
 
 
@@ -85,58 +80,6 @@ assert answered == {count}
     return {"pairs_per_s": count / took_s, "bare_per_s": count / bare_s, "times_real_time": virtual_s / took_s}
 
 
-def field(quick: bool) -> dict[str, float]:
-    """A thousand boards on a grid, each broadcasts once a virtual second and reads every message that it hears."""
-    from espnow.lab import Lab
-
-    program = """
-import espnow, network, random, time
-network.WLAN(0).active(True)
-e = espnow.ESPNow()
-e.config(rxbuf=4096)
-e.active(True)
-everybody = b'\\xff' * 6
-e.add_peer(everybody)
-heard = 0
-due = time.ticks_add(time.ticks_ms(), random.randrange(1000))
-while True:
-    left = time.ticks_diff(due, time.ticks_ms())
-    if left <= 0:
-        e.send(everybody, b'temperature 21.5')
-        due = time.ticks_add(due, 1000)
-    elif e.recv(left)[0] is not None:
-        heard += 1
-"""
-    boards, seconds = (BOARDS // 10, 1) if quick else (BOARDS, FIELD_SECONDS)
-    side = math.isqrt(boards - 1) + 1
-    begin = time.perf_counter()
-    # On a grid of one metre, a circle of this radius holds about so many others.
-    radius_m = math.sqrt((NEIGHBOURS + 1) / math.pi)
-    with Lab(record=False, range_m=radius_m) as lab:
-        for number in range(boards):
-            lab.board(code=program, at=(float(number % side), float(number // side)))
-        lab.run(for_ms=1500)
-        started_s = time.perf_counter() - begin
-        before = sum(board.hardware.node.stats.rx_packets for board in lab.boards)
-        begin = time.perf_counter()
-        lab.run(for_ms=seconds * 1000)
-        took_s = time.perf_counter() - begin
-        stats = [board.hardware.node.stats for board in lab.boards]
-        heard = sum(stat.rx_packets for stat in stats) - before
-        dropped = sum(stat.rx_dropped for stat in stats)
-    bare_s = bare_loop(1, 1, heard)
-    return {
-        "boards": boards,
-        "times_real_time": seconds / took_s,
-        "bare_times_real_time": seconds / bare_s,
-        "receptions_per_s": heard / took_s,
-        "neighbours": heard / boards / seconds,
-        "dropped": dropped,
-        "start_s": started_s,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-
-
 def start(quick: bool) -> dict[str, float]:
     """What ``import espnow`` and the first ESPNow() add to starting Python."""
 
@@ -173,25 +116,6 @@ def rows(scene: str, figures: dict[str, float]) -> list[tuple[str, ...]]:
                 "20,000/s",
                 verdict(figures["pairs_per_s"] >= 20_000),
             )
-        ]
-    if scene == "field":
-        return [
-            (
-                f"{figures['boards']:.0f} boards, {figures['neighbours']:.1f} neighbours",
-                f"{figures['times_real_time']:.1f} x real time",
-                f"bare loop {figures['bare_times_real_time']:.0f} x",
-                f"1/{figures['bare_times_real_time'] / figures['times_real_time']:.1f}",
-                "3 x",
-                verdict(figures["times_real_time"] >= 3),
-            ),
-            (
-                "  memory, start",
-                f"{figures['peak_mb']:.0f} MB, {figures['start_s']:.1f} s",
-                "",
-                "",
-                "1 GB, 5 s",
-                verdict(figures["peak_mb"] <= 1024 and figures["start_s"] <= 5),
-            ),
         ]
     python = figures["python_ms"]
     return [

@@ -23,7 +23,8 @@ from typing import Any
 
 # Which module beside this one has the scenes of a group; in it a scene is a function, and `rows` tells of its figures.
 GROUPS = {
-    "lab": ("_lab", ("pairs", "field", "start")),
+    "lab": ("_lab", ("pairs", "start")),
+    "programs": ("_programs", ("recv", "irecv", "recvinto", "iteration", "irq", "aio")),
     "explain": ("_explain", ("explain",)),
     "life": ("_life", ("sleepers", "crowd")),
     "loops": ("_loops", ("loops",)),

@@ -419,6 +419,11 @@ class LinkTable:
             losses_db[pair] = row.number("loss_db", 0, _MOST_DB)
         return cls(losses_db, otherwise)
 
+    def renumbered(self, numbers: Mapping[int, int]) -> LinkTable:
+        """Return the same table for stations with other numbers, by those that they have here."""
+        losses_db = {(numbers[one], numbers[other]): loss_db for (one, other), loss_db in self._losses_db.items()}
+        return LinkTable(losses_db, self.otherwise)
+
     def between_db(self, a: Site, b: Site) -> float:
         """Return the loss from one station to another; infinite if nothing is known of them."""
         loss_db = self._losses_db.get((a.number, b.number))

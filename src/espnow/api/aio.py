@@ -22,12 +22,13 @@ __all__ = ["build_aio_class"]
 class _Turns:
     """Who waits for a condition of the board, in order."""
 
-    __slots__ = ("_ready", "_state", "_waiting")
+    __slots__ = ("_ready", "_state", "_waiting", "_watcher")
 
     def __init__(self, state: EspNowState, ready: Any) -> None:
         self._state = state
         self._ready = ready
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._watcher = self._wake
 
     async def turn(self) -> None:
         """Return when it is the caller's turn and the condition holds."""
@@ -39,8 +40,8 @@ class _Turns:
             self._forget_dead()
             if not waiting and self._ready():
                 return
-            if self._wake not in watchers:
-                watchers.append(self._wake)
+            if self._watcher not in watchers:
+                watchers.append(self._watcher)
             waiting.append(mine)
         try:
             while True:
@@ -54,23 +55,27 @@ class _Turns:
                     mine = fresh
         finally:
             with board.lock:
-                if mine in waiting:
+                if waiting and waiting[0] is mine:
+                    waiting.popleft()
+                elif mine in waiting:
                     waiting.remove(mine)
-                if not waiting and self._wake in watchers:  # a soft reset drops all watchers at once
-                    watchers.remove(self._wake)
+                if not waiting and self._watcher in watchers:  # a soft reset drops all watchers at once
+                    watchers.remove(self._watcher)
 
     def pass_on(self) -> None:
         """Let the next one look; called when the condition may still hold."""
-        with self._state.board.lock:
-            if self._waiting:
+        if self._waiting:
+            with self._state.board.lock:
                 self._wake()
 
     def _wake(self) -> None:
         if not self._ready():
             return
         self._forget_dead()
-        if self._waiting and not self._waiting[0].done():
-            self._waiting[0].get_loop().call_soon_threadsafe(_finish, self._waiting[0])
+        if self._waiting:
+            first = self._waiting[0]
+            if not first.done():
+                first.get_loop().call_soon_threadsafe(_finish, first)
 
     def _forget_dead(self) -> None:
         """Drop from the head who cannot be served: one dropped with its task (cancelled), one of a closed loop."""

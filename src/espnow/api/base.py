@@ -5,29 +5,23 @@ Hot paths are `recv` and `send`: each looks at the types that programs really pa
 
 from __future__ import annotations
 
-import operator
 from typing import Any, NoReturn
 
-from espnow.api.state import EspNowState
+from espnow.api.state import EspNowState, integer
 from espnow.errors import (
     ETIMEDOUT,
     BoardOSError,
-    BoardOSValueError,
     BoardValueTypeError,
     EspNowCode,
     NodeError,
 )
-from espnow.node import Peer, ReceivedMessage
+from espnow.node import Peer
 
 __all__ = ["ESPNowCommon", "buffer_bytes", "exact_bytes", "integer", "writable_view"]
 
 #: How long a send tries again while the link has no room (MicroPython's firmware), and how often it looks.
 NO_MEMORY_TIMEOUT_US = 2_000_000
 NO_MEMORY_POLL_US = 1_000
-
-#: An ESP8266 raises its own number alone. Known is NOT_INIT, 869; that the others follow it in the same order is
-#: assumed.
-_ESP8266_OFFSET = EspNowCode.NOT_INIT - 869
 
 _NONE = (None, None)
 _NOT_GIVEN: Any = object()
@@ -75,19 +69,6 @@ def writable_view(buffer: Any) -> memoryview:
     if view.readonly:
         raise TypeError("a writable buffer is required")
     return view
-
-
-def integer(value: Any) -> int:
-    """Return an int or bool as int.
-
-    Raises:
-        BoardValueTypeError: anything else; caught as ValueError (the document) and TypeError (the firmware).
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        kind = type(value).__name__
-        raise BoardValueTypeError(f"can't convert {kind} to int") from None
 
 
 class ESPNowCommon:
@@ -138,10 +119,11 @@ class ESPNowCommon:
             OSError: ESP_ERR_ESPNOW_NOT_INIT; ESP_ERR_ESPNOW_IF if no Wi-Fi interface is active.
             ValueError: a bad timeout.
         """
-        message = self._take(timeout_ms)
+        state = self._state
+        message = state.take(timeout_ms)
         if message is None:
             return _NONE
-        mac = self._state.note_peer(message)
+        mac = state.note_peer(message)
         return [mac, message[1]] if message[1] else _NONE
 
     def irecv(self, timeout_ms: Any = None) -> Any:
@@ -149,10 +131,10 @@ class ESPNowCommon:
 
         An ESP8266's address is a bytearray, too, and the same each time.
         """
-        message = self._take(timeout_ms)
+        state = self._state
+        message = state.take(timeout_ms)
         if message is None:
             return _NONE
-        state = self._state
         mac = state.note_peer(message)
         if not message[1]:
             return _NONE
@@ -223,30 +205,6 @@ class ESPNowCommon:
             state.rxbuf = numbers["rxbuf"]
         state.timeout_ms = numbers.get("timeout_ms", state.timeout_ms)
         return numbers
-
-    def _take(self, timeout_ms: Any) -> ReceivedMessage | None:
-        """Wait for a message and take it out of the ring; None when the time is up."""
-        state = self._state
-        node = state.node
-        if not node.active:
-            self._raise(EspNowCode.NOT_INIT)
-        if not node.radio.addresses:
-            self._raise(EspNowCode.IF)
-        limit_ms = state.timeout_ms if timeout_ms is None else timeout_ms
-        if type(limit_ms) is not int:
-            limit_ms = integer(limit_ms)
-        if not node.ring.messages:
-            board = state.board
-            if limit_ms == 0:
-                board.look()
-            else:
-                until = None if limit_ms < 0 else board.clock.now_us + limit_ms * 1000
-                board.wait(state.has_message, until)
-            if not node.active:
-                self._raise(EspNowCode.NOT_INIT)
-            if not node.ring.messages:
-                return None
-        return node.ring.pop()
 
     def _send(self, address: bytes | None, message: bytes, sync: bool) -> bool:
         state = self._state
@@ -329,7 +287,4 @@ class ESPNowCommon:
         raise BoardOSError(ETIMEDOUT)
 
     def _raise(self, code: EspNowCode) -> NoReturn:
-        kind = BoardOSValueError if code is EspNowCode.ARG else BoardOSError
-        if self._state.board.profile.esp8266:
-            raise kind(code - _ESP8266_OFFSET) from None
-        raise kind(-int(code), code.esp_name) from None
+        self._state.refuse(code)

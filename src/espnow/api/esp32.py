@@ -79,7 +79,7 @@ class ESPNow32(ESPNowCommon):
         view: memoryview | None = None
         if not isinstance(buffer, bytearray):
             view = writable_view(buffer)
-        message = self._take(timeout_ms)
+        message = state.take(timeout_ms)
         if message is None:
             return 0
         body = message[1]

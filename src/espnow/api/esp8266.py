@@ -45,7 +45,7 @@ class ESPNow8266(ESPNowCommon):
         capacity = state.capacity(buffer) if isinstance(buffer, bytearray) else len(writable_view(buffer))
         if len(writable_view(source)) != 6 or capacity != state.board.profile.node.max_data_len:
             raise ValueError("invalid buffer length")
-        message = self._take(timeout_ms)
+        message = self._state.take(timeout_ms)
         if message is None:
             return 0
         body = message[1]

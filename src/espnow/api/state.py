@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NoReturn
 
-from espnow.board import Board
-from espnow.board.board import TICKS_PERIOD
+from espnow.board.board import TICKS_PERIOD, Board
+from espnow.errors import BoardOSError, BoardOSValueError, BoardValueTypeError, EspNowCode
 from espnow.node import ReceivedMessage
 
-__all__ = ["EspNowState", "PeersTable"]
+__all__ = ["EspNowState", "PeersTable", "integer"]
 
 #: Default of ``ESPNow.config('timeout_ms')``: five minutes, says MicroPython's document.
 DEFAULT_TIMEOUT_MS = 300_000
 
+#: An ESP8266 raises its own number alone. Known is NOT_INIT, 869; that the others follow it in the same order is
+#: assumed.
+_ESP8266_OFFSET = EspNowCode.NOT_INIT - 869
+
 #: Buffers whose capacity is remembered after they were cut to a message.
 _REMEMBERED_BUFFERS = 64
+
+
+def integer(value: Any) -> int:
+    """Return an int or bool as int.
+
+    Raises:
+        BoardValueTypeError: anything else; caught as ValueError (the document) and TypeError (the firmware).
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise BoardValueTypeError(f"can't convert {kind} to int") from None
 
 
 class PeersTable(dict[bytes, list[int]]):
@@ -96,6 +114,44 @@ class EspNowState:
         """Whether every frame was answered."""
         return not self.node.pending
 
+    def take(self, timeout_ms: Any) -> ReceivedMessage | None:
+        """Wait for a message and take it out of the ring; None when the time is up.
+
+        Args:
+            timeout_ms: 0 returns at once, negative waits for ever, None is the configured default.
+
+        Raises:
+            OSError: ESP_ERR_ESPNOW_NOT_INIT; ESP_ERR_ESPNOW_IF if no Wi-Fi interface is active.
+            ValueError: a bad timeout.
+        """
+        node = self.node
+        if not node.active:
+            self.refuse(EspNowCode.NOT_INIT)
+        if not node.radio.addresses:
+            self.refuse(EspNowCode.IF)
+        limit_ms = self.timeout_ms if timeout_ms is None else timeout_ms
+        if type(limit_ms) is not int:
+            limit_ms = integer(limit_ms)
+        if not node.ring.messages:
+            board = self.board
+            if limit_ms == 0:
+                board.look()
+            else:
+                until = None if limit_ms < 0 else board.clock.now_us + limit_ms * 1000
+                board.wait_for_message(until)
+            if not node.active:
+                self.refuse(EspNowCode.NOT_INIT)
+            if not node.ring.messages:
+                return None
+        return node.ring.pop()
+
+    def refuse(self, code: EspNowCode) -> NoReturn:
+        """Raise what this board's module raises for an error of ESP-NOW: OSError, for ARG a ValueError, too."""
+        kind = BoardOSValueError if code is EspNowCode.ARG else BoardOSError
+        if self.board.profile.esp8266:
+            raise kind(code - _ESP8266_OFFSET) from None
+        raise kind(-int(code), code.esp_name) from None
+
     def note_peer(self, message: ReceivedMessage) -> bytes:
         """Enter the sender of a message that is being read into the table, and return the table's own key object."""
         source, _, rssi_dbm, at_us = message
@@ -130,20 +186,25 @@ class EspNowState:
         CPython forgets what a bytearray could hold, so a few recent ones are remembered. One whose memory is exported
         to a view cannot change its length: it is filled and keeps it.
         """
+        length = len(message)
+        cut_buffers = self._cut_buffers
+        last = next(reversed(cut_buffers.values()), None)
+        if last is not None and last[0] is buffer and last[1] == length == len(buffer):
+            buffer[:] = message  # the one that was cut last, to a message as long as this: all stays as it is
+            return True
         capacity = self.capacity(buffer)
-        if len(message) > capacity:
+        if length > capacity:
             return False
         try:
             buffer[:] = message
         except BufferError:
-            if len(message) > len(buffer):
+            if length > len(buffer):
                 return False
-            buffer[: len(message)] = message
+            buffer[:length] = message
             return True
-        cut_buffers = self._cut_buffers
         cut_buffers.pop(id(buffer), None)
-        if len(message) != capacity:
+        if length != capacity:
             if len(cut_buffers) >= _REMEMBERED_BUFFERS:
                 del cut_buffers[next(iter(cut_buffers))]
-            cut_buffers[id(buffer)] = buffer, len(message), capacity
+            cut_buffers[id(buffer)] = buffer, length, capacity
         return True

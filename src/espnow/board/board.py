@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from espnow.board.ports import Ports
@@ -21,8 +21,7 @@ from espnow.board.profile import Profile
 from espnow.board.wifi import Wifi
 from espnow.frame.kinds import WIFI_FRAMES
 from espnow.link import Absence, Clock, Cpu, Link, Outcome, RadioConfig
-from espnow.node import Node, Stats
-from espnow.node.node import DropReason
+from espnow.node.node import DropReason, Node, Stats
 
 __all__ = ["SCHEDULE_DEPTH", "TICKS_PERIOD", "Board", "Console"]
 
@@ -70,6 +69,19 @@ class Console(Protocol):
 
     def exception(self, error: BaseException) -> None:
         """Print an exception with the program's part of its traceback."""
+
+
+class _NoLock:
+    """The lock of a board where there is one thread."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, _error: object, _traceback: object) -> None:
+        pass
+
+
+_NO_LOCK = _NoLock()
 
 
 class Board:
@@ -140,7 +152,7 @@ class Board:
         self.link = link
         self.console = console
         self.first_channel = first_channel
-        self.lock: AbstractContextManager[Any] = nullcontext()
+        self.lock: AbstractContextManager[Any] = _NO_LOCK
         self.boot_us = clock.now_us
         self.classes: dict[str, type[Any]] = {}
         self.watchers: list[Callable[[], None]] = []
@@ -225,8 +237,9 @@ class Board:
             self.node.drop(DropReason.OTHER_BSSID, mpdu, at_us)
             return
         if self.node.received(mpdu, rssi_dbm, at_us):
-            if self.irq is not None:
-                self.schedule(*self.irq)
+            irq = self.irq
+            if irq is not None:
+                self.schedule(irq[0], irq[1])
             self.changed()
 
     def outcome(self, token: int, outcome: Outcome, attempts: int, at_us: int) -> None:
@@ -275,6 +288,20 @@ class Board:
                 return True
             if until_us is not None and clock.now_us >= until_us:
                 return False
+            self.cpu.pause(until_us)
+
+    def wait_for_message(self, until_us: int | None) -> None:
+        """Do as `wait` does, until a message is in the ring or ESP-NOW is not active: the most frequent of all waits.
+
+        Args:
+            until_us: when to give up; None means never.
+        """
+        clock, node = self.clock, self.node
+        while True:
+            if self._callbacks:
+                self.run_callbacks()
+            if node.ring.messages or not node.active or (until_us is not None and clock.now_us >= until_us):
+                return
             self.cpu.pause(until_us)
 
     def sleep(self, us: int) -> None:

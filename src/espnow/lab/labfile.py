@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from espnow.air.scene import Place
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.lab.lab import Lab
@@ -24,6 +25,9 @@ from espnow.lab.labfile_schema import check
 from espnow.lab.router import Router
 from espnow.lab.stimuli import Surroundings
 from espnow.tomlfile import load
+
+if TYPE_CHECKING:
+    from espnow.lab.crowds import CrowdPart
 
 __all__ = ["LabFile", "read"]
 
@@ -50,24 +54,46 @@ class LabFile:
             UserError: something in the file cannot be, or not together with something else in it.
         """
         content, air = self.content, self.content.air
+        crowd = self._crowd(options.get("seed", content.seed))
         said: dict[str, Any] = {
             "seed": content.seed,
             "profile": content.profile,
-            "range_m": air.range_m,
-            "path_loss_exponent": air.path_loss_exponent,
             "loss": air.loss,
             "expose": content.expose,
         }
+        if air.range_m is not None:
+            said["range_m"] = air.range_m
+        if air.path_loss_exponent is not None:
+            said["path_loss_exponent"] = air.path_loss_exponent
+        if crowd is not None:
+            for key in ("range_m", "path_loss_exponent"):
+                if key in said or key in options:
+                    raise UserError(f"{printable(str(self.path))}: crowd: the plan says what the air is, not {key}")
+            said |= {"propagation": crowd.propagation, "receiver": crowd.receiver}
         lab = Lab(**(said | options))
         try:
-            self.fill(lab)
+            self.fill(lab, crowd)
         except BaseException:
             lab.close()
             raise
         return lab
 
-    def fill(self, lab: Lab) -> None:
+    def _crowd(self, seed: int) -> CrowdPart | None:
+        """Return what its plan says of the stations without programs."""
+        content = self.content
+        if content.crowd is None:
+            return None
+        from espnow.lab.crowds import read_crowd  # plans take longer to import than a lab
+
+        with self._telling("crowd"):
+            return read_crowd(content.crowd, seed, [board.name or "" for board in content.boards], len(content.routers))
+
+    def fill(self, lab: Lab, crowd: CrowdPart | None = None) -> None:
         """Add its routers, its boards and what happens to them to a lab that is there; its seed and air stay.
+
+        Args:
+            lab: it.
+            crowd: its stations without programs, which `make` reads.
 
         Raises:
             UserError: something in the file cannot be, or not together with something else in the lab.
@@ -78,18 +104,26 @@ class LabFile:
                 self._add_router(lab, router)
         for board in self.content.boards:
             with self._telling(board.where):
-                self._add_board(lab, board)
+                self._add_board(lab, board, crowd.stands.get(board.name or "") if crowd else None)
+        if crowd is not None:
+            boards = {board.name: board for board in lab.boards}
+            with self._telling("crowd"):
+                lab.crowd(crowd.places, crowd.traffic, boards=[boards[name] for name in crowd.boards])
         for link in self.content.air.links:
             with self._telling(link.where):
                 _set_loss(lab, link)
 
-    def _add_board(self, lab: Lab, part: BoardPart) -> None:
+    def _add_board(self, lab: Lab, part: BoardPart, stand: Place | None) -> None:
+        if stand is None:
+            stand = Place((0.0, 0.0))
         board = lab.board(
             part.program,
             code=part.code,
             name=part.name,
             mac=part.mac,
-            at=part.at,
+            at=stand.position if part.at is None else part.at,
+            antenna_dbi=stand.antenna_dbi if part.antenna_dbi is None else part.antenna_dbi,
+            height_m=stand.height_m if part.height_m is None else part.height_m,
             profile=part.profile,
             stdin=part.stdin,
             argv=part.argv,

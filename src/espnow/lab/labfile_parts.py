@@ -20,7 +20,9 @@ class BoardPart:
     code: str | None = None
     name: str | None = None
     mac: bytes | str | None = None
-    at: Position = (0.0, 0.0)
+    at: Position | None = None
+    antenna_dbi: float | None = None
+    height_m: float | None = None
     profile: str | None = None
     start_us: int = 0
     flash: Path | None = None
@@ -77,7 +79,7 @@ class AirPart:
 
     where: str = "air"
     range_m: float | None = None
-    path_loss_exponent: float = 3.0
+    path_loss_exponent: float | None = None
     loss: float = 0.0
     links: tuple[LinkPart, ...] = ()
 
@@ -98,6 +100,7 @@ class LabPart:
     expose: bool = False
     hosts: dict[str, str] = field(default_factory=dict)
     air: AirPart = field(default_factory=AirPart)
+    crowd: Path | None = None
     routers: tuple[RouterPart, ...] = ()
     boards: tuple[BoardPart, ...] = ()
 

@@ -10,9 +10,11 @@ import asyncio
 import sys
 import weakref
 from asyncio import Future, Handle, Task, TimerHandle
+from asyncio.format_helpers import _format_callback_source
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from heapq import heapify, heappop, heappush
 from typing import Any, TypeVar
 
@@ -29,6 +31,21 @@ _current_task = asyncio.current_task
 
 #: So many cancelled timers may lie in the heap before it is cleared of them, if they are more than the others.
 _MAX_CANCELLED = 100
+
+
+class _BoardHandle(Handle):
+    """A callback of the loop; asyncio's own asks the loop for its debug mode, which this one never has."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Callable[..., object], args: Any, loop: BoardLoop, context: Any) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
 
 
 class BoardLoop(asyncio.BaseEventLoop):
@@ -72,7 +89,7 @@ class BoardLoop(asyncio.BaseEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> Handle:
         """Call ``callback(*args)`` in the next turn."""
-        handle = Handle(callback, args, self, context)
+        handle = _BoardHandle(callback, args, self, context)
         self._ready.append(handle)
         if callback is self._on_task_end:
             self._forget_task(args[0])
@@ -319,12 +336,22 @@ class BoardLoop(asyncio.BaseEventLoop):
         for _ in range(len(ready)):
             if not ready:  # a `run` inside one of the callbacks has called them
                 break
-            handle = ready.popleft()
+            handle: Any = ready.popleft()
             if not handle._cancelled:
-                handle._run()
+                try:
+                    handle._context.run(handle._callback, *handle._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as raised:
+                    self._callback_failed(handle, raised)
                 if self._fatal is not None:
                     error, self._fatal = self._fatal, None
                     raise error
+
+    def _callback_failed(self, handle: Any, error: BaseException) -> None:
+        """Report what a callback raised, as `asyncio.Handle` does."""
+        shown = _format_callback_source(handle._callback, handle._args)
+        self.call_exception_handler({"message": f"Exception in callback {shown}", "exception": error, "handle": handle})
 
     def _has_work(self) -> bool:
         """Whether the loop's wait is over early: a callback of the board or another greenlet added something."""

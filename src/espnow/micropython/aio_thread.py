@@ -11,6 +11,7 @@ import asyncio
 import sys
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 __all__ = ["CLEAR_STATE", "ThreadState", "around_switch", "restore_thread_state", "save_thread_state"]
@@ -18,18 +19,20 @@ __all__ = ["CLEAR_STATE", "ThreadState", "around_switch", "restore_thread_state"
 _get_running_loop = asyncio._get_running_loop
 _set_running_loop = asyncio._set_running_loop
 _current_task = asyncio.current_task
+_get_hooks, _set_hooks = sys.get_asyncgen_hooks, sys.set_asyncgen_hooks
+_NO_HOOKS = (None, None)
 
 #: A running loop, the hooks of asynchronous generators, and the current task.
 ThreadState = tuple[Any, Any, Any]
 
 #: The state of a thread in which nothing of asyncio runs.
-CLEAR_STATE: ThreadState = (None, (None, None), None)
+CLEAR_STATE: ThreadState = (None, _NO_HOOKS, None)
 
 
 def save_thread_state() -> ThreadState:
     """Return what asyncio keeps of this thread; changes nothing."""
     loop = _get_running_loop()
-    return loop, sys.get_asyncgen_hooks(), None if loop is None else _current_task(loop)
+    return loop, _get_hooks(), None if loop is None else _current_task(loop)
 
 
 def restore_thread_state(state: ThreadState) -> None:
@@ -44,10 +47,10 @@ def restore_thread_state(state: ThreadState) -> None:
         present_task = _current_task(present)
         if present_task is not None:
             _leave_task(present, present_task)
-    elif loop is None and hooks == sys.get_asyncgen_hooks():
+    elif loop is None and hooks == _get_hooks():
         return
     _set_running_loop(loop)
-    sys.set_asyncgen_hooks(*hooks)
+    _set_hooks(*hooks)
     if task is not None:
         _enter_task(loop, task)
 
@@ -55,11 +58,18 @@ def restore_thread_state(state: ThreadState) -> None:
 def around_switch() -> Callable[[], None]:
     """Leave this thread clear of asyncio, and return what to call when the present greenlet goes on."""
     loop = _get_running_loop()
-    if loop is None and sys.get_asyncgen_hooks() == CLEAR_STATE[1]:
-        return _nothing
-    state = save_thread_state()
-    restore_thread_state(CLEAR_STATE)
-    return lambda: restore_thread_state(state)
+    hooks = _get_hooks()
+    if loop is None:
+        if hooks == _NO_HOOKS:
+            return _nothing
+        task = None
+    else:
+        task = _current_task(loop)
+        if task is not None:
+            _leave_task(loop, task)
+        _set_running_loop(None)
+    _set_hooks(None, None)
+    return partial(restore_thread_state, (loop, hooks, task))
 
 
 def _nothing() -> None:

@@ -25,6 +25,7 @@ from espnow.frame import (
     parse_shared,
     unicast_duration,
 )
+from espnow.frame.action import ProtectedFrame
 from espnow.link import Link, Outcome, RadioConfig
 from espnow.node.peers import Peer, PeerTable
 from espnow.node.ring import ReceivedMessage, ReceiveRing
@@ -126,6 +127,42 @@ class Observer(Protocol):
         """A send ended with an exception; `peer` is None for one to all peers."""
 
 
+class Heard:
+    """A frame as all nodes share it that hear it: what is the same for each of them is looked at once.
+
+    Attributes:
+        mpdu: its bytes.
+        sealed: what is to be decrypted, or None; the three below are empty then.
+        destination: addr1.
+        source: addr2.
+        group: whether it is for a group.
+        retry: the Retry bit.
+        random_value: of a plain frame.
+        message: of a plain frame.
+    """
+
+    __slots__ = ("destination", "group", "message", "mpdu", "random_value", "retry", "sealed", "source")
+
+    def __init__(self, mpdu: bytes, frame: Frame | ProtectedFrame) -> None:
+        self.mpdu = mpdu
+        self.destination = frame.destination
+        self.source = frame.source
+        self.group = bool(frame.destination[0] & 1)
+        self.retry = frame.retry
+        self.sealed: ProtectedFrame | None = None
+        self.random_value = -1
+        self.message = b""
+        if isinstance(frame, Frame):
+            self.random_value = frame.random_value
+            self.message = frame.message
+        else:
+            self.sealed = frame
+
+
+#: The last frame that a node heard: those that hear the same one get it one after the other.
+_heard: Heard | None = None
+
+
 class Node:
     """One ESP-NOW node.
 
@@ -142,10 +179,13 @@ class Node:
     __slots__ = (
         "_addresses",
         "_config",
+        "_drops_plain",
         "_first_packet_number",
+        "_hears_group",
         "_last_random_received",
         "_last_random_sent",
         "_link",
+        "_max_data_len",
         "_next_token",
         "_packet_numbers",
         "_pmk",
@@ -181,6 +221,9 @@ class Node:
             after: the node that this one replaces after a soft reset; the radio's counters and the observer go on.
         """
         self._config = config
+        self._hears_group = config.hears_group
+        self._drops_plain = config.drops_plain
+        self._max_data_len = config.max_data_len
         self._link = link
         self._random_u32 = random_u32
         self._addresses: frozenset[bytes] = frozenset()
@@ -386,48 +429,40 @@ class Node:
         if not self.active:
             self._ignored(DropReason.NOT_ACTIVE, mpdu[4:10])
             return False
-        try:
-            frame = parse_shared(mpdu)
-        except FrameError:
-            self.stats.rx_malformed += 1
-            self._dropped(DropReason.MALFORMED, b"", at_us)
-            return False
-        group = frame.destination[0] & 1
-        if not (self._config.hears_group if group else frame.destination in self._addresses):
-            if group:
-                self._ignored(DropReason.GROUP_UNHEARD, frame.destination)
-            return False
-        source = frame.source
-        if not isinstance(frame, Frame):
-            opened = None
-            peer = self.peers.find(source)
-            if peer is not None and peer.key is not None:
-                destination, bssid = frame.destination, frame.bssid
-                cipher = peer.receiving
-                if cipher is None or not cipher.is_for(destination, source, bssid):
-                    cipher = peer.receiving = PairCipher(peer.key, destination, source, bssid)
-                try:
-                    opened = open_protected(frame, cipher)
-                except FrameError:
-                    pass
-            if opened is None:
-                self.stats.rx_undecryptable += 1
-                has_key = peer is not None and peer.key is not None
-                self._dropped(DropReason.WRONG_KEY if has_key else DropReason.NO_KEY, source, at_us)
+        heard = _heard
+        if heard is None or heard.mpdu is not mpdu:
+            try:
+                heard = _hear(mpdu)
+            except FrameError:
+                self.stats.rx_malformed += 1
+                self._dropped(DropReason.MALFORMED, b"", at_us)
                 return False
-            frame = opened
-        elif not group and self._config.drops_plain and (peer := self.peers.find(source)) and peer.encrypt:
+        if heard.group:
+            if not self._hears_group:
+                self._ignored(DropReason.GROUP_UNHEARD, heard.destination)
+                return False
+        elif heard.destination not in self._addresses:
+            return False
+        source = heard.source
+        random_value = heard.random_value
+        message = heard.message
+        if heard.sealed is not None:
+            opened = self._open(heard.sealed, at_us)
+            if opened is None:
+                return False
+            random_value = opened.random_value
+            message = opened.message
+        elif not heard.group and self._drops_plain and (peer := self.peers.find(source)) and peer.encrypt:
             self.stats.rx_unencrypted += 1
             self._dropped(DropReason.PLAIN_FROM_ENCRYPTED, source, at_us)
             return False
         # One remembered value for the station, and only for frames marked as retries: so does Espressif's library.
-        if frame.retry and frame.random_value == self._last_random_received:
+        if heard.retry and random_value == self._last_random_received:
             self.stats.rx_duplicates += 1
             self._dropped(DropReason.DUPLICATE, source, at_us)
             return False
-        self._last_random_received = frame.random_value
-        message = frame.message
-        if len(message) > self._config.max_data_len:
+        self._last_random_received = random_value
+        if len(message) > self._max_data_len:
             self.stats.rx_too_long += 1
             self._dropped(DropReason.TOO_LONG, source, at_us)
             return False
@@ -437,9 +472,28 @@ class Node:
             self._dropped(DropReason.RING_FULL, source, at_us)
             return False
         self.stats.rx_packets += 1
-        if self.observer is not None:
-            self.observer.received(record)
+        observer = self.observer
+        if observer is not None:
+            observer.received(record)
         return True
+
+    def _open(self, sealed: ProtectedFrame, at_us: int) -> Frame | None:
+        """Decrypt a frame with its sender's key; None, and counted, if there is none that fits."""
+        source = sealed.source
+        peer = self.peers.find(source)
+        has_key = peer is not None and peer.key is not None
+        if peer is not None and peer.key is not None:
+            destination, bssid = sealed.destination, sealed.bssid
+            cipher = peer.receiving
+            if cipher is None or not cipher.is_for(destination, source, bssid):
+                cipher = peer.receiving = PairCipher(peer.key, destination, source, bssid)
+            try:
+                return open_protected(sealed, cipher)
+            except FrameError:
+                pass
+        self.stats.rx_undecryptable += 1
+        self._dropped(DropReason.WRONG_KEY if has_key else DropReason.NO_KEY, source, at_us)
+        return None
 
     def take_sequence(self) -> int:
         """Return the next sequence number; all frames of the station share one counter."""
@@ -493,3 +547,14 @@ class Node:
     def _ignored(self, reason: DropReason, destination: bytes) -> None:
         if self.observer is not None:
             self.observer.ignored(reason, destination)
+
+
+def _hear(mpdu: bytes) -> Heard:
+    """Return what the nodes share of a frame, and remember it.
+
+    Raises:
+        FrameError: it is none of ESP-NOW's.
+    """
+    global _heard
+    heard = _heard = Heard(mpdu, parse_shared(mpdu))
+    return heard

@@ -98,7 +98,7 @@ def test_every_key_is_an_argument_of_what_its_table_makes() -> None:
             assert {key.argument or key.name for key in part.keys} <= fields, part.name
     assert {key.name for key in LAB.keys} == {
         *("duration", "pace", "seed", "profile", "pcap", "log", "explain", "quiet", "expose", "hosts", "air"),
-        *("router", "board"),
+        *("crowd", "router", "board"),
     }
 
 

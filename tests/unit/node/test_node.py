@@ -523,3 +523,32 @@ def test_stop_forgets_peers_messages_and_keys_and_keeps_what_was_counted(rig):
     assert node.ring.size == 526
     node.add_peer(Peer(PEER, LMK, encrypt=True))
     assert open_protected(rig.send(), derive_key(DEFAULT_PMK, LMK)).message == b"x"
+
+
+def test_nodes_that_share_a_frame_judge_it_each_for_itself():
+    plain = build(ME, PEER, b"plain", seq=1, random_value=7, retry=True)
+    sealed = build_protected(
+        ME, PEER, b"sealed", seq=2, random_value=8, key=derive_key(DEFAULT_PMK, LMK), packet_number=1
+    )
+    group = build(BROADCAST, PEER, b"group", seq=3, random_value=9)
+    broken = plain[:-1]
+    rigs = [Rig(), Rig("esp8266"), Rig(), Rig(), Rig(start=False)]
+    free, chip, keyed, wrong, _ = rigs
+    keyed.node.add_peer(Peer(PEER, LMK, encrypt=True))
+    wrong.node.add_peer(Peer(PEER, bytes(16), encrypt=True))
+    for mpdu in (plain, broken, sealed, group, plain, bytes(bytearray(group))):
+        for rig in rigs:
+            rig.node.received(mpdu, -50, 1)
+    heard = [[entry[1] for entry in rig.watch.log if entry[0] == "received"] for rig in rigs]
+    assert heard == [
+        [b"plain", b"group", b"plain", b"group"],
+        [b"plain"],
+        [b"sealed", b"group", b"group"],
+        [b"group", b"group"],
+        [],
+    ]
+    assert free.watch.drops() == [DropReason.MALFORMED, DropReason.NO_KEY]
+    assert chip.watch.drops() == [DropReason.MALFORMED, DropReason.NO_KEY, DropReason.DUPLICATE]
+    plain_refused = DropReason.PLAIN_FROM_ENCRYPTED
+    assert keyed.watch.drops() == [plain_refused, DropReason.MALFORMED, plain_refused]
+    assert wrong.watch.drops() == [plain_refused, DropReason.MALFORMED, DropReason.WRONG_KEY, plain_refused]

@@ -1,0 +1,98 @@
+"""The crowd of a lab file: a plan's stations among the lab's boards.
+
+Rules:
+
+- The plan says where its stations stand, what they send, and what the air does to a signal; the lab's boards are on
+  that air. The seed that draws places is the lab's.
+- A board that is called as a station of the plan (``hub``, ``leaf[3]``) takes its place: it stands there, has its
+  antenna, and gets what is for it. What it sends is its program's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from espnow.air.propagation import LinkTable, Propagation
+from espnow.air.scene import Place, Receiver, Traffic
+from espnow.errors import UserError
+from espnow.frame.text import printable
+from espnow.plan.layout import Layout, lay_out
+from espnow.plan.planfile import read
+
+__all__ = ["CrowdPart", "read_crowd"]
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdPart:
+    """The stations of a plan that remain models.
+
+    Attributes:
+        places: where they stand.
+        traffic: what they send; who is behind the last place is a board.
+        boards: names of these boards, in order.
+        stands: where each board stands that takes a station's place, by its name.
+        propagation: what the air does to a signal.
+        receiver: what receivers need.
+    """
+
+    places: list[Place]
+    traffic: list[Traffic]
+    boards: list[str]
+    stands: Mapping[str, Place]
+    propagation: Propagation
+    receiver: Receiver
+
+
+def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPart:
+    """Return what a plan is among boards.
+
+    Args:
+        path: of the plan file.
+        seed: draws what is random in it.
+        names: of all boards, in the order in which they are made; "" for one without a name.
+        routers: so many stations come before the boards.
+
+    Raises:
+        UserError: a mistake in the plan: one line that names it.
+    """
+    plan = read(path)
+    if plan.part.sweep:
+        raise UserError(f"{printable(str(path))}: sweep: a lab is one run: leave it out")
+    layout = lay_out(plan.part, seed)
+    scene = layout.scene
+    taken = {number: name for name in names if (number := _station(layout, name)) is not None}
+    numbers: dict[int, int] = {}
+    places: list[Place] = []
+    for number, place in enumerate(scene.places):
+        if number not in taken:
+            numbers[number] = len(places)
+            places.append(place)
+    boards = list(taken.values())
+    for index, number in enumerate(taken):
+        numbers[number] = len(places) + index
+    traffic = [
+        replace(one, station=numbers[one.station], to=one.to if one.to < 0 else numbers[one.to])
+        for one in scene.traffic
+        if one.station not in taken
+    ]
+    on_air = {number: routers + len(names) + index for number, index in numbers.items()}
+    on_air.update((number, routers + names.index(name)) for number, name in taken.items())
+    propagation = scene.propagation
+    if isinstance(propagation, LinkTable):
+        propagation = propagation.renumbered(on_air)
+    stands = {name: scene.places[number] for number, name in taken.items()}
+    return CrowdPart(places, traffic, boards, stands, propagation, scene.receiver)
+
+
+def _station(layout: Layout, name: str) -> int | None:
+    """Return the number of a plan's station by its name; None if there is none."""
+    group, _, rest = name.partition("[")
+    members = layout.members.get(group)
+    if members is None:
+        return None
+    if not rest:
+        return members[0] if len(members) == 1 else None
+    index = rest.removesuffix("]")
+    return members[int(index)] if index.isdecimal() and int(index) < len(members) and rest.endswith("]") else None

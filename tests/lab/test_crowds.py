@@ -1,0 +1,313 @@
+"""Stations without programs among boards: they are heard, answer, collide, and are told of like boards."""
+
+from __future__ import annotations
+
+import pytest
+
+from espnow.air.scene import BROADCAST, Answer, Flood, Place, Traffic, TrafficKind
+from espnow.errors import UserError
+from espnow.frame import format_mac, parse
+from espnow.lab import Lab, LossReason
+
+HEAR = """
+import espnow, network
+network.WLAN(0).active(True)
+e = espnow.ESPNow()
+e.active(True)
+while True:
+    host, message = e.recv()
+    print(host.hex(), message[:8].hex(), len(message), e.peers_table[host][0])
+"""
+
+ASK = """
+import espnow, network
+network.WLAN(0).active(True)
+e = espnow.ESPNow()
+e.active(True)
+for peer in PEERS:
+    e.add_peer(peer)
+    print(e.send(peer, b'hello'))
+"""
+
+
+def asking(*peers: bytes) -> str:
+    return f"PEERS = {peers!r}\n{ASK}"
+
+
+def test_a_board_hears_what_a_crowd_sends():
+    with Lab() as lab:
+        board = lab.board(code=HEAR)
+        crowd = lab.crowd(
+            [Place((10.0, 0.0)), Place((20.0, 0.0))],
+            [Traffic(0, size=30, period_us=100_000, first_us=150_000), Traffic(1, size=400, period_us=1_000_000)],
+        )
+        lab.run(for_ms=1_000)
+        first, second = (crowd.mac(crowd.first + number).hex() for number in (0, 1))
+        rows = [line.split() for line in board.lines]
+        assert {row[0] for row in rows} == {first}  # at 0 s the board had not begun
+        assert [int.from_bytes(bytes.fromhex(row[1]), "little") for row in rows] == [
+            150_000 + 100_000 * number for number in range(9)
+        ]
+        assert {row[2] for row in rows} == {"30"}
+        assert {row[3] for row in rows} == {str(round(20 - 40.2 - 30))}
+        lab.run(for_ms=100)
+        # One of version 2 is more than a board of version 1 takes.
+        assert [drop[2].name for drop in board.dropped] == ["TOO_LONG"]
+        assert board.dropped[0][1].hex() == second
+        heard = [one for one in lab.transmissions if one.station.startswith("model")]
+        assert [one.station for one in heard] == ["model-0"] * 9 + ["model-1"] + ["model-0"]
+        assert all([name for name, _ in one.receptions] == [board.name] for one in heard)
+        assert all(one.end_us - one.at_us > 0 and parse(one.mpdu).source.hex() in (first, second) for one in heard)
+        assert [result.made for result in crowd.results()] == [10, 2]
+
+
+def test_what_a_message_holds_can_be_said():
+    with Lab() as lab:
+        board = lab.board(code=HEAR)
+        lab.crowd(
+            [Place((1.0, 0.0))] * 2,
+            [Traffic(1, size=8, first_us=200_000)],
+            message=lambda station, traffic, made_us: bytes((station, traffic)) + made_us.to_bytes(4, "big"),
+        )
+        lab.run(for_ms=300)
+        assert board.lines[0].split()[1:3] == ["01000003" + "0d400000", "8"]
+
+
+def test_a_station_of_a_crowd_acknowledges_what_is_for_it():
+    with Lab() as lab:
+        places = [Place((10.0, 0.0)), Place((1e5, 0.0)), Place((10.0, 0.0), channel=6)]
+        crowd = lab.crowd(places)
+        there, far, elsewhere = (crowd.mac(crowd.first + number) for number in range(3))
+        nobody = bytes.fromhex("026d6f000009")
+        board = lab.board(code=asking(there, far, elsewhere, nobody))
+        lab.run()
+        assert board.lines == ["True", "False", "False", "False"]
+        data, answer = lab.transmissions[:2]
+        assert (data.station, answer.station) == (board.name, "model-0")
+        assert answer.receptions[0].station == board.name
+        reasons = {loss.address: (loss.reason, loss.sentence) for loss in lab.explain()}
+        assert there not in reasons
+        assert reasons[far][0] is reasons[elsewhere][0] is LossReason.MODEL_MISSED
+        assert "out of range" in reasons[far][1]
+        assert "lost on the way" in reasons[elsewhere][1]
+        assert reasons[nobody][0] is LossReason.NOBODY
+
+
+def test_a_broadcast_that_only_a_crowd_hears_is_no_loss():
+    with Lab() as lab:
+        lab.crowd([Place((10.0, 0.0))])
+        lab.board(code=asking(b"\xff" * 6))
+        lab.run()
+        assert list(lab.explain()) == []
+
+
+def test_a_crowd_sends_to_a_board_and_knows_what_arrived():
+    with Lab(loss=0.3, seed=5) as lab:
+        board = lab.board(code=HEAR)
+        silent = lab.board()
+        crowd = lab.crowd(
+            [Place((5.0, 0.0))],
+            [
+                Traffic(0, to=1, size=20, period_us=20_000, first_us=200_000),
+                Traffic(0, to=2, size=20, period_us=500_000, first_us=200_000),
+            ],
+            boards=[board, silent],
+        )
+        lab.run(for_ms=2_000)
+        arrived, unheard = crowd.results()
+        assert arrived.made > 80
+        assert arrived.acknowledged >= arrived.made - 6
+        assert arrived.delivered == len(board.lines) >= arrived.acknowledged
+        assert arrived.attempts > arrived.made * 1.3
+        assert unheard.acknowledged == 0
+        assert unheard.failed > 0
+        again = [one for one in lab.transmissions if one.station == "model-0" and one.attempt > 1]
+        assert again
+        assert all(parse(one.mpdu).retry for one in again)
+
+
+def test_requests_are_answered_and_floods_go_on_while_a_board_listens():
+    with Lab() as lab:
+        board = lab.board(code=HEAR, at=(0.0, 0.0))
+        line = [Place((200.0 * number, 0.0)) for number in range(1, 5)]
+        crowd = lab.crowd(
+            line,
+            [
+                Traffic(3, size=20, period_us=500_000, first_us=200_000, flood=Flood(hops=5, jitter_us=5_000)),
+                Traffic(0, to=1, size=10, period_us=300_000, first_us=300_000, answer=Answer(size=12, think_us=1000)),
+            ],
+        )
+        lab.run(for_ms=1_000)
+        flood, request = crowd.results()
+        assert flood.delivered == 4 * flood.made == 8  # a board that hears it counts, too
+        assert request.answers is not None
+        assert request.answers.delivered == request.made == 3
+        rows = [line.split() for line in board.lines]
+        assert [row[0] for row in rows] == [crowd.mac(crowd.first).hex()] * 2  # the nearest sent it on
+        assert [int.from_bytes(bytes.fromhex(row[1]), "little") for row in rows] == [200_000, 700_000]
+
+
+def test_a_busy_crowd_keeps_a_board_waiting():
+    def took(traffic: list[Traffic]) -> int:
+        with Lab(seed=1) as lab:
+            lab.crowd([Place((5.0, 0.0)), Place((0.0, 5.0))], traffic)
+            board = lab.board(code=asking(lab.crowds[0].mac(lab.crowds[0].first)))
+            lab.run()
+            assert board.lines == ["True"]
+            return lab.now_us
+
+    idle = took([])
+    assert took([Traffic(1, kind=TrafficKind.SATURATED, size=250)]) > idle + 2_000
+
+
+@pytest.mark.parametrize("ms", [7.313, 100.0])
+def test_how_the_host_slices_a_run_with_a_crowd_changes_nothing(ms):
+    def account(step: float) -> str:
+        with Lab(seed=3) as lab:
+            board = lab.board(code=HEAR)
+            lab.board(code=asking(b"\xff" * 6, bytes.fromhex("026d6f000001")), at=(30.0, 0.0))
+            crowd = lab.crowd(
+                [Place((50.0 * (number % 5), 40.0 * (number // 5))) for number in range(20)],
+                [Traffic(number, size=100, period_us=30_000, first_us=1_500 * number) for number in range(20)],
+            )
+            while lab.now_ms < 1_000:
+                lab.run(for_ms=min(step, 1_000 - lab.now_ms))
+            return f"{board.output} {lab.transmissions} {crowd.results()} {lab.explain()}"
+
+    whole = account(1_000.0)
+    assert whole.count("\n") > 100
+    assert account(ms) == whole
+
+
+def test_waiting_for_a_crowd_is_no_end():
+    """A program that waits for a message gets one, however late a crowd sends it."""
+    with Lab() as lab:
+        board = lab.board(code=HEAR.replace("recv()", "recv(-1)") + "    break\n")
+        lab.crowd([Place((1.0, 0.0))], [Traffic(0, first_us=3_600_000_000, period_us=1e9)])
+        lab.run()
+        assert len(board.lines) == 1
+        assert lab.now_ms > 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"traffic": [Traffic(1)]},
+            "crowd 'model': traffic 0: station is 1, and must be below 1",
+        ),
+        (
+            {"traffic": [Traffic(0, to=7)]},
+            "crowd 'model': traffic 0: to is 7, and must be below 1",
+        ),
+        ({"mac": "18:fe:34:00:00:04"}, "crowd 'model' has addresses of board: give it another mac"),
+        ({"mac": "x"}, "crowd 'model': 'x' is no MAC address"),
+        ({"mac": "02:6d:6f:00:00:00"}, "crowd 'model' has addresses of another crowd: give it another mac"),
+    ],
+)
+def test_a_crowd_that_cannot_be(options, message):
+    with Lab() as lab:
+        lab.board(name="board")
+        lab.crowd([Place((1.0, 0.0))])
+        with pytest.raises(UserError, match="crowd 'model'") as caught:
+            lab.crowd([Place((0.0, 0.0))], **options)
+        assert str(caught.value).startswith(message)
+        with pytest.raises(UserError, match="MAC address of a crowd"):
+            lab.board(mac=lab.crowds[0].mac(lab.crowds[0].first))
+
+
+def test_its_stations_are_counted_from_0_and_have_addresses_in_a_row():
+    with Lab() as lab:
+        lab.board()
+        one = lab.crowd([Place((0.0, 0.0))] * 3)
+        other = lab.crowd([Place((0.0, 0.0))] * 2, name="meter", mac="02:00:00:00:10:00")
+        assert (len(one), repr(other)) == (3, "<Crowd meter-0 to meter-1>")
+        assert [format_mac(crowd.mac(crowd.first + 1)) for crowd in (one, other)] == [
+            "02:6d:6f:00:00:01",
+            "02:00:00:00:10:01",
+        ]
+        assert BROADCAST == -1
+
+
+LAB = """
+crowd = "field.toml"
+
+[[board]]
+name = "hub"
+program = "hub.py"
+
+[[board]]
+name = "leaf[2]"
+code = '''
+import espnow, network, time
+network.WLAN(0).active(True)
+e = espnow.ESPNow()
+e.active(True)
+e.add_peer(b'\\xff' * 6)
+e.send(b'\\xff' * 6, b'from the board')
+'''
+"""
+
+PLAN = """
+duration = "10s"
+
+[[station]]
+name = "leaf"
+count = 5
+grid = 20
+
+[[station]]
+name = "hub"
+at = [40, 30]
+antenna = 3
+
+[[traffic]]
+from = "leaf"
+to = "hub"
+size = 40
+every = "1s"
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "field.toml").write_text(PLAN)
+    (tmp_path / "hub.py").write_text(HEAR)
+    (tmp_path / "lab.toml").write_text(LAB)
+    return tmp_path
+
+
+def test_a_lab_file_has_the_stations_of_a_plan(files):
+    with Lab.from_file(files / "lab.toml") as lab:
+        hub, leaf = lab.boards
+        assert hub.position == (40.0, 30.0)
+        assert leaf.position != (0.0, 0.0)
+        assert len(lab.crowds[0]) == 4
+        lab.run(for_ms=3_500)
+        senders = {line.split()[0] for line in hub.lines}
+        assert senders == {lab.crowds[0].mac(lab.crowds[0].first + number).hex() for number in range(4)} | {
+            leaf.mac.hex()
+        }
+        assert 13 <= len(hub.lines) <= 17
+        assert sum(result.delivered for result in lab.crowds[0].results()) == len(hub.lines) - 1
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("[air]\nrange = 20\n", "lab.toml: crowd: the plan says what the air is, not range_m"),
+        ("", "field.toml: No such file"),
+        ("", "sweep: a lab is one run: leave it out"),
+    ],
+)
+def test_a_wrong_crowd_is_one_line(files, more, told):
+    with (files / "lab.toml").open("a") as file:
+        file.write(more)
+    if "No such file" in told:
+        (files / "field.toml").unlink()
+    if "sweep" in told:
+        (files / "field.toml").write_text(PLAN + '[sweep]\n"duration" = ["1s", "2s"]\n')
+    with pytest.raises(UserError) as caught:
+        Lab.from_file(files / "lab.toml")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,6 +1,7 @@
 """Plan files: what they may say, what a mistake is told as, and what a sweep makes of them."""
 
 import dataclasses
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -218,8 +219,8 @@ def test_a_point_is_known_by_what_it_says_and_by_the_model(write, monkeypatch):
     assert keys("# words\n" + GOOD.replace("duration", "seeds = 9\nduration")) == plain
     assert keys(GOOD + "[sweep]\nstation.leaf.count = [3, 4]\n")[1:] == plain
     assert keys(GOOD + "[air]\npath_loss_exponent = 2.5\n") != plain
-    model = planfile._model()
-    monkeypatch.setattr(planfile, "_model", lambda: model[::-1])
+    model = planfile.model_key()
+    monkeypatch.setattr(planfile, "model_key", lambda: model[::-1])
     assert keys(GOOD) != plain
     write("1,2\n", "leaves.csv")
     by_file = GOOD.replace("grid = 10\ncount = 4", 'csv = "leaves.csv"')
@@ -286,7 +287,125 @@ def test_whatever_a_file_holds_is_taken_or_refused_in_one_line(document):
 
 
 def test_the_plans_of_the_documentation_are_plans(write):
+    write((ROOT / "examples" / "plans" / "office.svg").read_text(), "office.svg")
     blocks = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         assert len(planfile.read(write(block)).points) >= 3
+
+
+# A sweep over any key.
+
+EVERYTHING = """\
+duration = "1s"
+[air]
+path_loss_exponent = 2.5
+range = 500
+shadowing = 3
+noise = -95
+sense = -90
+sensitivity = -93
+capture = 6
+cw_min = 15
+cw_max = 255
+[floor]
+drawing = "office.svg"
+scale = 0.01
+materials = {brick = 12, glass = 3}
+walls = "walls.csv"
+[[floor.wall]]
+from = [1, 1]
+to = [2, 2]
+loss = 3
+[[station]]
+name = "hub"
+at = [3, 3]
+power = 15
+antenna = 2
+height = 3
+channel = 6
+attempts = 3
+[[station]]
+name = "leaf"
+grid = 2
+count = 4
+columns = 2
+origin = [1, 2]
+channel = 6
+[station.energy]
+chip = "esp32-c3"
+between = "light-sleep"
+listen = "5ms"
+board = 0.1
+battery = 900
+usable = 0.9
+self_discharge = 0.1
+[[station]]
+name = "other"
+random = [9, 9]
+count = 3
+[[traffic]]
+name = "report"
+from = "leaf"
+to = "hub"
+size = 20
+rate = "6M"
+every = "100ms"
+jitter = "5ms"
+first = "1ms"
+burst = {count = 2, spacing = "2ms"}
+[[traffic]]
+name = "ask"
+from = "other"
+to = "nearest"
+poisson = "50ms"
+answer = {size = 9, think = "1ms", jitter = "1ms", rate = "2M"}
+[[traffic]]
+name = "alarm"
+from = "other"
+to = "all"
+event = "200ms"
+random = true
+reaction = "3ms"
+at = [4, 4]
+radius = 30
+"""
+
+
+def leaves(table, path=""):
+    """Return the path and the value of each key of nested tables; tables of a list go by their names, or numbers."""
+    if isinstance(table, dict):
+        for name, value in table.items():
+            yield from leaves(value, f"{path}.{name}" if path else name)
+    elif isinstance(table, list) and table and isinstance(table[0], dict):
+        for number, value in enumerate(table):
+            yield from leaves(value, f"{path}.{value.get('name', number)}")
+    else:
+        yield path, table
+
+
+LEAVES = [leaf for leaf in leaves(tomllib.loads(EVERYTHING)) if not leaf[0].endswith("name")]
+
+
+@pytest.fixture
+def files(write):
+    write((ROOT / "examples" / "plans" / "office.svg").read_text(), "office.svg")
+    write("x1_m,y1_m,x2_m,y2_m,loss_db\n0,1,2,3,4\n", "walls.csv")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(("path", "value"), LEAVES, ids=[path for path, _ in LEAVES])
+def test_any_key_can_be_swept_and_with_its_own_value_nothing_changes(write, path, value):
+    (plain,) = planfile.read(write(EVERYTHING)).points
+    text = f"{EVERYTHING}[sweep]\n{json.dumps(path)} = [{json.dumps(value)}]\n"
+    (swept,) = planfile.read(write(text)).points
+    assert swept.values == ((path, value),)
+    assert (swept.key, swept.part) == (plain.key, plain.part)
+
+
+def test_all_keys_are_among_them():
+    known = {key.name for table in tables(PLAN) for part in (table, *table.one_of.values()) for key in part.keys}
+    used = {name for path, _ in LEAVES for name in path.split(".")}
+    # Those that are not: of all points; other placements, timings and tables.
+    rest = {"seed", "seeds", "sweep", "name", "csv", "size", "model", "links", "saturated", "flood", "hops", "delay"}
+    assert known - used <= rest | {"station", "traffic"}

@@ -166,9 +166,12 @@ def test_colours_go_from_dark_to_bright():
 
 
 def test_a_map_has_stations_lines_and_walls():
-    drawn = station_map([[0, 0, None], [10, 0, 1.0], [10, 5, 0.0]], [(0, 1)], [((5, -1), (5, 6))])
+    drawn = station_map([[0, 0, None], [10, 0, 1.0], [10, 5, 0.0]], [(0, 1)], [((5, -1), (5, 6), 8)], (20, 7))
     assert drawn.count("<circle") == 3
-    assert 'class="silent" cx="0.00" cy="5.00"' in drawn
-    assert 'fill="#fde725" cx="10.00" cy="5.00"' in drawn
-    assert '<line class="link" x1="0.00" y1="5.00" x2="10.00" y2="5.00"/>' in drawn
-    assert '<line class="wall" x1="5.00" y1="6.00" x2="5.00" y2="-1.00"/>' in drawn
+    # It reaches from the end of the wall in the south to the floor's corner in the north-east.
+    assert 'viewBox="-1.00 -1.00 22.00 10.00"' in drawn
+    assert 'class="silent" cx="0.00" cy="7.00"' in drawn
+    assert 'fill="#fde725" cx="10.00" cy="7.00"' in drawn
+    assert '<line class="link" x1="0.00" y1="7.00" x2="10.00" y2="7.00"/>' in drawn
+    assert '<line class="wall" x1="5.00" y1="8.00" x2="5.00" y2="1.00"><title>8 dB</title></line>' in drawn
+    assert '<rect class="floor" x="0.00" y="0.00" width="20.00" height="7.00"/>' in drawn

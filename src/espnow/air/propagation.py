@@ -31,6 +31,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from espnow.air.wallgrid import WallGrid
 from espnow.errors import UserError
 from espnow.frame import RATES
 
@@ -310,12 +311,13 @@ class Walls:
     A way that only touches a wall, or runs along it, does not pass it.
 
     Attributes:
-        walls: all of them; every way is held against each one.
+        walls: all of them; every way is held against those near by.
         model: the loss without walls.
     """
 
     walls: Sequence[Wall]
     model: Propagation = field(default_factory=LogDistance)
+    _grid: WallGrid = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for number, wall in enumerate(self.walls):
@@ -323,6 +325,7 @@ class Walls:
                 raise UserError(f"wall {number}: loss_db is {wall.loss_db!r}, and must be from 0 to {_MOST_DB:.0f}")
             if not all(math.isfinite(value) for value in (*wall.begin, *wall.end)):
                 raise UserError(f"wall {number}: its ends are four numbers of metres, not {wall.begin!r}, {wall.end!r}")
+        object.__setattr__(self, "_grid", WallGrid([(wall.begin, wall.end) for wall in self.walls]))
 
     @classmethod
     def read(cls, path: str | Path, model: Propagation | None = None) -> Walls:
@@ -342,7 +345,8 @@ class Walls:
         # The same end first in both directions, so that rounding is the same too.
         a, b = (one, other) if one <= other else (other, one)
         loss_db = 0.0
-        for begin, end, wall_db in self.walls:
+        for number in self._grid.near(a, b):
+            begin, end, wall_db = self.walls[number]
             if _side(begin, end, a) * _side(begin, end, b) < 0 and _side(a, b, begin) * _side(a, b, end) < 0:
                 loss_db += wall_db
         return loss_db

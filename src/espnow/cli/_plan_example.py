@@ -27,11 +27,11 @@ def list_all() -> int:
 
 
 def write(name: str) -> int:
-    """Write a plan into the current folder, and say how to run it.
+    """Write a plan into the current folder, and what it names, and say how to run it.
 
     Raises:
         UserError: there is no such plan, a file of its name is there already, or it cannot be written.
     """
     example.check(name, names())
-    path = Path(f"{name}.toml")
-    return example.copy(_folder(), [path], f"espnow plan {path}")
+    found = sorted(Path(path.name) for path in _folder().glob(f"{name}.*"))
+    return example.copy(_folder(), found, f"espnow plan {name}.toml")

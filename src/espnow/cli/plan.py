@@ -8,7 +8,8 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,12 @@ _WANTED_OF_ENERGY = (
 
 _EPILOG = """\
 PLAN.toml says which stations there are and where, what they send, and how signals travel. Each point of its [sweep] is
-run with several seeds, on all processors. The results are the same whatever the number of processes.
+run with several seeds, on all processors, or with --dask on a cluster. The results are the same to the bit, wherever
+and in how many processes they are computed.
 
-The folder of results has runs.jsonl, a line for each run, and summary.csv, with means and 95 % intervals. A plan that
-was interrupted goes on with --resume, which also uses the runs of an earlier time that are still what the plan says.
+The folder of results has runs.jsonl, a line for each run, and summary.csv (and energy.csv, where the plan names chips),
+with means and 95 % intervals. A plan that was interrupted goes on with --resume, which also uses the runs of an earlier
+time that are still what the plan says.
 
 Exit code: 0; 2 for a mistake in the plan or this command; 130 after Ctrl-C.
 
@@ -44,6 +47,7 @@ examples:
   espnow plan --example field && espnow plan field.toml
   espnow plan --seeds 10 --html report.html field.toml
   espnow plan --resume field.toml
+  espnow plan --dask tcp://10.0.0.5:8786 field.toml
 """
 
 
@@ -62,6 +66,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--out", metavar="DIR", help="folder of results (default: PLAN-results)")
     parser.add_argument("--seeds", metavar="N", help="runs of each point (default: what the plan says, or 3)")
     parser.add_argument("--workers", metavar="N", help="processes at once (default: one for each processor)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="run on the Dask cluster whose scheduler is there")
     parser.add_argument("--resume", action="store_true", help="keep runs that are there already, and do the others")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line instead of the table")
     parser.add_argument("--html", metavar="FILE", help="write a report with plots and a map, in one file")
@@ -90,13 +95,18 @@ def _run(arguments: argparse.Namespace) -> int:
     plan = plans.read(arguments.plan)
     seeds = None if arguments.seeds is None else whole_number("--seeds", arguments.seeds, 1, 10_000)
     workers = _processors() if arguments.workers is None else whole_number("--workers", arguments.workers, 1, 1024)
+    if arguments.dask is not None and arguments.workers is not None:
+        raise UserError("--workers is for this computer, and a cluster has its own: leave it away with --dask")
     work = run.work_of(plan, seeds)
     if arguments.parquet:
         store.parquet_modules()  # what is missing is told before anything is computed
+    client, execute = (None, run.execute) if arguments.dask is None else _cluster(arguments.dask)
     folder = Path(arguments.out or f"{plan.path.stem}-results")
-    with closing(store.Store(folder, resume=arguments.resume)) as kept:
+    with closing(client) if client else nullcontext(), closing(store.Store(folder, resume=arguments.resume)) as kept:
         todo = [each for each in work if each.key not in kept.records]
-        interrupted = not _execute(todo, workers, kept, printable(arguments.plan))
+        interrupted = not _execute(
+            partial(execute, todo, client or workers), len(todo), kept, printable(arguments.plan)
+        )
     keys = [each.key for each in work if each.key in kept.records]
     if not interrupted:
         kept.finish(keys)
@@ -121,18 +131,23 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _execute(todo: Sequence[Any], workers: int, kept: Any, name: str) -> bool:
-    """Do what is to be done, and return whether it was not interrupted."""
-    from espnow.plan import run
+def _cluster(address: str) -> tuple[Any, Any]:
+    """Return a client of a cluster, and what runs a plan there."""
+    from espnow.plan import cluster
 
+    return cluster.connect(address), cluster.execute
+
+
+def _execute(execute: Any, count: int, kept: Any, name: str) -> bool:
+    """Do so many runs, keep what comes of them, and return whether it was not interrupted."""
     bar = Progress()
     done = 0
 
     def progress(share: float) -> None:
-        bar.show(share, f"{done} of {counted(len(todo), 'run')}")
+        bar.show(share, f"{done} of {counted(count, 'run')}")
 
     try:
-        with closing(run.execute(todo, workers, progress)) as records:
+        with closing(execute(progress)) as records:
             for record in records:
                 kept.add(record)
                 done += 1
@@ -168,8 +183,6 @@ def _tell(plan: Any, records: Sequence[Any], folder: Path, arguments: argparse.N
     if energy:
         print()
         _print_table(energy, results.ENERGY, "group", _WANTED_OF_ENERGY)
-    if told := results.caveat(point.part for point in plan.points):
-        print(f"\n{told}")
 
 
 def _print_json(rows: Sequence[Any], metrics: Sequence[Any], named: str) -> None:

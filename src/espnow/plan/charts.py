@@ -154,18 +154,24 @@ def _ticks(low: float, high: float) -> list[float]:
 def station_map(
     stations: Sequence[Sequence[float | None]],
     links: Sequence[tuple[int, int]] = (),
-    walls: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
+    walls: Sequence[tuple[tuple[float, float], tuple[float, float], float]] = (),
+    floor: tuple[float, float] | None = None,
 ) -> str:
     """Return a map of stations, coloured by the delivery of what they send.
 
     Args:
         stations: metres east and north, and the delivery or None.
         links: numbers of stations between which a line is drawn.
-        walls: both ends of each.
+        walls: both ends of each, and what it takes in dB.
+        floor: its width and height, from [0, 0] on.
     """
     east = [float(station[0] or 0) for station in stations]
     north = [float(station[1] or 0) for station in stations]
-    width, height = max(max(east) - min(east), 1.0), max(max(north) - min(north), 1.0)
+    corners = [(0.0, 0.0), floor] if floor else []
+    corners += [end for wall in walls for end in wall[:2]]
+    west, south = min([*east, *(x for x, _ in corners)]), min([*north, *(y for _, y in corners)])
+    width = max(max([*east, *(x for x, _ in corners)]) - west, 1.0)
+    height = max(max([*north, *(y for _, y in corners)]) - south, 1.0)
     unit = max(width, height)
     radius = unit / max(60.0, 2.2 * math.sqrt(len(stations)))
     edge = unit / 20
@@ -173,12 +179,18 @@ def station_map(
     parts = [f'<svg class="map" viewBox="{box}" role="img" aria-label="map">']
 
     def place(x: float, y: float) -> tuple[str, str]:
-        return f"{x - min(east):.2f}", f"{height - (y - min(north)):.2f}"
+        return f"{x - west:.2f}", f"{height - (y - south):.2f}"
 
-    drawn = [("link", (east[one], north[one]), (east[other], north[other])) for one, other in links]
-    for style, begin, end in [*drawn, *(("wall", *wall) for wall in walls)]:
+    if floor:
+        cx, cy = place(0.0, floor[1])
+        parts.append(f'<rect class="floor" x="{cx}" y="{cy}" width="{floor[0]:.2f}" height="{floor[1]:.2f}"/>')
+    for one, other in links:
+        (x1, y1), (x2, y2) = place(east[one], north[one]), place(east[other], north[other])
+        parts.append(f'<line class="link" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>')
+    for begin, end, loss_db in walls:
         (x1, y1), (x2, y2) = place(*begin), place(*end)
-        parts.append(f'<line class="{style}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>')
+        told = f"<title>{loss_db:g} dB</title>"
+        parts.append(f'<line class="wall" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}">{told}</line>')
     for number, (x, y, station) in enumerate(zip(east, north, stations, strict=True)):
         delivery = station[2]
         told = f"station {number} at [{x:g}, {y:g}]" + ("" if delivery is None else f": {delivery:.1%} delivered")

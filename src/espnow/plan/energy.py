@@ -5,12 +5,12 @@ Rules:
 - The air knows how long a station sent, and how long its messages took. What it does otherwise is what the plan says:
   awake, the receiver is on all the time that it does not send. Else it is on from a message's coming until it is
   answered or given up, and for ``listen`` besides; in deep sleep each message begins with a boot.
-- The air lets a station that sleeps wait, send and be answered like any other, and does not turn its receiver off
-  meanwhile: so nothing that it decoded is counted here or elsewhere as delivered to it.
+- On the air a station that is not awake hears answers to its messages, and waits for others like any other station;
+  what others send it does not hear, not even while it listens.
 
-Assumed: a message that was given up took as long as on an idle channel, with backoffs of half a window; answers go out
-with the station's power at the rate that the standard has for them; messages that come while another one waits are
-counted as if they came alone, up to all of the time.
+Assumed: a burst is one wake; a message that was given up took as long as on an idle channel, with backoffs of half a
+window; answers go out with the station's power at the rate that the standard has for them; messages that come while
+another one waits are counted as if they came alone, those of a burst too, up to all of the time.
 """
 
 from __future__ import annotations
@@ -87,10 +87,11 @@ def _spent_us(
         return {State.TRANSMIT: sending, State.RECEIVE: duration_us - sending}
     awake = boot = 0.0
     for stream, one in mine:
+        wakes = math.ceil(one.made / (stream.burst.count if stream.burst else 1))
         given_up_us = one.failed * _given_up_us(access, attempts, _frame_us(stream))
-        awake += one.latency_us + given_up_us + one.made * energy.listen_us
+        awake += one.latency_us + given_up_us + wakes * energy.listen_us
         if energy.between is State.DEEP_SLEEP:
-            boot += one.made * chip(energy.chip).boot_ms.value * 1000
+            boot += wakes * chip(energy.chip).boot_ms.value * 1000
     awake = min(max(awake, sending), duration_us)
     boot = min(boot, duration_us - awake)
     return {

@@ -28,7 +28,7 @@ from espnow.plan.parts import ALL, NEAREST, RANDOM, GroupPart, PlanPart
 from espnow.plan.schema import PLAN
 from espnow.tomlfile import shown
 
-__all__ = ["Plan", "Point", "read"]
+__all__ = ["Plan", "Point", "model_key", "read"]
 
 #: Modules that decide, beside the plan, what comes of a run.
 _MODEL = ("air/*.py", "frame/airtime.py", "frame/rates.py", "plan/energy.py", "plan/layout.py", "plan/results.py")
@@ -107,11 +107,11 @@ def _at_point(
             told = " and ".join(f"{printable(key)} = {shown(value)}" for key, value in chosen)
             raise UserError(f"{name}: sweep, with {told}: {str(error).removeprefix(f'{name}: ')}") from None
     part = replace(part, seed=0, seeds=1, sweep=())
-    return part, hashlib.sha256(f"{_model()} {part!r}".encode()).hexdigest()[:16]
+    return part, hashlib.sha256(f"{model_key()} {part!r}".encode()).hexdigest()[:16]
 
 
 @cache
-def _model() -> str:
+def model_key() -> str:
     """Return what stands for the code of the model, so that no results of another one are taken for this one's."""
     package = Path(__file__).parents[1]
     sources = hashlib.sha256()

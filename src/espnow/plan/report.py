@@ -13,7 +13,7 @@ from espnow.frame.text import printable
 from espnow.plan.charts import Line, bars, colour, lines, station_map
 from espnow.plan.layout import Layout, hearing, lay_out
 from espnow.plan.planfile import Plan
-from espnow.plan.results import ENERGY, METRICS, Metric, Row, caveat
+from espnow.plan.results import ENERGY, METRICS, Metric, Row
 from espnow.times import parse_time_us
 
 __all__ = ["render", "write"]
@@ -45,6 +45,7 @@ svg .grid { stroke: var(--faint) } svg polyline { fill: none; stroke-width: 1.8 
 svg line { vector-effect: non-scaling-stroke }
 svg .link { stroke: var(--ink); opacity: .25 }
 svg .wall { stroke: var(--ink); stroke-width: 3 }
+svg .floor { fill: none; stroke: var(--faint); vector-effect: non-scaling-stroke }
 svg.map { max-height: 28rem; border: 1px solid var(--faint) } svg .silent { fill: #999 }
 pre { background: color-mix(in srgb, var(--faint) 40%, transparent); padding: .8rem; overflow-x: auto }
 .bar { display: inline-block; width: 1.2rem; height: .8rem } .dim { opacity: .75 }
@@ -90,8 +91,7 @@ def render(plan: Plan, records: Sequence[Mapping[str, Any]], rows: Sequence[Row]
             _counts(plan, records),
             "<h2>Results</h2>",
             _table(rows, METRICS, "traffic"),
-            f"<p>{_text(caveat(point.part for point in plan.points))}</p>",
-            *_plots("Plots", rows, METRICS),
+            *_plots("Plots", _drawn(rows, METRICS)),
             *_energy(energy),
             *_maps(plan, records),
             "<h2>What the figures mean</h2><ul>",
@@ -136,7 +136,11 @@ def _title(metric: Metric) -> str:
     return f"{metric.title}, {metric.unit}" if metric.unit else metric.title
 
 
-def _plots(head: str, rows: Sequence[Row], metrics: Sequence[Metric]) -> list[str]:
+def _plots(head: str, figures: Sequence[str]) -> list[str]:
+    return [f'<h2>{head}</h2><div class="plots">', *figures, "</div>"] if figures else []
+
+
+def _drawn(rows: Sequence[Row], metrics: Sequence[Metric], of_whom: str = "") -> list[str]:
     """Return a plot of each figure over the first key of the sweep; a line for each name and other value.
 
     Without a sweep each name has its place on the axis.
@@ -167,9 +171,9 @@ def _plots(head: str, rows: Sequence[Row], metrics: Sequence[Metric]) -> list[st
                 of[_series(row, several=several)].append((x, figure.mean * metric.scale, half))
         drawn = lines(metric.meaning, x_title, [Line(name, sorted(points)) for name, points in of.items()], names)
         if drawn:
-            told = f"{_title(metric)}: {metric.meaning}"
+            told = f"{of_whom}{_title(metric)}: {metric.meaning}"
             found.append(f"<figure><figcaption>{_text(told)}</figcaption>{drawn}</figure>")
-    return [f'<h2>{head}</h2><div class="plots">', *found, "</div>"] if found else []
+    return found
 
 
 def _energy(rows: Sequence[Row]) -> list[str]:
@@ -182,8 +186,18 @@ def _energy(rows: Sequence[Row]) -> list[str]:
     return [
         "<h2>Energy</h2>",
         _table(rows, ENERGY, "group"),
-        *_plots("What a station draws, and how long its battery lasts", rows, ENERGY),
+        *_plots("What a station draws, and how long its battery lasts", _drawn_energy(rows)),
         f"<figure><figcaption>Where the charge goes</figcaption>{drawn}</figure>",
+    ]
+
+
+def _drawn_energy(rows: Sequence[Row]) -> list[str]:
+    """Return plots of each group by itself: who listens all the time draws a thousand times as much as who sleeps."""
+    if not rows[0].values:
+        return _drawn(rows, ENERGY)
+    groups = dict.fromkeys(row.name for row in rows)
+    return [
+        figure for name in groups for figure in _drawn([row for row in rows if row.name == name], ENERGY, f"{name}, ")
     ]
 
 
@@ -232,9 +246,9 @@ def _maps(plan: Plan, records: Sequence[Mapping[str, Any]]) -> list[str]:
         told = ", ".join(f"{key} = {value}" for key, value in record["point"].items())
         part = parts[record["run"].rpartition("-")[0]]
         links, of_links = _who_hears_whom(lay_out(part, record["seed"]))
-        walls = [(wall.begin, wall.end) for wall in part.floor.walls] if part.floor else []
+        walls, floor = (part.floor.walls, part.floor.size) if part.floor else ((), None)
         caption = f"{told or 'all stations'} (seed {record['seed']}{of_links})"
-        drawn = station_map(record["map"], links, walls)
+        drawn = station_map(record["map"], links, walls, floor)
         found.append(f"<figure><figcaption>{_text(caption)}</figcaption>{drawn}</figure>")
     found.append("</div>")
     if len(first) > _MOST_MAPS:

@@ -37,7 +37,6 @@ __all__ = [
     "Interval",
     "Metric",
     "Row",
-    "caveat",
     "interval",
     "jain",
     "observe",
@@ -45,8 +44,8 @@ __all__ = [
     "summarise",
 ]
 
-#: Of a message to all: some of those in reach sleep, and the air does not say which receptions were theirs.
-_UNKNOWN = -1
+#: Where nobody else is.
+_NO_CHANNEL = 0
 
 #: A map shows so many stations at most.
 _MOST_ON_MAP = 1_000
@@ -110,9 +109,10 @@ ENERGY = (
 def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
     """Return what came of a run, as JSON has it; None where a figure has no meaning."""
     totals = layout.scene.results(kernel)
-    wanted = _wanted(layout, kernel)
     loads = [_load(kernel, number, part.duration_us) for number in range(len(layout.scene.places))]
     load = {"load": _rounded(sum(loads) / len(loads)), "load_most": _rounded(max(loads))}
+    energy = consumption(part, layout, kernel, totals)
+    wanted = _wanted(layout, kernel)
     of: dict[int, list[int]] = defaultdict(list)
     for stream, number in enumerate(layout.traffic_of):
         of[number].append(stream)
@@ -121,7 +121,6 @@ def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
         mine = [totals[stream] for stream in of[number]]
         to_all = traffic.to == ALL
         arrived = [one.delivered for one in mine]
-        told = all(wanted[stream] != _UNKNOWN for stream in of[number])
         concluded = sum(one.acknowledged + one.failed for one in mine)
         made = sum(one.made for one in mine)
         acknowledged = sum(one.acknowledged for one in mine)
@@ -134,13 +133,13 @@ def observe(part: PlanPart, layout: Layout, kernel: Kernel) -> dict[str, Any]:
             if (to_all and traffic.flood is None) or not concluded
             else _rounded(max(0.0, sum(one.attempts for one in mine) / concluded - 1)),
             **load,
-            "fairness": _rounded(jain(arrived)) if told else None,
-            "throughput_kbit_s": _rounded(sum(arrived) * traffic.size * 8e3 / part.duration_us) if told else None,
+            "fairness": _rounded(jain(arrived)),
+            "throughput_kbit_s": _rounded(sum(arrived) * traffic.size * 8e3 / part.duration_us),
             "dropped": _rounded(sum(one.dropped for one in mine) / made) if made else None,
         }
     return {
         "traffic": found,
-        "energy": consumption(part, layout, kernel, totals),
+        "energy": energy,
         "map": _map(layout, totals, wanted),
     }
 
@@ -166,37 +165,29 @@ def _times(part: PlanPart, number: int, kernel: Kernel, mine: Sequence[StreamRes
 
 
 def _wanted(layout: Layout, kernel: Kernel) -> list[int | None]:
-    """Return for each stream how many others it is for; None: one station; `_UNKNOWN`: some of those sleep."""
+    """Return for each stream how many others it is for; None: one station.
+
+    What else the kernel counted is to be taken before: who sleeps is moved out of the way.
+    """
     places, streams = layout.scene.places, layout.scene.traffic
-    sleepers: dict[int, int] = defaultdict(int)
-    for number in layout.asleep:
-        sleepers[places[number].channel] += 1
-
-    def wanted(station: int, rate: int) -> int:
-        others = sleepers[places[station].channel] - (station in layout.asleep)
-        return _UNKNOWN if others else kernel.hearers(station, rate)
-
     channels = Counter(place.channel for place in places)
+    for number in layout.asleep:
+        kernel.set_channel(number, _NO_CHANNEL)
+
+    def hearers(station: int, rate: int) -> int:
+        kernel.set_channel(station, places[station].channel)
+        found = kernel.hearers(station, rate)
+        if station in layout.asleep:
+            kernel.set_channel(station, _NO_CHANNEL)
+        return found
+
     found: list[int | None] = []
     for stream in streams:
         if stream.flood is not None:
             found.append(channels[places[stream.station].channel] - 1)
         else:
-            found.append(wanted(stream.station, stream.rate) if stream.to == BROADCAST else None)
+            found.append(hearers(stream.station, stream.rate) if stream.to == BROADCAST else None)
     return found
-
-
-def caveat(parts: Iterable[PlanPart]) -> str:
-    """Return what is to be said of figures that are not there; nothing where nothing is missing."""
-    parts = list(parts)
-    asleep = dict.fromkeys(group.name for part in parts for group in part.groups if group.asleep)
-    to_all = any(traffic.to == ALL for part in parts for traffic in part.traffic)
-    if not asleep or not to_all:
-        return ""
-    return (
-        f"Not awake between its messages: {', '.join(asleep)}. How much arrives of messages to all is not known where "
-        "such a station is on the channel."
-    )
 
 
 def _load(kernel: Kernel, station: int, duration_us: int) -> float:
@@ -210,11 +201,9 @@ def _tried(one: StreamResult) -> int:
 
 
 def _delivery(of: Iterable[tuple[StreamResult, int | None]]) -> float | None:
-    """Return the delivery of streams, of each what came and for how many it is; None if nothing is known of one."""
+    """Return the delivery of streams, of each what came and for how many it is."""
     delivered = tried = 0
     for one, wanted in of:
-        if wanted == _UNKNOWN:
-            return None
         delivered += one.delivered
         tried += (one.acknowledged + one.dropped) * wanted if wanted is not None else _tried(one)
     return _rounded(delivered / tried) if tried else None

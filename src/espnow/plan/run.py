@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from espnow.air.kernel import OFF
 from espnow.air.scene import TrafficKind
 from espnow.errors import UserError
 from espnow.plan.layout import lay_out
@@ -23,7 +24,7 @@ from espnow.plan.parts import PlanPart
 from espnow.plan.planfile import Plan, Point
 from espnow.plan.results import observe
 
-__all__ = ["Work", "execute", "run_once", "work_of"]
+__all__ = ["Stopped", "Work", "execute", "run_once", "work_of"]
 
 #: A run is stopped, and its progress seen, between so many pieces of it.
 _PIECES = 400
@@ -71,7 +72,7 @@ def _messages(part: PlanPart) -> float:
     return found
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """The run is to end."""
 
 
@@ -85,6 +86,8 @@ def run_once(work: Work, step: Callable[[float], None] = lambda _: None) -> dict
     part = work.point.part
     layout = lay_out(part, work.seed)
     kernel = layout.scene.kernel()
+    for station in layout.asleep:  # of what others send it hears the answers to its own messages, and no more
+        kernel.set_receiver(station, OFF, True, 0, 0, 0, 0)
     # One group for how long messages took, and one for how long until what they caused was there.
     kernel.count_latencies(2 * len(part.traffic))
     for stream, number in enumerate(layout.traffic_of):
@@ -187,7 +190,7 @@ def _run_in_worker(work: Work) -> dict[str, Any]:
 
     def step(share: float) -> None:
         if _stop.is_set():
-            raise _Stopped
+            raise Stopped
         with _shared.get_lock():
             _shared.value += share * weight
 

@@ -12,15 +12,14 @@ from espnow import tomlfile
 from espnow.air.chips import CHIPS
 from espnow.air.energy import Battery, State
 from espnow.air.interference import Interferer
-from espnow.air.propagation import Wall
 from espnow.air.scene import Answer, Burst, Flood, TrafficKind
 from espnow.frame import RATE_NAMES
 from espnow.frame.text import printable
+from espnow.plan.floor import AREA, FLOOR
 from espnow.plan.parts import (
     AirPart,
     CsvPlacement,
     EnergyPart,
-    FloorPart,
     GridPlacement,
     GroupPart,
     PlanPart,
@@ -60,12 +59,6 @@ def _rate(value: object, folder: Path) -> int:
     if name not in RATE_NAMES:
         raise ValueError
     return RATE_NAMES[name]
-
-
-def _area(value: object, _folder: Path) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise ValueError
-    return read_number(value[0], 0, 1e7), read_number(value[1], 0, 1e7)
 
 
 def _true(value: object, _folder: Path) -> bool:
@@ -133,11 +126,6 @@ def _read_csv(path: Path) -> list[tuple[int, list[str]]]:
             return [(line, row) for line, row in enumerate(csv.reader(file), 1) if any(cell.strip() for cell in row)]
     except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise ValueError(getattr(error, "strerror", None) or "it is no CSV file") from None
-
-
-def _wall(**of: Any) -> Wall:
-    del of["where"]
-    return Wall(**of)
 
 
 def _sweep(value: object, _folder: Path) -> tuple[tuple[str, tuple[Any, ...]], ...]:
@@ -275,7 +263,6 @@ def _flood(**of: Any) -> Flood:
 
 
 _NAME = Kind("a name of letters, digits, _ and -, and not all, nearest or random", _group_name)
-_SIZE_OF_AREA = Kind("two numbers of metres, 0 or more, as in [300, 200]", _area)
 _COUNTED = Key("count", _COUNT, "how many stations", required=True)
 _ORIGIN = Key("origin", tomlfile.POSITION, "the corner in the south-west; without it, [0, 0]")
 
@@ -367,7 +354,7 @@ _STATION = Table(
         "random": Table(
             "random",
             RandomPlacement,
-            (Key("random", _SIZE_OF_AREA, "anywhere in a rectangle of this size", "area"), _COUNTED, _ORIGIN),
+            (Key("random", AREA, "anywhere in a rectangle of this size", "area"), _COUNTED, _ORIGIN),
         ),
         "csv": Table(
             "csv",
@@ -548,31 +535,6 @@ _AIR = Table(
     ),
 )
 
-_WALL = Table(
-    "floor.wall",
-    _wall,
-    (
-        Key("from", tomlfile.POSITION, "one end", "begin", required=True),
-        Key("to", tomlfile.POSITION, "the other", "end", required=True),
-        Key(
-            "loss",
-            between("a number of dB from 0 to 300", 0, 300),
-            "what it takes of a signal",
-            "loss_db",
-            required=True,
-        ),
-    ),
-)
-
-_FLOOR = Table(
-    "floor",
-    FloorPart,
-    (
-        Key("size", _SIZE_OF_AREA, "from [0, 0] on; without it, stations may stand anywhere"),
-        Key("wall", _WALL, "straight walls, as seen from above", "walls", many=True),
-    ),
-)
-
 PLAN = Table(
     "",
     PlanPart,
@@ -581,7 +543,7 @@ PLAN = Table(
         Key("seeds", whole("a whole number from 1 to 10000", 1, 10_000), "how many runs of each point; 3 without it"),
         Key("seed", whole("a whole number from 0 to 2^53", 0, 2**53), "of the first of them; 1 without it"),
         Key("air", _AIR, "how signals travel, and stations take turns"),
-        Key("floor", _FLOOR, "where stations may stand"),
+        Key("floor", FLOOR, "where stations may stand"),
         Key("station", _STATION, "groups of stations", "groups", many=True),
         Key("traffic", _TRAFFIC, "what they send", many=True),
         Key("interferer", _INTERFERER, "what radiates besides, and nobody decodes", "interferers", many=True),

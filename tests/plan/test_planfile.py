@@ -328,6 +328,7 @@ attempts = 3
 [[station]]
 name = "leaf"
 grid = 2
+drift = 20
 count = 4
 columns = 2
 origin = [1, 2]
@@ -369,6 +370,15 @@ random = true
 reaction = "3ms"
 at = [4, 4]
 radius = 30
+[[interferer]]
+at = [5, 5]
+busy = 0.2
+burst = "2ms"
+senses = true
+power = 10
+channel = 6
+antenna = 1
+height = 2
 """
 
 

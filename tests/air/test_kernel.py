@@ -6,7 +6,7 @@ import pytest
 
 from espnow.air.propagation import FreeSpace, LinkTable, sensitivity_dbm
 from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
-from espnow.frame import SIFS_US, airtime_us
+from espnow.frame import RATES, SIFS_US, airtime_us
 
 ONCE_US = 1e12  # a period that no run reaches
 ACK_US = 304
@@ -257,6 +257,12 @@ def test_a_hidden_station_spoils_a_frame():
     assert [one.delivered for one in scene({**links, (2, 1): -60.0}, slow).run(9000)] == [1, 0]
 
 
+@pytest.mark.parametrize("rate", sorted(RATES))
+def test_every_rate_arrives(rate):
+    traffic = [once(0, BROADCAST, 0, rate=rate), once(0, 1, 50_000, rate=rate)]
+    assert [one.delivered for one in scene({(0, 1): -40.0}, traffic).run(90_000)] == [1, 1]
+
+
 def test_channels_are_apart():
     places = [Place((0.0, 0.0)), Place((1.0, 0.0)), Place((2.0, 0.0), channel=6)]
     results = Scene(places, [once(0, BROADCAST, 0), once(2, BROADCAST, 0)]).run(9000)
@@ -359,6 +365,7 @@ def test_ten_decibels_more_noise_take_ten_decibels():
         (Place, {"position": (0.0, 0.0), "channel": 15}, "channel is 15, and must be 1 to 14"),
         (Place, {"position": (0.0, 0.0), "attempts": 0}, "attempts is 0"),
         (Place, {"position": (0.0, 0.0), "height_m": 0.0}, "height_m is 0.0"),
+        (Place, {"position": (0.0, 0.0), "drift_ppm": 2e5}, "drift_ppm is 200000.0"),
         (Traffic, {"station": -1}, "station is -1"),
         (Traffic, {"station": 3, "to": 3}, "to is 3, and must be another"),
         (Traffic, {"station": 3, "size": 1471}, "size is 1471, and must be 1 to 1470"),

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from espnow.air import scene as scene_module
+from espnow.air.interference import Interferer
 from espnow.air.propagation import LogDistance, Shadowing
 from espnow.air.scene import BROADCAST, Access, Answer, Burst, Flood, Place, Receiver, Scene, Traffic, TrafficKind
 from espnow.cli.main import main
@@ -64,6 +65,7 @@ def random_scene(seed):
         draw.choice([Access(), Access(slot_us=9, difs_us=28, cw_min=15)]),
         draw.choice([Receiver(), Receiver(capture_db=6.0), Receiver(preamble_us=0, least_dbm=-95.0)]),
         seed,
+        [Interferer((side / 2, 0.0), 0.2, 700, senses) for senses in draw.choice([(), (True,), (False, True)])],
     )
 
 

@@ -99,6 +99,37 @@ def test_poisson_bursts_keep_their_mean():
     assert result.made == pytest.approx(4 * 2500, rel=0.07)
 
 
+# Clocks.
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize("drift_ppm", [0.0, 10.0, -37.5, 12_345.0])
+@pytest.mark.parametrize("period_us", [1000.0, 33_333.4])
+def test_a_clock_that_drifts(drift_ppm, period_us):
+    """Each instant within a microsecond of the clock's own, however many periods have passed."""
+    traffic = Traffic(0, BROADCAST, 1, TrafficKind.PERIODIC, period_us, rate=12, first_us=500)
+    kernel = air(2, [traffic], drift_ppm=drift_ppm).kernel()
+    kernel.run(10_000_000)
+    instants = [at for at, _, _ in kernel.log]
+    assert len(instants) > 290
+    for number, at in enumerate(instants):
+        assert at == pytest.approx(500 + number * period_us / (1 + drift_ppm * 1e-6), abs=1.0001)
+
+
+def test_clocks_that_drift_apart_meet():
+    """Two hidden senders with the same period: they spoil each other while their frames overlap, and never otherwise.
+
+    At 500 ppm between them they drift by a period in 2000 periods, and overlap in 2 T / P of these.
+    """
+    one_us, period_us = frame_us(20, 11), 10_000
+    hidden = LinkTable({(0, 2): 60.0, (1, 2): 60.0})
+    places = [Place((0.0, 0.0), drift_ppm=drift) for drift in (250.0, -250.0, 0.0)]
+    traffic = [Traffic(i, BROADCAST, 20, period_us=period_us, first_us=5000 * i, rate=11) for i in range(2)]
+    results = Scene(places, traffic, hidden, receiver=Receiver(calibrated=False)).run(2000 * period_us)
+    for result in results:
+        assert result.sent - result.delivered == pytest.approx(2000 * 2 * one_us / period_us, abs=3)
+
+
 # Events.
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from espnow.air.interference import Interferer
 from espnow.air.scene import Answer, Burst, Flood, TrafficKind, frame_length
 from espnow.errors import UserError
 from espnow.frame import airtime_us
@@ -143,3 +144,35 @@ def test_what_does_not_go_together(write, text, told):
         planfile.read(write(text))
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# What radiates besides, and clocks.
+
+
+def test_interferers_and_clocks(scene):
+    one = scene(
+        TO_HUB.replace('to = "hub"', 'to = "hub"\nevery = "10ms"')
+        + '[[interferer]]\nat = [5, 6]\nbusy = 0.3\nburst = "366us"\nsenses = true\npower = 4\nchannel = 6\n'
+        + '[[station]]\nname = "drifting"\nat = [1, 1]\ncount = 50\ndrift = 20\n'
+    )
+    assert one.interferers == (Interferer((5, 6), 0.3, 366, True, 4, 6),)
+    drifts = [place.drift_ppm for place in one.places]
+    assert drifts[:10] == [0.0] * 10
+    assert -20 <= min(drifts) < -10
+    assert 10 < max(drifts) <= 20
+
+
+def test_an_interferer_takes_its_share(figures):
+    traffic = TO_HUB + 'every = "100ms"\nsize = 20\n'
+    noise = '[[interferer]]\nat = [20, 5]\nbusy = 0.4\nburst = "2ms"\n'
+    quiet, loud = figures(traffic), figures(traffic + noise)
+    assert quiet["retries"] == pytest.approx(0.0, abs=0.05)
+    assert loud["retries"] > quiet["retries"] + 0.2
+    assert loud["load"] > quiet["load"] + 0.25
+
+
+def test_an_interferer_that_nobody_would_hear(write):
+    write("from,to,loss_db\nhub,leaf[0],60\n", "links.csv")
+    text = STATIONS + TO_HUB + 'every = "1s"\n[air]\nmodel = "links"\nlinks = "links.csv"\n'
+    with pytest.raises(UserError, match='interferer: nobody hears it with model = "links"'):
+        planfile.read(write(text + "[[interferer]]\nat = [0, 0]\nbusy = 0.5\n"))

@@ -194,7 +194,16 @@ class Air:
         if any(one.answer is not None or one.flood is not None for one in traffic):
             medium.reserve()
         numbers = [*range(first, first + len(places)), *(link.number for link in links)]
-        start_traffic(medium.kernel, traffic, numbers, stream, medium.event_chance, self.clock.now_us)
+        drifts_ppm = [place.drift_ppm for place in places]
+        start_traffic(
+            medium.kernel,
+            traffic,
+            numbers,
+            stream,
+            medium.event_chance,
+            self.clock.now_us,
+            drifts_ppm=drifts_ppm,
+        )
         self.arm()
         return crowd
 

@@ -28,7 +28,7 @@ cdef inline word* words(list owned, Py_ssize_t count) except NULL:
 cdef integer NEVER
 cdef double LOUDEST
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
-cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, ON, OFF, DOZING
+cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, RADIATION, ON, OFF, DOZING
 
 @cython.final
 cdef class Heap:
@@ -146,6 +146,7 @@ cdef class Kernel:
     cdef integer* s_base
     cdef integer* s_burst
     cdef integer* s_spacing
+    cdef double* s_rest
     cdef integer* s_left
     cdef small* s_random
     cdef word* s_luck
@@ -259,7 +260,7 @@ cdef class Kernel:
     cpdef station_totals(self, Py_ssize_t i)
     @cython.locals(i=integer)
     cdef void add_up(self) noexcept
-    @cython.locals(found=integer, e=integer, j=integer)
+    @cython.locals(found=integer, e=integer, j=integer, loud=cython.bint)
     cpdef integer hearers(self, Py_ssize_t i, Py_ssize_t rate) noexcept
     cpdef count_latencies(self, integer groups)
     cpdef set_group(self, Py_ssize_t s, integer group)
@@ -285,6 +286,10 @@ cdef class Kernel:
     cpdef run(self, integer until_us)
     @cython.locals(now=integer, i=integer, kind=integer, base=integer, gap=double)
     cdef void arrive(self, Py_ssize_t s) noexcept
+    cpdef set_radiation(self, Py_ssize_t s, integer station, double pause, integer us, integer rate, integer senses)
+    cdef integer draw_pause(self, Py_ssize_t i, Py_ssize_t s) noexcept
+    @cython.locals(now=integer)
+    cdef void radiate(self, Py_ssize_t i, Py_ssize_t s) noexcept
     cdef void come(self, Py_ssize_t i, Py_ssize_t s) noexcept
     cpdef set_burst(self, Py_ssize_t s, integer count, integer spacing)
     cpdef set_event(self, Py_ssize_t s, integer random, word word)
@@ -307,7 +312,7 @@ cdef class Kernel:
     @cython.locals(j=integer, s=integer, cause=integer)
     cdef void do(self, Py_ssize_t p) noexcept
     @cython.locals(s=integer, cause=integer, f=integer, us=integer, asked=integer)
-    cdef void react(self, Py_ssize_t j, Py_ssize_t i, integer target, integer at) noexcept
+    cdef void react(self, Py_ssize_t j, Py_ssize_t i, integer at) noexcept
     @cython.locals(now=integer, e=integer, j=integer)
     cdef void spread(self, Py_ssize_t i) noexcept
     @cython.locals(step=integer)
@@ -329,7 +334,7 @@ cdef class Kernel:
     cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
     @cython.locals(begin=integer, mw=double, other=double, ratio=double, i=integer, rate=integer, step=integer, body=integer, us=integer, header=integer, slow=integer)
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
-    @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer)
+    @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer, repeated=integer)
     cdef void end(self, Py_ssize_t i) noexcept
     @cython.locals(e=integer, j=integer, at=integer, alone=cython.bint)
     cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept

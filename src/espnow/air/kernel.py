@@ -68,6 +68,7 @@ SATURATED = 2
 SCRIPT = 3  # a program gives each message
 EVENT = 4  # instants that several streams have in common, each of which comes later by itself
 ANSWERS = 5  # what is received makes them
+RADIATION = 6  # bursts of energy
 
 #: Steps of a decibel in which error curves are given, and the lowest of them.
 CURVE_STEPS = 8
@@ -300,6 +301,7 @@ class Kernel:
         self.s_base = integers(owned, streams)
         self.s_burst = integers(owned, streams)
         self.s_spacing = integers(owned, streams)
+        self.s_rest = doubles(owned, streams)  # of a microsecond
         self.s_left = integers(owned, streams)  # of a burst
         self.s_random = smalls(owned, streams)
         self.s_luck = words(owned, streams)
@@ -471,6 +473,17 @@ class Kernel:
         self.s_random[s] = random
         self.s_luck[s] = word
 
+    def set_radiation(self, s, station, pause, us, rate, senses):
+        """Let a station radiate for so long at a time, after pauses with a mean, whatever others do or in its turn."""
+        self.set_stream(s, station, RADIATION, pause, 0.0, GROUP_ADDRESS, rate, us)
+        self.s_random[s] = senses
+        self.s_group[s] = -1
+        self.start_stream(s, self.now_us + self.draw_pause(station, s))
+
+    def draw_pause(self, i, s):
+        """Return a pause of a stream, exponentially distributed."""
+        return int(-2.302585092994046 * log10(1.0 - self.draw(i)) * self.s_period[s])
+
     def set_answer(self, s, by, think, jitter):
         """Let a stream's messages be answered by those of another one, after a time to think."""
         self.allow_reactions()
@@ -553,7 +566,8 @@ class Kernel:
         found = 0
         for e in range(self.first[i], self.last[i]):
             j = self.other[e]
-            if self.channel[j] == self.channel[i] and self.gain[e] * self.power_mw[i] >= self.least_mw[rate]:
+            loud = self.gain[e] * self.power_mw[i] >= self.least_mw[rate]
+            if loud and self.channel[j] == self.channel[i] and self.receiver[j] != OFF:
                 found += 1
         return found
 
@@ -831,6 +845,9 @@ class Kernel:
         now = self.now_us
         i = self.s_station[s]
         kind = self.s_kind[s]
+        if kind == RADIATION:
+            self.radiate(i, s)
+            return
         if self.s_burst[s] > 1:
             if self.s_left[s] == 0:
                 self.s_left[s] = self.s_burst[s]
@@ -845,7 +862,9 @@ class Kernel:
         else:
             self.come(i, s)
         if kind == PERIODIC:
-            base = self.s_base[s] + int(self.s_period[s])
+            gap = self.s_rest[s] + self.s_period[s]
+            base = self.s_base[s] + int(gap)
+            self.s_rest[s] = gap - int(gap)
             self.s_base[s] = base
             if self.s_jitter[s] > 0.0:
                 base += int(self.draw(i) * self.s_jitter[s])
@@ -863,6 +882,19 @@ class Kernel:
             self.s_base[s] = base
             base += int(self.draw(i) * self.s_jitter[s])
             push(self.heap, base if base > now else now, ARRIVAL, s)
+
+    def radiate(self, i, s):
+        """A burst of energy is due."""
+        now = self.now_us
+        self.made[s] += 1
+        if self.s_random[s]:
+            if not self.transmit(i, s, now):
+                self.dropped[s] += 1
+        else:
+            self.append(i, s, now)
+            self.turn_to_first(i)
+            self.send(i)
+        push(self.heap, now + self.s_us[s] + self.draw_pause(i, s), ARRIVAL, s)
 
     def come(self, i, s):
         """Queue a message of a stream, or drop it."""
@@ -996,8 +1028,8 @@ class Kernel:
         if not self.transmit(j, s, self.now_us):
             self.dropped[s] += 1
 
-    def react(self, j, i, target, at):
-        """A station decoded what another one sent."""
+    def react(self, j, i, at):
+        """A station decoded for the first time what another one sent it, or sent to all."""
         s = self.stream_of[i]
         cause = self.cause_of[i]
         if self.s_hops[s]:
@@ -1015,15 +1047,15 @@ class Kernel:
             if cause & 255 < self.s_hops[s] and not self.script[j]:
                 self.f_copies[f] += 1
                 self.react_later(j, s, cause + 1, at)
-        elif j == target and not self.arrived[i]:
-            if self.s_answer[s] >= 0:
-                self.react_later(j, self.s_answer[s], self.created[i], at)
-            asked = self.s_asked[s]
-            if asked >= 0:
-                us = at - cause
-                self.trip_us[asked] += us
-                if self.groups and self.s_trips[asked] >= 0:
-                    self.count_latency(self.s_trips[asked], us)
+            return
+        if self.s_answer[s] >= 0:
+            self.react_later(j, self.s_answer[s], self.created[i], at)
+        asked = self.s_asked[s]
+        if asked >= 0:
+            us = at - cause
+            self.trip_us[asked] += us
+            if self.groups and self.s_trips[asked] >= 0:
+                self.count_latency(self.s_trips[asked], us)
 
     def spread(self, i):
         """Let those react that heard a flooded message, and nothing else."""
@@ -1031,7 +1063,7 @@ class Kernel:
         for e in range(self.air_first[i], self.air_last[i]):
             j = self.other[e]
             if self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
-                self.react(j, i, GROUP_ADDRESS, now + self.delay[e])
+                self.react(j, i, now + self.delay[e])
 
     # Access.
 
@@ -1309,6 +1341,7 @@ class Kernel:
         target = self.to[i] if kind == FRAME else self.answer_to[i]
         nav_us = self.sifs_us + self.ack_us[rate] if kind == FRAME and target != GROUP_ADDRESS else 0
         stream = self.stream_of[i]
+        repeated = self.arrived[i]
         self.answered = 0
         self.there = now
         self.decoded = self.clean[i]
@@ -1337,6 +1370,8 @@ class Kernel:
                     self.delivered[stream] += decoded
                 self.finish(i, True)
             elif self.answered:
+                if self.reacts and not repeated:
+                    self.react(target, i, self.there)
                 self.answer_to[target] = i
                 push(self.heap, self.there + self.sifs_us, ANSWER, target)
             else:
@@ -1438,6 +1473,8 @@ class Kernel:
                     self.decoded += 1
                     self.got[j] += 1
                     self.take(j, i, kind, target, at, nav_us)
+                    if self.reacts and kind == FRAME and target == GROUP_ADDRESS:
+                        self.react(j, i, at)
                     if kind == FRAME and self.script[j]:
                         self.heard.append(j)
                 else:
@@ -1488,8 +1525,6 @@ class Kernel:
     def take(self, j, i, kind, target, at, nav_us):
         """A station decoded a frame."""
         self.spoilt[j] = 0
-        if self.reacts and kind == FRAME:
-            self.react(j, i, target, at)
         if j == target:
             self.answered = 1
             self.there = at

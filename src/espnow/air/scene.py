@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from espnow.air.errorrate import calibration_db, sure_ratio, survival_curve
-from espnow.air.kernel import Kernel
+from espnow.air.interference import Interferer, start_interferers
+from espnow.air.kernel import ON, Kernel
 from espnow.air.neighbours import neighbour_rows
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, sensitivity_dbm
 from espnow.frame import (
@@ -101,6 +102,8 @@ class Place:
         attempts: tries of a unicast frame in all.
         height_m: of the antenna, above the ground; for models that ask for it.
         antenna_dbi: gain of the antenna, in each direction alike, for what is sent and for what is received.
+        drift_ppm: so many millionths its clock is fast: its PERIODIC messages come so much more often. A crystal is
+            good to some 10 either way (assumed).
     """
 
     position: Position
@@ -109,6 +112,7 @@ class Place:
     attempts: int = 7
     height_m: float = HEIGHT_M
     antenna_dbi: float = 0.0
+    drift_ppm: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
@@ -117,6 +121,7 @@ class Place:
         _must(1 <= self.channel <= 14, "channel", self.channel, "1 to 14")
         _must(self.attempts >= 1, "attempts", self.attempts, "1 or more")
         _must(0 < self.height_m < math.inf, "height_m", self.height_m, "above 0")
+        _must(-1e5 <= self.drift_ppm <= 1e5, "drift_ppm", self.drift_ppm, "-100000 to 100000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +370,7 @@ class StreamResult:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Stations and their traffic on one air."""
+    """Stations and their traffic on one air, and what else radiates there."""
 
     places: Sequence[Place]
     traffic: Sequence[Traffic]
@@ -373,6 +378,7 @@ class Scene:
     access: Access = field(default_factory=Access)
     receiver: Receiver = field(default_factory=Receiver)
     seed: int = 1
+    interferers: Sequence[Interferer] = ()
 
     def kernel(self) -> Kernel:
         """Return a kernel with all of it, at time 0.
@@ -383,21 +389,34 @@ class Scene:
         count = len(self.places)
         check_stations(self.traffic, count, count)
         rates = rates_of(self.traffic)
+        everything: list[Place | Interferer] = [*self.places, *self.interferers]
         rows = neighbour_rows(
-            [place.position for place in self.places],
-            [place.power_dbm for place in self.places],
+            [one.position for one in everything],
+            [one.power_dbm for one in everything],
             self.propagation,
             self.receiver.floor_dbm(rates),
-            heights_m=[place.height_m for place in self.places],
-            antennas_dbi=[place.antenna_dbi for place in self.places],
+            heights_m=[one.height_m for one in everything],
+            antennas_dbi=[one.antenna_dbi for one in everything],
         )
         edges = sum(len(others) for others, _, _ in rows)
-        kernel = make_kernel(count, edges, streams_of(self.traffic), self.seed, self.access, self.receiver)
-        for number, (place, (others, gains, delays)) in enumerate(zip(self.places, rows, strict=True)):
+        streams = streams_of(self.traffic)
+        kernel = make_kernel(
+            len(everything), edges, streams + len(self.interferers), self.seed, self.access, self.receiver
+        )
+        for number, (one, (others, gains, delays)) in enumerate(zip(everything, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
-            kernel.set_station(number, place.channel, milliwatts(place.power_dbm), place.attempts)
+            kernel.set_station(number, one.channel, milliwatts(one.power_dbm), getattr(one, "attempts", 1))
+            kernel.set_receiver(number, ON, True, 0, 1, 0, 0)
         describe_rates(kernel, rates, self.receiver)
-        start_traffic(kernel, self.traffic, range(count), 0, lambda event: Random(f"{self.seed}/event/{event}"))
+        start_traffic(
+            kernel,
+            self.traffic,
+            range(count),
+            0,
+            lambda event: Random(f"{self.seed}/event/{event}"),
+            drifts_ppm=[place.drift_ppm for place in self.places],
+        )
+        start_interferers(kernel, self.interferers, count, streams)
         return kernel
 
     def results(self, kernel: Kernel) -> list[StreamResult]:
@@ -437,6 +456,8 @@ def start_traffic(
     first: int,
     chance: Callable[[int], Random],
     now_us: int = 0,
+    *,
+    drifts_ppm: Sequence[float],
 ) -> None:
     """Tell a kernel of traffic, and let it begin.
 
@@ -447,13 +468,17 @@ def start_traffic(
         first: the first stream.
         chance: returns the random stream of an event.
         now_us: times count from then on.
+        drifts_ppm: how fast the stations' clocks are; see `Place`.
     """
     answers = first + len(traffic)
     for number, one in enumerate(traffic, first):
         us = airtime_us(frame_length(one.size), one.rate)
         kind = int(one.kind) if one.event is None else _EVENT
         station, to = numbers[one.station], BROADCAST if one.to == BROADCAST else numbers[one.to]
-        kernel.set_stream(number, station, kind, one.period_us, one.jitter_us, to, one.rate, us)
+        period_us = one.period_us
+        if one.kind is TrafficKind.PERIODIC and one.event is None:
+            period_us /= 1 + drifts_ppm[one.station] * 1e-6
+        kernel.set_stream(number, station, kind, period_us, one.jitter_us, to, one.rate, us)
         if one.burst is not None:
             kernel.set_burst(number, one.burst.count, one.burst.spacing_us)
         if one.event is not None:

@@ -60,6 +60,8 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
     plan = read(path)
     if plan.part.sweep:
         raise UserError(f"{printable(str(path))}: sweep: a lab is one run: leave it out")
+    if plan.part.interferers:
+        raise UserError(f"{printable(str(path))}: interferer: the air of a lab has none: leave it out")
     layout = lay_out(plan.part, seed)
     scene = layout.scene
     taken = {number: name for name in names if (number := _station(layout, name)) is not None}

@@ -56,10 +56,13 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
     members: dict[str, range] = {}
     for group in part.groups:
         begin = len(places)
+        drift = _chance(seed, "drift", group.name)
         for site in group.action.sites(_chance(seed, "station", group.name)):
             power_dbm = group.power_dbm if site.power_dbm is None else site.power_dbm
             channel = group.channel if site.channel is None else site.channel
-            places.append(Place(site.at, power_dbm, channel, group.attempts, group.height_m, group.antenna_dbi))
+            drift_ppm = drift.uniform(-group.drift_ppm, group.drift_ppm)
+            place = Place(site.at, power_dbm, channel, group.attempts, group.height_m, group.antenna_dbi, drift_ppm)
+            places.append(place)
         members[group.name] = range(begin, len(places))
     asleep = frozenset(number for group in part.groups if group.asleep for number in members[group.name])
     streams: list[Traffic] = []
@@ -78,6 +81,7 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
         Access(cw_min=air.cw_min, cw_max=air.cw_max),
         Receiver(noise_dbm=air.noise_dbm, sense_dbm=air.sense_dbm, least_dbm=air.least_dbm, capture_db=air.capture_db),
         seed,
+        part.interferers,
     )
     return Layout(scene, tuple(traffic_of), members, asleep)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from espnow.air import Position
 from espnow.air.energy import Battery, State
+from espnow.air.interference import Interferer
 from espnow.air.propagation import HEIGHT_M, Wall
 from espnow.air.scene import Answer, Burst, Flood, TrafficKind
 
@@ -200,6 +201,7 @@ class GroupPart:
     height_m: float = HEIGHT_M
     channel: int = 1
     attempts: int = 7
+    drift_ppm: float = 0.0
     energy: EnergyPart | None = None
 
     @property
@@ -302,6 +304,7 @@ class PlanPart:
         floor: where stations may stand; None: anywhere.
         groups: of stations.
         traffic: what they send.
+        interferers: what radiates besides.
         sweep: keys, as ``station.sensor.count``, and the values they take, as TOML has them.
     """
 
@@ -313,4 +316,5 @@ class PlanPart:
     floor: FloorPart | None = None
     groups: tuple[GroupPart, ...] = ()
     traffic: tuple[TrafficPart, ...] = ()
+    interferers: tuple[Interferer, ...] = ()
     sweep: tuple[tuple[str, tuple[Any, ...]], ...] = ()

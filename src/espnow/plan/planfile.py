@@ -209,6 +209,8 @@ def _check_together(part: PlanPart, name: str) -> None:
             raise refuse(f"air.{key}", f"it goes with log-distance, not with {part.air.model}")
     if part.air.model == "links" and not part.air.links:
         raise refuse("air.links", "it is missing, and the model is links; it is the name of a CSV file of links")
+    if part.interferers and part.air.model == "links":
+        raise refuse("interferer", 'nobody hears it with model = "links", which has stations alone')
     if part.air.cw_min > part.air.cw_max:
         raise refuse("air.cw_min", f"{part.air.cw_min} is more than cw_max, {part.air.cw_max}")
 

@@ -11,6 +11,7 @@ from typing import Any
 from espnow import tomlfile
 from espnow.air.chips import CHIPS
 from espnow.air.energy import Battery, State
+from espnow.air.interference import Interferer
 from espnow.air.scene import Answer, Burst, Flood, TrafficKind
 from espnow.frame import RATE_NAMES
 from espnow.frame.text import printable
@@ -241,6 +242,11 @@ def _event(*, random: bool = False, **of: Any) -> Timing:
     return Timing(kind=TrafficKind.POISSON if random else TrafficKind.PERIODIC, is_event=True, **of)
 
 
+def _interferer(**of: Any) -> Interferer:
+    del of["where"]
+    return Interferer(**of)
+
+
 def _burst(**of: Any) -> Burst:
     del of["where"]
     return Burst(**of)
@@ -318,6 +324,12 @@ _STATION = Table(
         ),
         Key("channel", tomlfile.CHANNEL, "1 without it"),
         Key("attempts", whole("a whole number from 1 to 32", 1, 32), "tries of a unicast frame in all; 7 without it"),
+        Key(
+            "drift",
+            between("a number of ppm from 0 to 100000", 0, 1e5),
+            "each clock is fast or slow by up to so much, and with it what comes every so often; 0 without it",
+            "drift_ppm",
+        ),
         Key("energy", _ENERGY, "what it draws from its supply, and how it sleeps"),
     ),
     one_of={
@@ -461,6 +473,26 @@ _TRAFFIC = Table(
     without="nothing says when messages come",
 )
 
+_INTERFERER = Table(
+    "interferer",
+    _interferer,
+    (
+        Key("at", tomlfile.POSITION, "where it is", "position", required=True),
+        Key(
+            "busy",
+            between("a number from 0.0001 to 0.9999", 1e-4, 0.9999),
+            "share of the time that it radiates; with `senses`, that it wants",
+            required=True,
+        ),
+        Key("burst", tomlfile.TIME_ABOVE_0, "how long at a time; 1ms without it", "burst_us"),
+        Key("senses", tomlfile.FLAG, "it waits until the channel is idle, as Wi-Fi does; false without it"),
+        Key("power", _POWER, "within the channel; 20 without it", "power_dbm"),
+        Key("channel", tomlfile.CHANNEL, "1 without it"),
+        Key("antenna", between("a number of dBi from -30 to 40", -30, 40), "0 without it", "antenna_dbi"),
+        Key("height", between("a number of metres from 0.1 to 10000", 0.1, 1e4), "1.5 without it", "height_m"),
+    ),
+)
+
 _AIR = Table(
     "air",
     AirPart,
@@ -514,6 +546,7 @@ PLAN = Table(
         Key("floor", FLOOR, "where stations may stand"),
         Key("station", _STATION, "groups of stations", "groups", many=True),
         Key("traffic", _TRAFFIC, "what they send", many=True),
+        Key("interferer", _INTERFERER, "what radiates besides, and nobody decodes", "interferers", many=True),
         Key(
             "sweep",
             Kind(

@@ -344,6 +344,7 @@ self_discharge = 0.1
 name = "other"
 random = [9, 9]
 count = 3
+drift = 20
 [[traffic]]
 name = "report"
 from = "leaf"
@@ -369,6 +370,15 @@ random = true
 reaction = "3ms"
 at = [4, 4]
 radius = 30
+[[interferer]]
+at = [9, 9]
+busy = 0.1
+burst = "2ms"
+senses = true
+power = 10
+channel = 6
+antenna = 1
+height = 2
 """
 
 

@@ -7,7 +7,10 @@ what comes of them.
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -183,6 +186,15 @@ def _begin_worker(stop: Any, shared: Any, whole: float) -> None:
     global _stop, _shared, _whole
     _stop, _shared, _whole = stop, shared, whole
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when the first process was ended from outside: nobody would ever ask for results, or say that it is over."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _run_in_worker(work: Work) -> dict[str, Any]:

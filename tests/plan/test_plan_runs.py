@@ -143,6 +143,37 @@ def test_ctrl_c_ends_all_processes(tmp_path, plan, runs):
         assert "report" in out
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it looks for processes as Linux lists them")
+def test_no_process_is_left_when_the_first_one_is_killed(tmp_path, plan):
+    plan.write_text(plan.read_text().replace("station.leaf.count = [1, 3]", 'duration = ["40ms", "50h"]'))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "espnow", "plan", "--workers", "2", str(plan)],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def alive():
+        return [path for path in Path("/proc").glob("[0-9]*/cwd") if is_here(path)]
+
+    def is_here(path):
+        try:
+            return path.readlink() == tmp_path
+        except OSError:
+            return False
+
+    part = tmp_path / "plan-results" / PART
+    deadline = time.monotonic() + 30
+    while not (part.exists() and part.read_text().count("\n") >= 1) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(alive()) >= 3
+    process.kill()
+    process.wait()
+    while alive() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert alive() == []
+
+
 def test_a_bar_shows_how_much_is_done(plan):
     shown = []
     work = run.work_of(planfile.read(plan))

@@ -27,13 +27,13 @@ GOOD = f'duration = "1s"\n{HUB}{LEAF}{REPORT}'
 MISTAKES = [
     (
         'duration = "1s"\n' + HUB + 'way = [["0s", 0]]\n',
-        'station[0].way: point 0 is ["0s", 0]: write a list of [time, east, north]',
+        'point 0 is ["0s", 0]: write a list of [time, east, north]',
     ),
     (
         'duration = "1s"\n' + HUB + 'way = [["5s", 0, 0], ["5s", 1, 0]]\n',
         'point 1 is at "5s", and must be later than the one before',
     ),
-    ('duration = "1s"\n' + HUB + "way = []\n", "station[0].way: write a list of [time, east, north]"),
+    ('duration = "1s"\n' + HUB + "way = []\n", "station[0].way: [] is not points [time, east, north]"),
     ('duration = "1s"\n' + HUB + "repeats = true\n", "repeats: there is no way that it could go again"),
     # tables and keys
     ("", "duration: it is missing; it is a time above 0"),
@@ -358,6 +358,7 @@ self_discharge = 0.1
 name = "other"
 random = [9, 9]
 count = 3
+drift = 20
 [[traffic]]
 name = "report"
 from = "leaf"

@@ -7,7 +7,10 @@ what comes of them.
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -89,7 +92,7 @@ def run_once(work: Work, step: Callable[[float], None] = lambda _: None) -> dict
     course: Course = layout.scene.begin()
     kernel = course.kernel
     for station in layout.asleep:  # of what others send it hears the answers to its own messages, and no more
-        kernel.set_receiver(station, OFF, True, 0, 0, 0, 0)
+        kernel.set_receiver(station, OFF, True, 0, 1, 0, 0)
     # One group for how long messages took, and one for how long until what they caused was there.
     kernel.count_latencies(2 * len(part.traffic))
     for stream, number in enumerate(layout.traffic_of):
@@ -185,6 +188,15 @@ def _begin_worker(stop: Any, shared: Any, whole: float) -> None:
     global _stop, _shared, _whole
     _stop, _shared, _whole = stop, shared, whole
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when the first process was ended from outside: nobody would ever ask for results, or say that it is over."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _run_in_worker(work: Work) -> dict[str, Any]:

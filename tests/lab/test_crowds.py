@@ -311,3 +311,13 @@ def test_a_wrong_crowd_is_one_line(files, more, told):
         Lab.from_file(files / "lab.toml")
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rate", [0, 12, 23, 41, 42])
+def test_models_hear_each_other_at_every_kind_of_rate(rate):
+    with Lab() as lab:
+        traffic = Traffic(0, 1, size=30, period_us=100_000, first_us=50_000, rate=rate)
+        crowd = lab.crowd([Place((10.0, 0.0)), Place((12.0, 0.0))], [traffic])
+        lab.run(for_ms=1_000)
+        (result,) = crowd.results()
+        assert (result.made, result.acknowledged) == (10, 10)

@@ -15,6 +15,8 @@ Rules:
 - Time is whole microseconds. Equal instants keep the order in which they were made.
 - Programs are not called from here. A station whose frames a program gives is a script's (`set_script`): `run` stops
   after an event of which such a station is to know, and says what happened (`ended`, `heard`, `finished`).
+- What stations do by themselves about what they receive, answer it or send it on, is one event each, when they have
+  thought; where nothing does (`allow_reactions`), it costs nothing but a question a frame.
 - A row can be replaced at any time; a frame that is on the air leaves those of the row that it began with.
 
 Access follows IEEE 802.11-2020, 10.3: physical and virtual carrier sense, DIFS and EIFS, backoff with freezing, a

@@ -17,7 +17,7 @@ from random import Random
 
 from espnow.air.ground import Ground
 from espnow.air.interference import Interferer
-from espnow.air.kernel import Kernel
+from espnow.air.kernel import ON, Kernel
 from espnow.air.neighbours import METRES_A_MICROSECOND
 from espnow.air.propagation import LogDistance, Position, Propagation, Site
 from espnow.air.rows import RowPlaces
@@ -184,6 +184,7 @@ class Medium:
             self._note(f"{name}-{number - first}", *own, self.kernel)
             self.kernel.set_station(number, 1, milliwatts(place.power_dbm), place.attempts)
             self.kernel.set_channel(number, place.channel)
+            self.kernel.set_receiver(number, ON, True, 0, 1, 0, 0)
         self._dirty.update(range(len(self.names)))
         return first
 

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from espnow.air import LogDistance
+from espnow.air.changes import Loss
 from espnow.air.propagation import FreeSpace, Shadowing, Site, TwoRayGround, Wall, Walls
 from espnow.air.scene import BROADCAST
 from espnow.errors import UserError
@@ -179,3 +180,38 @@ def test_who_hears_whom_is_who_is_in_reach_of_either(layout):
     assert hearing(layout("all", groups=groups + "[air]\nrange = 150\n").scene)[:2] == [(0, 1), (1, 2)]
     weak = groups.replace("columns = 3", "columns = 3\npower = -20")
     assert hearing(layout("all", groups=weak).scene) == [(3, 4)]
+
+
+def test_a_group_on_its_way_goes_with_each_of_its_places(tmp_path):
+    (tmp_path / "losses.csv").write_text("time_s,from,to,loss\n1,walker[1],hub,1\n")
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        """
+duration = "2s"
+[air]
+losses = "losses.csv"
+[[station]]
+name = "hub"
+at = [0, 0]
+[[station]]
+name = "walker"
+grid = 5
+count = 2
+way = [["0s", 0, 0], ["10s", 100, -20]]
+repeats = true
+[[traffic]]
+name = "report"
+from = "walker"
+to = "hub"
+every = "10ms"
+"""
+    )
+    part = planfile.read(path).points[0].part
+    scene = lay_out(part, 1).scene
+    assert scene.ways[1].position(5_000_000) == (50.0, -10.0)
+    assert scene.ways[2].position(5_000_000) == (55.0, -10.0)
+    assert scene.ways[2].position(15_000_000) == scene.ways[2].position(5_000_000)
+    assert scene.losses == [Loss(1_000_000, 2, 0, 1.0)]
+    result = scene.run(part.duration_us)
+    assert result[0].delivered > 195
+    assert 95 <= result[1].delivered <= 102

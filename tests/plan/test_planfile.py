@@ -25,6 +25,16 @@ REPORT = '[[traffic]]\nname = "report"\nfrom = "leaf"\nto = "hub"\nevery = "1s"\
 GOOD = f'duration = "1s"\n{HUB}{LEAF}{REPORT}'
 
 MISTAKES = [
+    (
+        'duration = "1s"\n' + HUB + 'way = [["0s", 0]]\n',
+        'station[0].way: point 0 is ["0s", 0]: write a list of [time, east, north]',
+    ),
+    (
+        'duration = "1s"\n' + HUB + 'way = [["5s", 0, 0], ["5s", 1, 0]]\n',
+        'point 1 is at "5s", and must be later than the one before',
+    ),
+    ('duration = "1s"\n' + HUB + "way = []\n", "station[0].way: write a list of [time, east, north]"),
+    ('duration = "1s"\n' + HUB + "repeats = true\n", "repeats: there is no way that it could go again"),
     # tables and keys
     ("", "duration: it is missing; it is a time above 0"),
     ("durations = 1", "durations: there is no such key; did you mean duration? Allowed: duration, seeds, "),
@@ -306,6 +316,7 @@ noise = -95
 sense = -90
 sensitivity = -93
 capture = 6
+losses = "losses.csv"
 cw_min = 15
 cw_max = 255
 [floor]
@@ -328,6 +339,9 @@ attempts = 3
 [[station]]
 name = "leaf"
 grid = 2
+drift = 20
+way = [["0s", 0, 0], ["10s", 5, 5.5]]
+repeats = true
 count = 4
 columns = 2
 origin = [1, 2]
@@ -371,8 +385,8 @@ reaction = "3ms"
 at = [4, 4]
 radius = 30
 [[interferer]]
-at = [9, 9]
-busy = 0.1
+at = [5, 5]
+busy = 0.2
 burst = "2ms"
 senses = true
 power = 10
@@ -401,6 +415,7 @@ LEAVES = [leaf for leaf in leaves(tomllib.loads(EVERYTHING)) if not leaf[0].ends
 def files(write):
     write((ROOT / "examples" / "plans" / "office.svg").read_text(), "office.svg")
     write("x1_m,y1_m,x2_m,y2_m,loss_db\n0,1,2,3,4\n", "walls.csv")
+    write("time_s,from,to,loss\n0,hub,leaf[1],0.5\n", "losses.csv")
 
 
 @pytest.mark.usefixtures("files")

@@ -661,7 +661,8 @@ class Kernel:
         if state == OFF and self.lock[i] >= 0:
             self.lock[i] = -1
         self.receiver[i] = state
-        self.doze_first[i] = doze_first % doze_period - doze_period  # before all time: compiled, a rest has a sign
+        if doze_period > 0:
+            self.doze_first[i] = doze_first % doze_period - doze_period  # before all time: compiled, a rest has a sign
         self.doze_period[i] = doze_period
         self.doze_on[i] = doze_on
         self.doze_linger[i] = doze_linger

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from random import Random
 
 from espnow.air.ground import Ground
+from espnow.air.interference import Interferer
 from espnow.air.kernel import Kernel
 from espnow.air.neighbours import METRES_A_MICROSECOND
 from espnow.air.propagation import LogDistance, Position, Propagation, Site
@@ -77,6 +78,7 @@ class Medium:
         self._luck: dict[tuple[int, int], int] = {}
         self._antennas_dbi: list[float] = []
         self._streams = 0
+        self._grows = True
         self._rates = {RATE_1M}
         describe_rates(self.kernel, self._rates, receiver)
         self._floor_dbm = receiver.floor_dbm(self._rates)
@@ -88,6 +90,42 @@ class Medium:
         # One cell is about as far as 1 Mb/s reaches at full power, so that a search looks at few cells.
         self._ground = Ground(propagation.reach_m(self._most_dbm - self._floor_dbm))
 
+    @classmethod
+    def around(
+        cls,
+        kernel: Kernel,
+        everything: Sequence[Place | Interferer],
+        propagation: Propagation,
+        access: Access,
+        receiver: Receiver,
+        rates: Iterable[int],
+        stream: Callable[[str], Random],
+        edges: tuple[int, int],
+    ) -> Medium:
+        """Return the medium of stations that a kernel has already, with their rows.
+
+        Args:
+            kernel: it has no room for more stations.
+            everything: the stations.
+            propagation: as above, and so the next two.
+            access: ...
+            receiver: ...
+            rates: that the kernel knows.
+            stream: as above.
+            edges: behind how many places in rows there is room, and up to how many.
+        """
+        medium = cls(propagation, access, receiver, stream)
+        for number, one in enumerate(everything):
+            medium._note(str(number), one.position, one.height_m, one.antenna_dbi, one.power_dbm, None)
+        medium.kernel = kernel
+        medium._rates = set(rates)
+        medium._floor_dbm = receiver.floor_dbm(medium._rates)
+        medium._places.end, most = edges
+        medium._room = len(everything), most, 0
+        medium._streams = 0
+        medium._grows = False
+        return medium
+
     def add(
         self, name: str, position: Position, *, height_m: float, antenna_dbi: float = 0.0, power_dbm: float = 20.0
     ) -> int:
@@ -95,7 +133,7 @@ class Medium:
         number = len(self.names)
         self._make_room(number + 1, self._places.end, self._streams)
         wider = power_dbm > self._most_dbm or antenna_dbi > self._most_dbi or height_m > self._tallest_m
-        self._note(name, position, height_m, antenna_dbi, power_dbm)
+        self._note(name, position, height_m, antenna_dbi, power_dbm, self.kernel)
         self.kernel.set_station(number, 1, milliwatts(power_dbm), 1)
         if wider:
             self._dirty.update(range(number))
@@ -103,15 +141,24 @@ class Medium:
         self._dirty.add(number)
         return number
 
-    def _note(self, name: str, position: Position, height_m: float, antenna_dbi: float, power_dbm: float) -> None:
-        """Write down the next station."""
+    def _note(
+        self,
+        name: str,
+        position: Position,
+        height_m: float,
+        antenna_dbi: float,
+        power_dbm: float,
+        kernel: Kernel | None,
+    ) -> None:
+        """Write down the next station, in a kernel too that does not know it."""
         number = len(self.names)
         self.names.append(name)
         self.powers_dbm.append(power_dbm)
         self.sites.append(Site(number, position, height_m))
         self.versions.append(0)
         self._antennas_dbi.append(antenna_dbi)
-        self.kernel.set_chance(number, self._stream(f"air/{name}").getrandbits(_WORD))
+        if kernel is not None:
+            kernel.set_chance(number, self._stream(f"air/{name}").getrandbits(_WORD))
         self._ground.put(number, position)
         self._most_dbm = max(self._most_dbm, power_dbm)
         self._most_dbi = max(self._most_dbi, antenna_dbi)
@@ -133,7 +180,8 @@ class Medium:
         first = len(self.names)
         self._make_room(first + len(places), self._places.end, self._streams)
         for number, place in enumerate(places, first):
-            self._note(f"{name}-{number - first}", place.position, place.height_m, place.antenna_dbi, place.power_dbm)
+            own = place.position, place.height_m, place.antenna_dbi, place.power_dbm
+            self._note(f"{name}-{number - first}", *own, self.kernel)
             self.kernel.set_station(number, 1, milliwatts(place.power_dbm), place.attempts)
             self.kernel.set_channel(number, place.channel)
         self._dirty.update(range(len(self.names)))
@@ -276,6 +324,8 @@ class Medium:
         """Let the kernel have room for so many stations, places in rows, and streams."""
         if all(need <= have for need, have in zip(needed, self._room, strict=True)):
             return
+        if not self._grows:
+            raise UserError("stations on their way come near too many others: there is no room for so many pairs")
         if self.kernel.reacts:
             raise UserError("models that answer or flood are there already, and leave no room: add boards before them")
         room = [have if need <= have else 2 * max(need, have) for need, have in zip(needed, self._room, strict=True)]

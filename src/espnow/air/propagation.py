@@ -46,7 +46,9 @@ __all__ = [
     "Site",
     "TwoRayGround",
     "Wall",
+    "CsvRow",
     "Walls",
+    "csv_rows",
     "sensitivity_dbm",
 ]
 
@@ -335,7 +337,7 @@ class Walls:
             UserError: the file cannot be read, or is no such file.
         """
         walls = []
-        for row in _rows(Path(path), ("x1_m", "y1_m", "x2_m", "y2_m", "loss_db")):
+        for row in csv_rows(Path(path), ("x1_m", "y1_m", "x2_m", "y2_m", "loss_db")):
             x1, y1, x2, y2 = (row.number(name, -1e6, 1e6) for name in ("x1_m", "y1_m", "x2_m", "y2_m"))
             walls.append(Wall((x1, y1), (x2, y2), row.number("loss_db", 0, _MOST_DB)))
         return cls(tuple(walls), model or LogDistance())
@@ -410,7 +412,7 @@ class LinkTable:
             UserError: the file cannot be read, or is no such file.
         """
         losses_db: dict[tuple[int, int], float] = {}
-        for row in _rows(Path(path), ("from", "to", "loss_db")):
+        for row in csv_rows(Path(path), ("from", "to", "loss_db")):
             pair = (row.station("from", names), row.station("to", names))
             if pair[0] == pair[1]:
                 raise row.error("to", "another station than in 'from'")
@@ -443,17 +445,19 @@ class LinkTable:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A line of a CSV file."""
+class CsvRow:
+    """A line of a CSV file; what it may not hold is a UserError that names file, line and column."""
 
     path: Path
     line: int
     values: Mapping[str, str]
 
     def error(self, name: str, allowed: str) -> UserError:
+        """Return the error of a wrong value."""
         return UserError(f"{self.path}, line {self.line}: {name} is {self.values[name]!r}, and must be {allowed}")
 
     def number(self, name: str, least: float, most: float) -> float:
+        """Return the number in a column."""
         try:
             value = float(self.values[name])
         except ValueError:
@@ -463,6 +467,7 @@ class _Row:
         return value
 
     def station(self, name: str, names: Mapping[str, int] | None) -> int:
+        """Return the number of the station in a column."""
         text = self.values[name]
         if names is not None:
             if text not in names:
@@ -473,7 +478,7 @@ class _Row:
         return int(text)
 
 
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
+def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[CsvRow]:
     """Read a CSV file with a head that names the columns; further columns are left alone."""
     head = ",".join(columns)
     try:
@@ -489,7 +494,7 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
                     raise UserError(
                         f"{path}, line {reader.line_num}: has {len(values)} values, and must have {len(names)}"
                     )
-                yield _Row(
+                yield CsvRow(
                     path, reader.line_num, {name: text.strip() for name, text in zip(names, values, strict=True)}
                 )
     except OSError as error:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
+from espnow.air.changes import Loss, Way
 from espnow.air.errorrate import calibration_db, sure_ratio, survival_curve
 from espnow.air.interference import Interferer, start_interferers
 from espnow.air.kernel import ON, Kernel
@@ -32,6 +34,9 @@ from espnow.frame import (
     airtime_us,
     response_rate,
 )
+
+if TYPE_CHECKING:
+    from espnow.air.course import Course
 
 __all__ = [
     "BENCH_NOISE_DBM",
@@ -370,7 +375,19 @@ class StreamResult:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Stations and their traffic on one air, and what else radiates there."""
+    """Stations and their traffic on one air, and what else radiates there.
+
+    Attributes:
+        places: the stations.
+        traffic: what they send.
+        propagation: what is lost between two places.
+        access: when they transmit.
+        receiver: what their receivers need.
+        seed: decides everything that is random.
+        interferers: what radiates besides.
+        ways: where stations go, by their numbers; one that has a way is where that says, not at its place.
+        losses: of pairs, each from an instant on, as they were measured; on top of what noise and others spoil.
+    """
 
     places: Sequence[Place]
     traffic: Sequence[Traffic]
@@ -379,13 +396,51 @@ class Scene:
     receiver: Receiver = field(default_factory=Receiver)
     seed: int = 1
     interferers: Sequence[Interferer] = ()
+    ways: Mapping[int, Way] = field(default_factory=dict)
+    losses: Sequence[Loss] = ()
+
+    def begin(self) -> Course:
+        """Return its run, at time 0.
+
+        Raises:
+            ValueError: a traffic, a way or a loss is of or for a station that is not there.
+        """
+        from espnow.air.course import Course  # which knows scenes itself
+        from espnow.air.medium import Medium
+
+        count = len(self.places)
+        for number in self.ways:
+            _must(0 <= number < count, "ways", number, f"of a station, below {count}, the number of places")
+        for one in self.losses:
+            for number in (one.sender, one.receiver):
+                _must(0 <= number < count, "losses", number, f"of stations, below {count}, the number of places")
+        if not self.ways and not self.losses:
+            return Course(self.kernel(), None, {}, ())
+        everything: list[Place | Interferer] = [*self.places, *self.interferers]
+        stream = lambda name: Random(f"{self.seed}/{name}")  # noqa: E731
+        kernel, edges = self._kernel(spare=True)
+        medium = Medium.around(
+            kernel,
+            everything,
+            self.propagation,
+            self.access,
+            self.receiver,
+            rates_of(self.traffic),
+            stream,
+            edges,
+        )
+        return Course(kernel, medium, self.ways, sorted(self.losses))
 
     def kernel(self) -> Kernel:
-        """Return a kernel with all of it, at time 0.
+        """Return a kernel with all of it but what changes, at time 0.
 
         Raises:
             ValueError: a traffic is of or for a station that is not there.
         """
+        return self._kernel(spare=False)[0]
+
+    def _kernel(self, *, spare: bool) -> tuple[Kernel, tuple[int, int]]:
+        """Return that, how many places in rows it has, and for how many there is room."""
         count = len(self.places)
         check_stations(self.traffic, count, count)
         rates = rates_of(self.traffic)
@@ -399,9 +454,11 @@ class Scene:
             antennas_dbi=[one.antenna_dbi for one in everything],
         )
         edges = sum(len(others) for others, _, _ in rows)
+        # Rows have places of a few sizes, and get others when they change.
+        room = edges + min(4 * len(everything) ** 2, 8 * edges + 256 * len(everything)) + 1024 if spare else edges
         streams = streams_of(self.traffic)
         kernel = make_kernel(
-            len(everything), edges, streams + len(self.interferers), self.seed, self.access, self.receiver
+            len(everything), room, streams + len(self.interferers), self.seed, self.access, self.receiver
         )
         for number, (one, (others, gains, delays)) in enumerate(zip(everything, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
@@ -417,7 +474,7 @@ class Scene:
             drifts_ppm=[place.drift_ppm for place in self.places],
         )
         start_interferers(kernel, self.interferers, count, streams)
-        return kernel
+        return kernel, (edges, room)
 
     def results(self, kernel: Kernel) -> list[StreamResult]:
         """Return what came of each traffic on a kernel of this scene, until now."""
@@ -425,9 +482,9 @@ class Scene:
 
     def run(self, us: int) -> list[StreamResult]:
         """Let so much time pass, and return what came of each traffic."""
-        kernel = self.kernel()
-        kernel.run(us)
-        return self.results(kernel)
+        course = self.begin()
+        course.run(us)
+        return self.results(course.kernel)
 
 
 def check_stations(traffic: Sequence[Traffic], senders: int, receivers: int) -> None:

@@ -11,6 +11,7 @@ from itertools import combinations
 from random import Random
 
 from espnow.air import LogDistance, Position
+from espnow.air.changes import Loss, Way
 from espnow.air.propagation import (
     FreeSpace,
     LinkTable,
@@ -74,6 +75,16 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
         streams += _streams(traffic, number, places, find, members, chance)
         traffic_of += [number] * (len(streams) - begin)
     air = part.air
+    ways = {
+        number: Way([(at_us, _moved(places[number].position, by)) for at_us, by in group.way], group.repeats)
+        for group in part.groups
+        if group.way
+        for number in members[group.name]
+    }
+    losses = [
+        Loss(at_us, _number(one, members, "losses"), _number(other, members, "losses"), probability)
+        for at_us, one, other, probability in air.losses
+    ]
     scene = Scene(
         places,
         streams,
@@ -82,6 +93,8 @@ def lay_out(part: PlanPart, seed: int) -> Layout:
         Receiver(noise_dbm=air.noise_dbm, sense_dbm=air.sense_dbm, least_dbm=air.least_dbm, capture_db=air.capture_db),
         seed,
         part.interferers,
+        ways,
+        losses,
     )
     return Layout(scene, tuple(traffic_of), members, asleep)
 
@@ -112,6 +125,10 @@ def hearing(scene: Scene, asleep: frozenset[int] = frozenset()) -> list[tuple[in
     return found
 
 
+def _moved(position: Position, by: Position) -> Position:
+    return position[0] + by[0], position[1] + by[1]
+
+
 def _chance(seed: int, *names: str) -> Random:
     return Random("/".join((str(seed), *names)))
 
@@ -137,15 +154,15 @@ def _propagation(part: PlanPart, members: dict[str, range], seed: int) -> Propag
     return model
 
 
-def _number(name: str, members: dict[str, range]) -> int:
+def _number(name: str, members: dict[str, range], key: str = "links") -> int:
     """Return the number of a station by its name, ``hub`` where there is one of its group, or ``leaf[3]``."""
     match = re.fullmatch(r"(.*?)(?:\[(\d{1,6})\])?", name, re.ASCII)
     group = members.get(match[1]) if match else None
     if match is None or group is None:
-        raise UserError(f"air.links: there is no station {printable(name)}; there is {', '.join(members)}")
+        raise UserError(f"air.{key}: there is no station {printable(name)}; there is {', '.join(members)}")
     index = int(match[2] or 0)
     if index >= len(group) or (match[2] is None and len(group) > 1):
-        raise UserError(f"air.links: {printable(name)} is no station: write {match[1]}[0] to [{len(group) - 1}]")
+        raise UserError(f"air.{key}: {printable(name)} is no station: write {match[1]}[0] to [{len(group) - 1}]")
     return group[index]
 
 

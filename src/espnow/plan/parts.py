@@ -13,6 +13,7 @@ from espnow.air.energy import Battery, State
 from espnow.air.interference import Interferer
 from espnow.air.propagation import HEIGHT_M, Wall
 from espnow.air.scene import Answer, Burst, Flood, TrafficKind
+from espnow.plan.changes import LossLine, WayPoint
 
 __all__ = [
     "ALL",
@@ -202,6 +203,8 @@ class GroupPart:
     channel: int = 1
     attempts: int = 7
     drift_ppm: float = 0.0
+    way: tuple[WayPoint, ...] = ()
+    repeats: bool = False
     energy: EnergyPart | None = None
 
     @property
@@ -260,6 +263,7 @@ class AirPart:
         range_m: of log-distance.
         shadowing_db: standard deviation; 0: none.
         links: names of two stations, and the loss between them.
+        losses: from when on, between whom, and how likely a frame is lost.
         noise_dbm: as in `espnow.air.scene.Receiver`, and so the next three.
         sense_dbm: see there.
         least_dbm: see there.
@@ -274,6 +278,7 @@ class AirPart:
     range_m: float | None = None
     shadowing_db: float = 0.0
     links: tuple[tuple[str, str, float], ...] = ()
+    losses: tuple[LossLine, ...] = ()
     noise_dbm: float = -94.0
     sense_dbm: float = -96.0
     least_dbm: float | None = None

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from espnow.air.course import Course  # before a run begins: Ctrl-C while something is imported can be lost
 from espnow.air.kernel import OFF
 from espnow.air.scene import TrafficKind
 from espnow.errors import UserError
@@ -88,7 +89,8 @@ def run_once(work: Work, step: Callable[[float], None] = lambda _: None) -> dict
     """
     part = work.point.part
     layout = lay_out(part, work.seed)
-    kernel = layout.scene.kernel()
+    course: Course = layout.scene.begin()
+    kernel = course.kernel
     for station in layout.asleep:  # of what others send it hears the answers to its own messages, and no more
         kernel.set_receiver(station, OFF, True, 0, 1, 0, 0)
     # One group for how long messages took, and one for how long until what they caused was there.
@@ -98,7 +100,7 @@ def run_once(work: Work, step: Callable[[float], None] = lambda _: None) -> dict
         if part.traffic[number].answer is not None or part.traffic[number].flood is not None:
             kernel.set_trip_group(stream, len(part.traffic) + number)
     for piece in range(1, _PIECES + 1):
-        kernel.run(part.duration_us * piece // _PIECES)
+        course.run(part.duration_us * piece // _PIECES)
         step(1 / _PIECES)
     return {
         "run": work.key,

@@ -15,6 +15,7 @@ from espnow.air.interference import Interferer
 from espnow.air.scene import Answer, Burst, Flood, TrafficKind
 from espnow.frame import RATE_NAMES
 from espnow.frame.text import printable
+from espnow.plan.changes import LOSSES, WAY
 from espnow.plan.floor import AREA, FLOOR
 from espnow.plan.parts import (
     AirPart,
@@ -190,6 +191,8 @@ def _plain(number: float) -> int | float:
 
 
 def _group(*, where: str, name: str, action: Any, **more: Any) -> GroupPart:
+    if more.get("repeats") and "way" not in more:
+        raise ValueError("repeats: there is no way that it could go again")
     if isinstance(action, CsvPlacement) and any(site.group for site in action.rows):
         names = dict.fromkeys(site.group for site in action.rows if site.group)
         action = CsvPlacement(rows=tuple(site for site in action.rows if site.group == name))
@@ -330,6 +333,8 @@ _STATION = Table(
             "each clock is fast or slow by up to so much, and with it what comes every so often; 0 without it",
             "drift_ppm",
         ),
+        Key("way", WAY, "it goes there, metres east and north of where it stands; without it, it stays"),
+        Key("repeats", tomlfile.FLAG, "from the last point on, it goes the same way again"),
         Key("energy", _ENERGY, "what it draws from its supply, and how it sleeps"),
     ),
     one_of={
@@ -515,6 +520,11 @@ _AIR = Table(
             between("a number of dB from 0 to 20", 0, 20),
             "standard deviation of what obstacles take or give, drawn for each pair of stations; 0 without it",
             "shadowing_db",
+        ),
+        Key(
+            "losses",
+            LOSSES,
+            "how likely frames between two stations are lost, from when on, as it was measured",
         ),
         Key(
             "links",

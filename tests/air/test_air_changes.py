@@ -101,12 +101,13 @@ def test_each_frame_is_answered_once_and_nothing_is_stuck(make_sky, interpreted,
         assert sky.air._waiting == 0
         assert sky.air._trying == {}
         for number in range(len(sky.stations)):
-            assert (kernel.signals[number], kernel.busy[number], kernel.deaf[number]) == (0, 0, 0)
-            assert kernel.level[number] == 0.0
-            assert kernel.lock[number] == -1
+            station = kernel.station[number]
+            assert (station.signals, station.busy, station.deaf) == (0, 0, 0)
+            assert station.level == 0.0
+            assert station.lock == -1
     places = {}
     for number in range(len(sky.air.medium.names)):  # no two rows share a place
-        for place in range(kernel.first[number], kernel.last[number]):
+        for place in range(kernel.station[number].first, kernel.station[number].last):
             assert places.setdefault(place, number) == number
 
 

@@ -199,10 +199,10 @@ def test_whole_slots_that_passed_count(idle_us, passed):
     for seed in range(4):
         kernel = scene(links, traffic, seed=seed).kernel()
         kernel.run(end)
-        drawn = kernel.slots[1]
+        drawn = kernel.station[1].slots
         kernel.run(end + idle_us)
         if drawn > 4:
-            assert kernel.slots[1] == drawn - passed
+            assert kernel.station[1].slots == drawn - passed
 
 
 @pytest.mark.usefixtures("interpreted")
@@ -214,9 +214,9 @@ def test_no_slots_pass_during_its_own_answer():
     for seed in range(4):
         kernel = scene(links, traffic, seed=seed).kernel()
         kernel.run(end + 100)
-        drawn = kernel.slots[1]
+        drawn = kernel.station[1].slots
         kernel.run(end + 260)
-        assert (kernel.frames, kernel.answers, kernel.slots[1]) == (2, 1, drawn)
+        assert (kernel.frames, kernel.answers, kernel.station[1].slots) == (2, 1, drawn)
 
 
 @pytest.mark.usefixtures("interpreted")
@@ -225,8 +225,8 @@ def test_the_window_doubles():
     windows = []
     for at in range(0, 100_000, 50):
         kernel.run(at)
-        if [kernel.cw[0]] != windows[-1:]:
-            windows.append(kernel.cw[0])
+        if [kernel.station[0].cw] != windows[-1:]:
+            windows.append(kernel.station[0].cw)
     assert windows == [31, 63, 127, 255, 511, 1023, 31]
     assert kernel.frames == 8
 

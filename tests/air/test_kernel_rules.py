@@ -22,7 +22,8 @@ class Watched(INTERPRETED.Kernel):
         self.log = []
 
     def start(self, i, kind):
-        self.log.append((self.now_us, self.now_us + self.air_us[i], i, kind, self.air_rate[i]))
+        me = self.station[i]
+        self.log.append((self.now_us, self.now_us + me.air_us, i, kind, me.air_rate))
         super().start(i, kind)
 
 

@@ -3,6 +3,17 @@ cimport cython
 from libc.math cimport exp, log10
 from cpython.bytearray cimport PyByteArray_AS_STRING
 
+# What a compiler cannot ask for early is waited for.
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define espnow_prefetch(place) __builtin_prefetch(place)
+    #else
+    #define espnow_prefetch(place) ((void) (place))
+    #endif
+    """
+    void espnow_prefetch(void* place) noexcept nogil
+
 ctypedef long long integer
 ctypedef int small
 ctypedef unsigned long long word
@@ -30,6 +41,85 @@ cdef double LOUDEST
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
 cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, RADIATION, ON, OFF, DOZING
 
+# What is known of a station, in an order in which what is wanted together stands together.
+ctypedef struct Record:
+    small signals
+    small busy
+    small lock
+    small wants
+    small deaf
+    small apart
+    small channel
+    small receiver
+    double level
+    integer due
+    integer idle_since
+    double lock_mw
+    double lock_log
+    integer lock_at
+    integer lock_begin
+    integer busy_since
+    integer nav
+    integer spoilt
+    integer counts_from
+    integer slots
+    integer not_simply
+    integer not_simply_us
+    integer tuned
+    integer got
+    integer busy_us
+    small group
+    small script
+    small long_range
+    small lost_alone
+    integer at_once
+    integer lost_of
+    small sending
+    integer air_rate
+    integer air_us
+    integer air_begin
+    integer closely
+    integer doubted
+    integer clean
+    integer answer_to
+    integer first
+    integer last
+    word chance
+    word luck
+    integer to
+    integer rate
+    integer frame_us
+    integer stream_of
+    integer created
+    integer attempt
+    integer cw
+    integer arrived
+    integer most
+    integer q_first
+    integer q_count
+    integer sent_us
+    integer sent_count
+    integer air_end
+    integer air_first
+    integer air_last
+    integer air_number
+    small air_channel
+    small muted
+    integer group_at
+    integer deadline
+    double power_mw
+    integer awake_until
+    integer doze_first
+    integer doze_period
+    integer doze_on
+    integer doze_linger
+    integer simply
+    integer simply_us
+    integer added_count
+    integer added_us
+
+ctypedef Record* record_p
+
 @cython.final
 cdef class Heap:
     cdef readonly integer size, made, first_us, at_us, kind, which, room
@@ -56,36 +146,14 @@ cdef class Kernel:
     cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw
     cdef readonly word trace
     cdef list owned
+    cdef bytearray station_memory, record_places
+    cdef Record** station
     cdef Heap heap
-    cdef word* chance
-    cdef integer* first
-    cdef integer* last
     cdef integer end_of_rows, edges, home, starts, scripts, stopped
     cdef readonly bint lossy
     cdef readonly integer ended, ended_kind
     cdef readonly list heard, finished
-    cdef small* apart
-    cdef small* receiver
-    cdef small* long_range
     cdef small* is_long_range
-    cdef small* script
-    cdef small* muted
-    cdef small* lost_alone
-    cdef integer* lost_of
-    cdef integer* deadline
-    cdef integer* doze_first
-    cdef integer* doze_period
-    cdef integer* doze_on
-    cdef integer* doze_linger
-    cdef integer* awake_until
-    cdef integer* tuned
-    cdef integer* air_end
-    cdef integer* air_first
-    cdef integer* air_last
-    cdef integer* air_number
-    cdef small* air_channel
-    cdef integer* added_count
-    cdef integer* added_us
     cdef double* loss
     cdef word* luck
     cdef small* other
@@ -95,45 +163,11 @@ cdef class Kernel:
     cdef integer* heard_at
     cdef small* owner
     cdef double* strength
-    cdef integer* clean
-    cdef integer* closely
-    cdef integer* doubted
-    cdef integer* next_closely
-    cdef integer* next_doubted
+    cdef small* next_closely
+    cdef small* next_doubted
     cdef integer prepared, there
     cdef readonly integer decoded
     cdef readonly integer answered
-    cdef small* channel
-    cdef small* deaf
-    cdef small* signals
-    cdef small* busy
-    cdef integer* idle_since
-    cdef integer* nav
-    cdef integer* spoilt
-    cdef small* lock
-    cdef integer* lock_at
-    cdef integer* lock_begin
-    cdef small* sending
-    cdef integer* air_us
-    cdef integer* air_rate
-    cdef integer* air_begin
-    cdef integer* answer_to
-    cdef small* wants
-    cdef integer* slots
-    cdef integer* at_once
-    cdef integer* counts_from
-    cdef integer* due
-    cdef small* group
-    cdef integer* group_at
-    cdef integer* cw
-    cdef integer* attempt
-    cdef integer* arrived
-    cdef integer* most
-    cdef integer* to
-    cdef integer* rate
-    cdef integer* frame_us
-    cdef integer* stream_of
-    cdef integer* created
     cdef integer* ack_us
     cdef integer* ack_rate
     cdef integer* header_us
@@ -177,26 +211,11 @@ cdef class Kernel:
     cdef integer* attempts
     cdef integer* hearings
     cdef integer* delivered
-    cdef integer* q_stream
+    cdef small* q_stream
     cdef integer* q_made
-    cdef integer* q_first
-    cdef integer* q_count
-    cdef integer* sent_us
-    cdef integer* got
-    cdef integer* busy_us
-    cdef integer* sent_count
-    cdef integer* not_simply
-    cdef integer* not_simply_us
-    cdef integer* simply
-    cdef integer* simply_us
-    cdef integer* busy_since
     cdef integer* s_group
     cdef integer* latencies
     cdef double* gain
-    cdef double* power_mw
-    cdef double* level
-    cdef double* lock_mw
-    cdef double* lock_log
     cdef double* bits_us
     cdef double* sure
     cdef double* least_mw
@@ -328,7 +347,7 @@ cdef class Kernel:
     cdef void send(self, Py_ssize_t i) noexcept
     @cython.locals(until=integer, e=integer, i=integer, begin=integer)
     cdef void look_closely(self, Py_ssize_t j) noexcept
-    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, simple_mw=double, clean=integer, doubted=integer, next_doubted=cython.p_longlong, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer, mw=double)
+    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, simple_mw=double, clean=integer, last_doubted=integer, next_doubted=cython.p_int, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer, mw=double)
     cdef void start(self, Py_ssize_t i, integer kind) noexcept
     @cython.locals(before=double, locked=integer)
     cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
@@ -336,8 +355,10 @@ cdef class Kernel:
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
     @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer, repeated=integer)
     cdef void end(self, Py_ssize_t i) noexcept
-    @cython.locals(e=integer, j=integer, at=integer, alone=cython.bint)
+    @cython.locals(now=integer, slow=integer, fast=integer, header_us=integer, header_bits=double, body_bits=double, other=cython.p_int, delay=cython.p_int, alone=cython.p_int, until=cython.p_longlong, heard_at=cython.p_longlong, curve=cython.p_double, draws=integer, limit=double, log=double, e=integer, j=integer, at=integer)
     cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept
+    @cython.locals(number=double)
+    cdef double fate(self, Py_ssize_t i, word draws) noexcept
     @cython.locals(now=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer)
     cdef void leave_unicast(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
     @cython.locals(now=integer, rate=integer, least=double, sense=double, error_us=integer, clear_mw=double, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, log=double, left=integer, group=small, undisturbed=cython.bint)
@@ -349,3 +370,61 @@ cdef class Kernel:
     cdef void unanswered(self, Py_ssize_t i) noexcept
     @cython.locals(s=integer, at=integer, us=integer, step=integer)
     cdef void finish(self, Py_ssize_t i, bint answered) noexcept
+
+# Each begins with a line of the cache.
+cdef inline Record** stations(Kernel kernel, Py_ssize_t count) except NULL:
+    cdef Py_ssize_t size = (sizeof(Record) + 63) // 64 * 64
+    kernel.station_memory = bytearray(count * size + 64)
+    kernel.record_places = bytearray(count * sizeof(record_p) + 8)
+    cdef char* begin = PyByteArray_AS_STRING(kernel.station_memory)
+    cdef Record** found = <Record**> PyByteArray_AS_STRING(kernel.record_places)
+    cdef Py_ssize_t i
+    begin += 64 - (<size_t> begin) % 64
+    for i in range(count):
+        found[i] = <Record*> (begin + i * size)
+    return found
+
+cdef inline void move_stations(Kernel kernel, Kernel old) noexcept:
+    cdef Py_ssize_t i
+    for i in range(old.count):
+        kernel.station[i][0] = old.station[i][0]
+
+# In a large field each station is a wait for the memory: those of whom books are kept are asked for before they are
+# looked at, one after the other.
+cdef inline void expect_station(Kernel kernel, Py_ssize_t j) noexcept:
+    cdef char* place = <char*> kernel.station[j]
+    espnow_prefetch(place)
+    espnow_prefetch(place + 64)
+    espnow_prefetch(place + 128)
+
+cdef inline void expect_next(Kernel kernel, Heap heap) noexcept:
+    cdef integer code, i
+    cdef char* place
+    if heap.size == 0:
+        return
+    code = heap.cells[1]
+    i = (code >> 3) & 0x1FFFFF
+    if code & 7 == ARRIVAL:
+        i = kernel.s_station[i]
+    elif code & 7 == REACTION:
+        return
+    place = <char*> kernel.station[i]
+    espnow_prefetch(place)
+    espnow_prefetch(place + 64)
+    espnow_prefetch(place + 192)
+    espnow_prefetch(place + 256)
+    espnow_prefetch(place + 320)
+    espnow_prefetch(place + 384)
+
+cdef inline void expect_row(Kernel kernel, Record* me, integer now) noexcept:
+    cdef Py_ssize_t e
+    cdef Py_ssize_t j
+    for e in range(me.first, me.last):
+        j = kernel.other[e]
+        if kernel.until[j] > now:
+            expect_station(kernel, j)
+
+cdef inline void expect_closely(Kernel kernel, integer e) noexcept:
+    while e >= 0:
+        expect_station(kernel, kernel.other[e])
+        e = kernel.next_closely[e]

@@ -137,6 +137,110 @@ if not cython.compiled:
         owned.append(zeros)
         return zeros
 
+    class Station:
+        """What is known of a station; compiled, it is a struct of kernel.pxd.
+
+        Attributes that need saying:
+            first, last: its row, from and up to where.
+            apart: books are kept always: it is on another channel than most, or its receiver is not always on.
+            tuned: what began up to that number is not known to it.
+            clean: how many hear its frame, and nothing else.
+            closely, doubted: whom its frame's end must look closely at, and who may lose it to noise: places in the
+                rows, each with the next.
+            not_simply, not_simply_us: of all that others sent, what was not simply heard: `got` and `busy_us` have
+                what became of that.
+            added_count, added_us: of what it sent, what has been added to what the others get.
+            lost_of, lost_alone: the last frame that it lost, by its number, and whether nobody else sent.
+            arrived: the frame at the head of its queue, whose fields stand here too, was decoded once.
+        """
+
+        __slots__ = (
+            "added_count",
+            "added_us",
+            "air_begin",
+            "air_channel",
+            "air_end",
+            "air_first",
+            "air_last",
+            "air_number",
+            "air_rate",
+            "air_us",
+            "answer_to",
+            "apart",
+            "arrived",
+            "at_once",
+            "attempt",
+            "awake_until",
+            "busy",
+            "busy_since",
+            "busy_us",
+            "chance",
+            "channel",
+            "clean",
+            "closely",
+            "counts_from",
+            "created",
+            "cw",
+            "deadline",
+            "deaf",
+            "doubted",
+            "doze_first",
+            "doze_linger",
+            "doze_on",
+            "doze_period",
+            "due",
+            "first",
+            "frame_us",
+            "got",
+            "group",
+            "group_at",
+            "idle_since",
+            "last",
+            "level",
+            "lock",
+            "lock_at",
+            "lock_begin",
+            "lock_log",
+            "lock_mw",
+            "long_range",
+            "lost_alone",
+            "lost_of",
+            "luck",
+            "most",
+            "muted",
+            "nav",
+            "not_simply",
+            "not_simply_us",
+            "power_mw",
+            "q_count",
+            "q_first",
+            "rate",
+            "receiver",
+            "script",
+            "sending",
+            "sent_count",
+            "sent_us",
+            "signals",
+            "simply",
+            "simply_us",
+            "slots",
+            "spoilt",
+            "stream_of",
+            "to",
+            "tuned",
+            "wants",
+        )
+
+        def __init__(self):
+            for name in self.__slots__:
+                setattr(self, name, 0)
+            self.level = self.lock_mw = self.lock_log = self.power_mw = 0.0
+
+    def stations(kernel, count):
+        """Return stations of which nothing is known yet."""
+        del kernel  # compiled, it keeps their memory
+        return [Station() for _ in range(count)]
+
 
 def mix(z):
     """Return a number from 0 to below 1 that looks like chance, of a word that is one step after the last."""
@@ -171,6 +275,7 @@ class Kernel:
         self, count, edges, streams, seed, timing, noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw=0.0
     ):
         self.owned = owned = []
+        self.station = stations(self, count)
         self.count = count
         self.edges = edges
         self.now_us = 0
@@ -185,102 +290,42 @@ class Kernel:
         self.detect_noise_mw = detect_noise_mw  # counts as others do where a frame's begin is told from them
         self.capture_ratio = capture_ratio
         # Who hears whom.
-        self.first = integers(owned, count)
-        self.last = integers(owned, count)  # behind its end
         self.end_of_rows = 0
         self.other = smalls(owned, edges)
         self.gain = doubles(owned, edges)
         self.delay = smalls(owned, edges)
         self.alone = smalls(owned, edges)  # a signal that nobody disturbs: its place in the curves
         # Radios.
-        self.channel = smalls(owned, count)
-        self.deaf = smalls(owned, count)
-        self.power_mw = doubles(owned, count)
-        self.chance = words(owned, count)
         # What a station senses.
-        self.signals = smalls(owned, count)
-        self.level = doubles(owned, count)
-        self.busy = smalls(owned, count)
-        self.idle_since = integers(owned, count)
-        self.nav = integers(owned, count)
-        self.spoilt = integers(owned, count)
         # A station that does nothing but hear one signal, or none: until when, and which, as its place in the rows.
         # `until` is NEVER for all others, of which the arrays below and above tell.
         self.until = integers(owned, count)
         self.heard_at = integers(owned, count)
         self.owner = smalls(owned, edges)
         self.strength = doubles(owned, edges)
-        self.clean = integers(owned, count)  # how many hear a frame in this way
         # Whom a frame's end must look closely at, and who may lose it to noise: places in the rows, each with the next.
-        self.closely = integers(owned, count)
-        self.doubted = integers(owned, count)
-        self.next_closely = integers(owned, edges)
-        self.next_doubted = integers(owned, edges)
+        self.next_closely = smalls(owned, edges)
+        self.next_doubted = smalls(owned, edges)
         self.prepared = 0
         # Stations of which books are kept always: on another channel than most are, or with a receiver that is not
         # always on.
         self.home = 0
-        self.apart = smalls(owned, count)
-        self.receiver = smalls(owned, count)
-        self.long_range = smalls(owned, count)
-        self.doze_first = integers(owned, count)
-        self.doze_period = integers(owned, count)
-        self.doze_on = integers(owned, count)
-        self.doze_linger = integers(owned, count)
-        self.awake_until = integers(owned, count)
         self.starts = 0
-        self.tuned = integers(owned, count)  # what began up to then is not known to it
         # Losses by chance.
         self.lossy = 0
         self.loss = doubles(owned, 1)
         self.luck = words(owned, 1)
         # Scripts.
         self.scripts = 0
-        self.script = smalls(owned, count)
-        self.deadline = integers(owned, count)
-        self.muted = smalls(owned, count)
         self.stopped = 0
         self.ended = self.ended_kind = -1
         self.heard = []
         self.finished = []
-        self.lost_of = integers(owned, count)  # the last frame that a station lost, by its number
-        self.lost_alone = smalls(owned, count)  # though nobody else sent
         # What it receives.
-        self.lock = smalls(owned, count)
-        self.lock_mw = doubles(owned, count)
-        self.lock_log = doubles(owned, count)
-        self.lock_at = integers(owned, count)
-        self.lock_begin = integers(owned, count)
         # What it sends.
-        self.sending = smalls(owned, count)
-        self.air_us = integers(owned, count)
-        self.air_rate = integers(owned, count)
-        self.air_begin = integers(owned, count)
-        self.air_end = integers(owned, count)
-        self.air_first = integers(owned, count)
-        self.air_last = integers(owned, count)
-        self.air_number = integers(owned, count)
-        self.air_channel = smalls(owned, count)
-        self.answer_to = integers(owned, count)
         self.answered = self.there = self.decoded = 0  # of the signal that ends
         # Its turn.
-        self.wants = smalls(owned, count)
-        self.slots = integers(owned, count)
-        self.at_once = integers(owned, count)
-        self.counts_from = integers(owned, count)
-        self.due = integers(owned, count)
-        self.group = smalls(owned, count)
-        self.group_at = integers(owned, count)
-        self.cw = integers(owned, count)
-        self.attempt = integers(owned, count)
-        self.arrived = integers(owned, count)
-        self.most = integers(owned, count)
         # The frame at the head of its queue.
-        self.to = integers(owned, count)
-        self.rate = integers(owned, count)
-        self.frame_us = integers(owned, count)
-        self.stream_of = integers(owned, count)
-        self.created = integers(owned, count)
         # Rates.
         self.ack_us = integers(owned, 64)
         self.ack_rate = integers(owned, 64)
@@ -319,23 +364,10 @@ class Kernel:
         self.latency = doubles(owned, streams)
         # A station's queue, a ring of streams and times.
         self.room = 32
-        self.q_stream = integers(owned, count * 32)
+        self.q_stream = smalls(owned, count * 32)
         self.q_made = integers(owned, count * 32)
-        self.q_first = integers(owned, count)
-        self.q_count = integers(owned, count)
         # Per station.
-        self.sent_us = integers(owned, count)
-        self.got = integers(owned, count)
-        self.sent_count = integers(owned, count)
-        self.busy_us = integers(owned, count)
         # Of all that others sent, what was not simply heard: the two above have what became of that.
-        self.not_simply = integers(owned, count)
-        self.not_simply_us = integers(owned, count)
-        self.simply = integers(owned, count)
-        self.simply_us = integers(owned, count)
-        self.added_count = integers(owned, count)  # of what they sent, what has been added
-        self.added_us = integers(owned, count)
-        self.busy_since = integers(owned, count)
         # How long messages took, counted for groups of streams; for none unless `count_latencies` says so.
         self.groups = 0
         self.s_group = integers(owned, streams)
@@ -344,30 +376,32 @@ class Kernel:
         self.reacts = 0
         self.spare_reaction = self.spare_flood = -1
         for i in range(count):
-            self.lock[i] = -1
-            self.closely[i] = self.doubted[i] = -1
-            self.due[i] = NEVER
-            self.group[i] = -1
-            self.group_at[i] = NEVER
-            self.cw[i] = self.cw_min
-            self.chance[i] = (seed * MIX_1 + i * MIX_2) & MASK
+            self.station[i].lock = -1
+            self.station[i].closely = self.station[i].doubted = -1
+            self.station[i].due = NEVER
+            self.station[i].group = -1
+            self.station[i].group_at = NEVER
+            self.station[i].cw = self.cw_min
+            self.set_chance(i, (seed * MIX_1 + i * MIX_2) & MASK)
         self.heap = Heap(4 * count + streams + 16)
 
     # Chance.
 
     def draw(self, i):
         """Return the next number of a station's stream, from 0 to below 1."""
-        z = (self.chance[i] + GOLDEN) & MASK
-        self.chance[i] = z
+        me = self.station[i]
+        z = (me.chance + GOLDEN) & MASK
+        me.chance = z
         return mix(z)
 
     def set_chance(self, i, word):
-        """Begin a station's stream of chance elsewhere."""
-        self.chance[i] = word
+        """Begin a station's stream of chance elsewhere; what noise does to its frames has one of its own."""
+        self.station[i].chance = word
+        self.station[i].luck = ((word ^ PRIME) * MIX_2) & MASK
 
     def draw_slots(self, i):
         """Return a number of slots from a station's window."""
-        return int(self.draw(i) * (self.cw[i] + 1))
+        return int(self.draw(i) * (self.station[i].cw + 1))
 
     def note(self, at, what):
         """Take something that happened into the checksum (FNV, 64 bits)."""
@@ -382,6 +416,10 @@ class Kernel:
             self.allow_losses()
         for mine, before in zip(self.owned, old.owned, strict=True):
             mine[: len(before)] = before
+        if cython.compiled:
+            move_stations(self, old)  # noqa: F821  (kernel.pxd)
+        else:
+            self.station[: old.count] = old.station
         self.heap = old.heap
         self.now_us = old.now_us
         self.frames = old.frames
@@ -403,41 +441,45 @@ class Kernel:
         The row stands at a place where no other one does, that of a frame on the air included; by default behind all
         that were given a place by default.
         """
+        me = self.station[i]
         self.release_row(i)
         if at < 0:
             at = self.end_of_rows
             self.end_of_rows += len(others)
-        self.first[i] = at
+        me.first = at
         for j, ratio, us in zip(others, gains, delays, strict=True):
             self.other[at] = j
             self.gain[at] = ratio
             self.delay[at] = us
             at += 1
-        self.last[i] = at
+        me.last = at
         if self.prepared:
             self.prepare_row(i)
 
     def release_row(self, i):
         """Let nothing but a frame on the air need the row of a station any more."""
-        for e in range(self.first[i], self.last[i]):
+        me = self.station[i]
+        for e in range(me.first, me.last):
             j = self.other[e]
-            if self.sending[i] != NOTHING and self.heard_at[j] == e and self.until[j] < NEVER:
+            ear = self.station[j]
+            if me.sending != NOTHING and self.heard_at[j] == e and self.until[j] < NEVER:
                 self.look_closely(j)
-            if self.group[j] == i:
-                self.group[j] = -1
-                if self.wants[j] == TURN and self.due[j] < NEVER:
-                    push(self.heap, self.due[j], ACCESS, j)
+            if ear.group == i:
+                ear.group = -1
+                if ear.wants == TURN and ear.due < NEVER:
+                    push(self.heap, ear.due, ACCESS, j)
         self.add_row(i, True)
 
     def set_station(self, i, channel, power_mw, most):
         """Say how a station sends, and how often at most in all."""
-        self.channel[i] = channel
-        self.power_mw[i] = power_mw
-        self.most[i] = most
+        me = self.station[i]
+        me.channel = channel
+        me.power_mw = power_mw
+        me.most = most
 
     def set_power(self, i, power_mw):
         """Say what a station sends with, once it has another row."""
-        self.power_mw[i] = power_mw
+        self.station[i].power_mw = power_mw
 
     def set_rate(self, rate, ack_rate, ack_us, header_us, bits_us, sure, least_mw, header_curve, curve, long_range=0):
         """Describe a rate: its answers, and how likely its bits are lost; a ratio of `sure` loses none."""
@@ -532,44 +574,50 @@ class Kernel:
 
     def station_totals(self, i):
         """Return what a station did: microseconds of sending, of sensing others, and frames that it decoded."""
+        me = self.station[i]
         self.add_up()
         return (
-            self.sent_us[i],
-            self.busy_us[i] + self.simply_us[i] - self.not_simply_us[i],
-            self.got[i] + self.simply[i] - self.not_simply[i],
+            me.sent_us,
+            me.busy_us + me.simply_us - me.not_simply_us,
+            me.got + me.simply - me.not_simply,
         )
 
     def add_up(self):
         """Add up, for each station, what the others sent that get through to it at all."""
         for i in range(self.count):
-            if self.added_count[i] != self.sent_count[i]:
+            me = self.station[i]
+            if me.added_count != me.sent_count:
                 self.add_row(i, False)
 
     def add_row(self, i, whole):
         """Add what a station sent, with or without what is not over, to what those in its row get."""
-        count = self.sent_count[i]
-        us = self.sent_us[i]
-        if self.sending[i] != NOTHING and not whole:
+        me = self.station[i]
+        count = me.sent_count
+        us = me.sent_us
+        if me.sending != NOTHING and not whole:
             count -= 1
-            us -= self.air_us[i]
-        more = count - self.added_count[i]
-        more_us = us - self.added_us[i]
+            us -= me.air_us
+        more = count - me.added_count
+        more_us = us - me.added_us
         if more == 0:
             return
-        self.added_count[i] = count
-        self.added_us[i] = us
-        for e in range(self.first[i], self.last[i]):
+        me.added_count = count
+        me.added_us = us
+        for e in range(me.first, me.last):
             j = self.other[e]
-            self.simply[j] += more
-            self.simply_us[j] += more_us
+            ear = self.station[j]
+            ear.simply += more
+            ear.simply_us += more_us
 
     def hearers(self, i, rate):
         """Return how many others receive a station at a rate when nobody else sends."""
+        me = self.station[i]
         found = 0
-        for e in range(self.first[i], self.last[i]):
+        for e in range(me.first, me.last):
             j = self.other[e]
-            loud = self.gain[e] * self.power_mw[i] >= self.least_mw[rate]
-            if loud and self.channel[j] == self.channel[i] and self.receiver[j] != OFF:
+            ear = self.station[j]
+            loud = self.gain[e] * me.power_mw >= self.least_mw[rate]
+            if loud and ear.channel == me.channel and ear.receiver != OFF:
                 found += 1
         return found
 
@@ -589,24 +637,26 @@ class Kernel:
     def prepare(self):
         """Look at every pair once, when all is said of the stations and before time goes on."""
         self.prepared = 1
-        self.home = self.channel[0]
+        self.home = self.station[0].channel
         for i in range(self.count):
             self.prepare_row(i)
             self.settle(i)
 
     def prepare_row(self, i):
         """Look at every pair of a row."""
-        for e in range(self.first[i], self.last[i]):
+        me = self.station[i]
+        for e in range(me.first, me.last):
             self.owner[e] = i
-            self.strength[e] = self.gain[e] * self.power_mw[i]
+            self.strength[e] = self.gain[e] * me.power_mw
             self.alone[e] = self.step(self.strength[e] / self.noise_mw)
 
     def settle(self, i):
         """See whether books of a station must be kept always, and begin to if so."""
+        me = self.station[i]
         if not self.prepared:
             return
-        self.apart[i] = self.channel[i] != self.home or self.receiver[i] != ON
-        if self.apart[i] and self.until[i] < NEVER:
+        me.apart = me.channel != self.home or me.receiver != ON
+        if me.apart and self.until[i] < NEVER:
             self.look_closely(i)
 
     def step(self, ratio):
@@ -624,77 +674,83 @@ class Kernel:
 
     def set_script(self, i, stream):
         """Let a program give the messages of a station, which are those of a stream."""
-        self.script[i] = 1
+        me = self.station[i]
+        me.script = 1
         self.scripts = 1
         self.s_station[stream] = i
         self.s_kind[stream] = SCRIPT
-        self.stream_of[i] = stream
+        me.stream_of = stream
 
     def offer(self, i, to, rate, us, most, deadline_us):
         """Queue a message of a station that has none: to whom, how, and how often and until when it is tried."""
-        s = self.stream_of[i]
+        me = self.station[i]
+        s = me.stream_of
         self.s_to[s] = to
         self.s_rate[s] = rate
         self.s_us[s] = us
         self.made[s] += 1
-        self.most[i] = most
-        self.deadline[i] = deadline_us
+        me.most = most
+        me.deadline = deadline_us
         if deadline_us < NEVER:
             push(self.heap, deadline_us, DEADLINE, i)
         self.transmit(i, s, self.now_us)
 
     def set_target(self, i, to):
         """Send to another station, from the next attempt on, what a station tries to send."""
-        self.s_to[self.stream_of[i]] = to
+        self.s_to[self.station[i].stream_of] = to
 
     def set_muted(self, i, muted):
         """Let a station not send any more what it has, or send again."""
-        self.muted[i] = muted
+        self.station[i].muted = muted
 
     def set_channel(self, i, channel):
         """Tune a radio; what is under way there is not known to it."""
-        self.channel[i] = channel
+        self.station[i].channel = channel
         self.settle(i)
         self.forget(i)
 
     def set_receiver(self, i, state, long_range, doze_first, doze_period, doze_on, doze_linger):
         """Say when a receiver is on, and whether it decodes LR; the times are those of `espnow.link.PowerSave`."""
-        self.long_range[i] = long_range
-        if state == OFF and self.lock[i] >= 0:
-            self.lock[i] = -1
-        self.receiver[i] = state
+        me = self.station[i]
+        me.long_range = long_range
+        if state == OFF and me.lock >= 0:
+            me.lock = -1
+        me.receiver = state
         if doze_period > 0:
-            self.doze_first[i] = doze_first % doze_period - doze_period  # before all time: compiled, a rest has a sign
-        self.doze_period[i] = doze_period
-        self.doze_on[i] = doze_on
-        self.doze_linger[i] = doze_linger
+            me.doze_first = doze_first % doze_period - doze_period  # before all time: compiled, a rest has a sign
+        me.doze_period = doze_period
+        me.doze_on = doze_on
+        me.doze_linger = doze_linger
         self.settle(i)
 
     def forget(self, i):
         """Let a radio know nothing of what is on the air now."""
+        me = self.station[i]
         if self.until[i] < NEVER:
             self.look_closely(i)
-        self.tuned[i] = self.starts
-        self.lock[i] = -1
-        self.signals[i] = 0
-        self.level[i] = 0.0
-        self.nav[i] = self.spoilt[i] = 0
-        if self.busy[i]:
-            self.busy[i] = 0
-            self.busy_us[i] += self.now_us - self.busy_since[i]
-            self.idle_since[i] = self.now_us
-            if self.wants[i] and self.due[i] == NEVER and self.sending[i] == NOTHING:
+        me.tuned = self.starts
+        me.lock = -1
+        me.signals = 0
+        me.level = 0.0
+        me.nav = me.spoilt = 0
+        if me.busy:
+            me.busy = 0
+            me.busy_us += self.now_us - me.busy_since
+            me.idle_since = self.now_us
+            if me.wants and me.due == NEVER and me.sending == NOTHING:
                 self.go_on(i)
 
     def is_awake(self, i, at):
         """Return whether a receiver is on at an instant."""
-        if self.receiver[i] != DOZING:
-            return self.receiver[i] == ON
-        return at < self.awake_until[i] or (at - self.doze_first[i]) % self.doze_period[i] < self.doze_on[i]
+        me = self.station[i]
+        if me.receiver != DOZING:
+            return me.receiver == ON
+        return at < me.awake_until or (at - me.doze_first) % me.doze_period < me.doze_on
 
     def hears(self, j, i, at):
         """Return whether a receiver that is not always on begins to receive what a station sends."""
-        if self.sending[i] == ACK and self.answer_to[i] == j:
+        me = self.station[i]
+        if me.sending == ACK and me.answer_to == j:
             return True  # it waits for that
         return self.is_awake(j, at)
 
@@ -721,40 +777,44 @@ class Kernel:
 
     def air(self, i):
         """Return what a station has, or last had, on the air: begin, end, channel, rate, and its number."""
-        return self.air_begin[i], self.air_end[i], self.air_channel[i], self.air_rate[i], self.air_number[i]
+        me = self.station[i]
+        return me.air_begin, me.air_end, me.air_channel, me.air_rate, me.air_number
 
     def message(self, i):
         """Return the stream of the message at the head of a station's queue, and when it was made."""
-        s = self.stream_of[i]
+        me = self.station[i]
+        s = me.stream_of
         if self.reacts and self.s_hops[s]:
             return s, self.f_made[self.cause_of[i] >> 8]
-        return s, self.created[i]
+        return s, me.created
 
     def answers_to(self, i):
         """Return whom a station acknowledges, or acknowledged last."""
-        return self.answer_to[i]
+        return self.station[i].answer_to
 
     def row(self, i):
         """Return where the row of a station begins, and whose numbers stand there."""
-        return self.first[i], [self.other[e] for e in range(self.first[i], self.last[i])]
+        me = self.station[i]
+        return me.first, [self.other[e] for e in range(me.first, me.last)]
 
     def attempts_of(self, i):
         """Return which attempt a station's message is at."""
-        return self.attempt[i]
+        return self.station[i].attempt
 
     def is_sending(self, i):
         """Return whether a station has something on the air."""
-        return self.sending[i] != NOTHING
+        return self.station[i].sending != NOTHING
 
     def lost(self, j):
         """Return the number of the last frame that a station lost after it had begun to receive it, and if alone."""
-        return self.lost_of[j], self.lost_alone[j]
+        ear = self.station[j]
+        return ear.lost_of, ear.lost_alone
 
     # Messages.
 
     def transmit(self, i, stream, made_us):
         """Queue a frame of a stream at its station; False if there is no room."""
-        n = self.q_count[i]
+        n = self.station[i].q_count
         if n >= self.room:
             return False
         self.append(i, stream, made_us)
@@ -764,7 +824,8 @@ class Kernel:
 
     def append(self, i, stream, made_us):
         """Put a frame at the end of a queue that has room."""
-        at = self.q_first[i] + self.q_count[i]
+        me = self.station[i]
+        at = me.q_first + me.q_count
         if at >= self.room:
             at -= self.room
         at += i * self.room
@@ -772,19 +833,20 @@ class Kernel:
         self.q_made[at] = made_us
         if self.reacts:
             self.q_cause[at] = self.cause
-        self.q_count[i] += 1
+        me.q_count += 1
 
     def turn_to_first(self, i):
         """Make the frame at the head of the queue the one that is sent next."""
-        at = i * self.room + self.q_first[i]
+        me = self.station[i]
+        at = i * self.room + me.q_first
         s = self.q_stream[at]
-        self.stream_of[i] = s
-        self.created[i] = self.q_made[at]
-        self.to[i] = self.s_to[s]
-        self.rate[i] = self.s_rate[s]
-        self.frame_us[i] = self.s_us[s]
-        self.attempt[i] = 1
-        self.arrived[i] = 0
+        me.stream_of = s
+        me.created = self.q_made[at]
+        me.to = self.s_to[s]
+        me.rate = self.s_rate[s]
+        me.frame_us = self.s_us[s]
+        me.attempt = 1
+        me.arrived = 0
         if self.reacts:
             self.cause_of[i] = self.q_cause[at]
 
@@ -815,15 +877,18 @@ class Kernel:
             now = heap.at_us
             kind = heap.kind
             i = heap.which
+            if cython.compiled:
+                expect_next(self, heap)  # noqa: F821  (kernel.pxd)
             self.now_us = now
             self.events += 1
             if kind == END:
                 self.end(i)
             elif kind == GROUP:
-                if self.group_at[i] == now:
+                if self.station[i].group_at == now:
                     self.turns(i)
             elif kind == ACCESS:
-                if self.due[i] == now and self.wants[i] == TURN and self.group[i] == -1:
+                me = self.station[i]
+                if me.due == now and me.wants == TURN and me.group == -1:
                     self.send(i)
             elif kind == ARRIVAL:
                 self.arrive(i)
@@ -1033,7 +1098,8 @@ class Kernel:
 
     def react(self, j, i, at):
         """A station decoded for the first time what another one sent it, or sent to all."""
-        s = self.stream_of[i]
+        me = self.station[i]
+        s = me.stream_of
         cause = self.cause_of[i]
         if self.s_hops[s]:
             f = cause >> 8
@@ -1047,12 +1113,12 @@ class Kernel:
                 self.f_last[f] = at
             if self.groups and self.s_trips[s] >= 0:
                 self.count_latency(self.s_trips[s], us)
-            if cause & 255 < self.s_hops[s] and not self.script[j]:
+            if cause & 255 < self.s_hops[s] and not self.station[j].script:
                 self.f_copies[f] += 1
                 self.react_later(j, s, cause + 1, at)
             return
         if self.s_answer[s] >= 0:
-            self.react_later(j, self.s_answer[s], self.created[i], at)
+            self.react_later(j, self.s_answer[s], me.created, at)
         asked = self.s_asked[s]
         if asked >= 0:
             us = at - cause
@@ -1062,8 +1128,9 @@ class Kernel:
 
     def spread(self, i):
         """Let those react that heard a flooded message, and nothing else."""
+        me = self.station[i]
         now = self.now_us
-        for e in range(self.air_first[i], self.air_last[i]):
+        for e in range(me.air_first, me.air_last):
             j = self.other[e]
             if self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
                 self.react(j, i, now + self.delay[e])
@@ -1072,176 +1139,184 @@ class Kernel:
 
     def begin(self, i):
         """The frame at the head of the queue waits for its turn."""
+        me = self.station[i]
         self.turn_to_first(i)
         now = self.now_us
         if self.until[i] < NEVER:
             self.look_closely(i)
-        if self.wants[i] == NO_TURN or self.due[i] <= now:  # the backoff after the last frame is over
-            self.slots[i] = 0
-            self.wants[i] = TURN
+        if me.wants == NO_TURN or me.due <= now:  # the backoff after the last frame is over
+            me.slots = 0
+            me.wants = TURN
             # Programs begin in one instant, as boards do not: two that find the medium idle are to differ.
-            if self.busy[i] or self.sending[i] or self.nav[i] > now or self.script[i]:
-                self.slots[i] = self.draw_slots(i)
+            if me.busy or me.sending or me.nav > now or me.script:
+                me.slots = self.draw_slots(i)
             else:
-                self.at_once[i] = 1
+                me.at_once = 1
             self.go_on(i)
         else:  # it still counts
-            self.wants[i] = TURN
-            if self.due[i] < NEVER:
-                self.group[i] = -1
-                push(self.heap, self.due[i], ACCESS, i)
+            me.wants = TURN
+            if me.due < NEVER:
+                me.group = -1
+                push(self.heap, me.due, ACCESS, i)
 
     def go_on(self, i):
         """Count down from now on, if the medium is idle; its own turn comes as an event of its own."""
+        me = self.station[i]
         if self.until[i] < NEVER:
             self.look_closely(i)
-        if self.busy[i] or self.sending[i]:
-            self.due[i] = NEVER
+        if me.busy or me.sending:
+            me.due = NEVER
             return
         self.count_down(i, self.now_us)
-        self.group[i] = -1
-        if self.wants[i] == TURN:
-            push(self.heap, self.due[i], ACCESS, i)
+        me.group = -1
+        if me.wants == TURN:
+            push(self.heap, me.due, ACCESS, i)
 
     def count_down(self, i, now):
         """Say when a station's turn comes if the medium stays idle, as it has been since `idle_since`."""
-        since = self.idle_since[i]
-        if self.nav[i] > since:
-            since = self.nav[i]
-        if self.spoilt[i] > since:
-            since = self.spoilt[i]
+        me = self.station[i]
+        since = me.idle_since
+        if me.nav > since:
+            since = me.nav
+        if me.spoilt > since:
+            since = me.spoilt
         since += self.difs_us
         if since < now:
             since = now
-        self.counts_from[i] = since
-        self.due[i] = since + self.slots[i] * self.slot_us
+        me.counts_from = since
+        me.due = since + me.slots * self.slot_us
 
     def freeze(self, i, at):
         """The medium is busy at a station from an instant on: its countdown stands still."""
-        self.due[i] = NEVER
-        if self.at_once[i]:  # it never counted: the medium was idle, but not for long enough
-            self.at_once[i] = 0
-            self.slots[i] = self.draw_slots(i)
+        me = self.station[i]
+        me.due = NEVER
+        if me.at_once:  # it never counted: the medium was idle, but not for long enough
+            me.at_once = 0
+            me.slots = self.draw_slots(i)
             return
-        passed = at - self.counts_from[i]
+        passed = at - me.counts_from
         if passed > 0:
             passed = passed // self.slot_us
-            left = self.slots[i] - passed
+            left = me.slots - passed
             if left <= 0:  # the turn came, and nobody waited
-                self.slots[i] = 0
-                if self.wants[i] == BACKOFF:
-                    self.wants[i] = NO_TURN
+                me.slots = 0
+                if me.wants == BACKOFF:
+                    me.wants = NO_TURN
             else:
-                self.slots[i] = left
+                me.slots = left
 
     def turns(self, i):
         """Let those of a row whose turn it is send, and look when the next one's is."""
+        me = self.station[i]
         now = self.now_us
-        self.group_at[i] = NEVER
+        me.group_at = NEVER
         following = NEVER
-        first = self.first
         other = self.other
-        due = self.due
-        group = self.group
-        wants = self.wants
-        for e in range(first[i], self.last[i]):
+        for e in range(me.first, me.last):
             j = other[e]
-            if group[j] == i and wants[j] == TURN and due[j] <= now:
+            ear = self.station[j]
+            if ear.group == i and ear.wants == TURN and ear.due <= now:
                 self.send(j)
-        for e in range(first[i], self.last[i]):
-            j = other[e]
-            if group[j] == i and wants[j] == TURN and due[j] < following:
-                following = due[j]
+        for e in range(me.first, me.last):
+            ear = self.station[other[e]]
+            if ear.group == i and ear.wants == TURN and ear.due < following:
+                following = ear.due
         if following < NEVER:
-            self.group_at[i] = following
+            me.group_at = following
             push(self.heap, following, GROUP, i)
 
     # On the air.
 
     def send(self, i):
         """Put the frame of a station on the air; its turn has come."""
-        self.wants[i] = NO_TURN
-        self.due[i] = NEVER
-        self.at_once[i] = 0
-        if self.script[i]:
-            self.to[i] = self.s_to[self.stream_of[i]]  # who has the address may have changed
-        if self.muted[i]:
-            self.attempt[i] -= 1  # this one is not made
+        me = self.station[i]
+        me.wants = NO_TURN
+        me.due = NEVER
+        me.at_once = 0
+        if me.script:
+            me.to = self.s_to[me.stream_of]  # who has the address may have changed
+        if me.muted:
+            me.attempt -= 1  # this one is not made
             self.finish(i, False)
             return
         self.frames += 1
-        s = self.stream_of[i]
+        s = me.stream_of
         self.attempts[s] += 1
-        self.air_rate[i] = self.rate[i]
-        self.air_us[i] = self.frame_us[i]
+        me.air_rate = me.rate
+        me.air_us = me.frame_us
         self.start(i, FRAME)
 
     def look_closely(self, j):
         """Begin to keep books of all that a station hears: more than one signal, or it has something to do."""
+        ear = self.station[j]
         until = self.until[j]
         self.until[j] = NEVER
-        self.idle_since[j] = until
+        ear.idle_since = until
         if until <= self.now_us:
             return
         e = self.heard_at[j]
         i = self.owner[e]
-        if self.sending[i] == NOTHING:  # it ended, and its last microsecond is under way
+        me = self.station[i]
+        if me.sending == NOTHING:  # it ended, and its last microsecond is under way
             return
-        begin = self.air_begin[i] + self.delay[e]
-        if begin + self.air_us[i] != until:
+        begin = me.air_begin + self.delay[e]
+        if begin + me.air_us != until:
             return
-        self.clean[i] -= 1
-        self.not_simply[j] += 1
-        self.not_simply_us[j] += self.air_us[i]
-        self.next_closely[e] = self.closely[i]
-        self.closely[i] = e
-        self.signals[j] = 1
-        self.busy[j] = 1
-        self.level[j] = self.strength[e]
-        self.busy_since[j] = begin
+        me.clean -= 1
+        ear.not_simply += 1
+        ear.not_simply_us += me.air_us
+        self.next_closely[e] = me.closely
+        me.closely = e
+        ear.signals = 1
+        ear.busy = 1
+        ear.level = self.strength[e]
+        ear.busy_since = begin
         self.receive(j, i, self.strength[e], begin)
 
     def start(self, i, kind):
         """A signal begins, and reaches everybody in the row."""
+        me = self.station[i]
         now = self.now_us
-        rate = self.air_rate[i]
+        rate = me.air_rate
         if self.until[i] < NEVER:
             self.look_closely(i)
-        if self.lock[i] >= 0:
-            self.lock[i] = -1
+        if me.lock >= 0:
+            me.lock = -1
             self.losses_half_duplex += 1
-        self.sending[i] = kind
-        self.deaf[i] += 1
-        us = self.air_us[i]
+        me.sending = kind
+        me.deaf += 1
+        us = me.air_us
         self.starts += 1
-        self.air_number[i] = self.starts
-        self.air_channel[i] = self.channel[i]
-        self.air_begin[i] = now
-        self.air_end[i] = now + us
-        self.air_first[i] = self.first[i]
-        self.air_last[i] = self.last[i]
-        self.sent_us[i] += us
-        self.sent_count[i] += 1
+        me.air_number = self.starts
+        me.air_channel = me.channel
+        me.air_begin = now
+        me.air_end = now + us
+        me.air_first = me.first
+        me.air_last = me.last
+        me.sent_us += us
+        me.sent_count += 1
         self.note(now, 4 * i + kind)
         # Whoever can receive a frame senses it too.
         least = self.least_mw[rate]
         sense = self.sense_mw if self.sense_mw < least else least
         clear_mw = self.sure[rate] * self.noise_mw
         simple_mw = least  # what so strong a signal does to a station that only hears is known at once
-        if self.lossy or self.is_long_range[rate] or self.channel[i] != self.home:
+        if self.lossy or self.is_long_range[rate] or me.channel != self.home:
             simple_mw = LOUDEST
         clean = 0
-        doubted = -1
-        self.closely[i] = -1
-        first = self.first
+        last_doubted = -1
+        me.doubted = -1
+        me.closely = -1
         other = self.other
         delay = self.delay
         strength = self.strength
         until = self.until
         heard_at = self.heard_at
         next_doubted = self.next_doubted
-        self.clean[i] = 0
-        for e in range(first[i], self.last[i]):
+        me.clean = 0
+        if cython.compiled:
+            expect_row(self, me, now)  # noqa: F821  (kernel.pxd)
+        for e in range(me.first, me.last):
             j = other[e]
             at = now + delay[e]
             mw = strength[e]
@@ -1250,105 +1325,115 @@ class Kernel:
                 heard_at[j] = e
                 clean += 1
                 if mw < clear_mw:
-                    next_doubted[e] = doubted
-                    doubted = e
+                    if last_doubted >= 0:
+                        next_doubted[last_doubted] = e
+                    else:
+                        me.doubted = e
+                    last_doubted = e
             else:
                 self.reach(j, e, i, at, mw, least, sense)
-        self.clean[i] += clean
-        self.doubted[i] = doubted
+        me.clean += clean
+        if last_doubted >= 0:
+            next_doubted[last_doubted] = -1
         push(self.heap, now + us, END, i)
 
     def reach(self, j, e, i, at, mw, least, sense):
         """A signal begins at a station that does more than to hear this one."""
-        self.not_simply[j] += 1
-        self.not_simply_us[j] += self.air_us[i]
-        if self.channel[j] != self.channel[i]:
+        ear = self.station[j]
+        me = self.station[i]
+        ear.not_simply += 1
+        ear.not_simply_us += me.air_us
+        if ear.channel != me.channel:
             return
         if self.until[j] < NEVER:
             self.look_closely(j)
-        elif self.wants[j] == BACKOFF and self.due[j] <= at and self.signals[j] == 0 and not self.deaf[j]:
-            self.wants[j] = NO_TURN  # the backoff after its frame ended while nobody waited
-            self.due[j] = NEVER
-        self.next_closely[e] = self.closely[i]
-        self.closely[i] = e
-        before = self.level[j]
-        locked = self.lock[j]
+        elif ear.wants == BACKOFF and ear.due <= at and ear.signals == 0 and not ear.deaf:
+            ear.wants = NO_TURN  # the backoff after its frame ended while nobody waited
+            ear.due = NEVER
+        self.next_closely[e] = me.closely
+        me.closely = e
+        before = ear.level
+        locked = ear.lock
         if locked >= 0:
             self.advance(j, at)
             if (
-                at - self.lock_begin[j] < self.preamble_us
-                and self.lock_mw[j] < (before - self.lock_mw[j] + mw + self.detect_noise_mw) * self.detect_ratio
+                at - ear.lock_begin < self.preamble_us
+                and ear.lock_mw < (before - ear.lock_mw + mw + self.detect_noise_mw) * self.detect_ratio
             ):
-                self.lock[j] = locked = -1  # neither can be told from the other
-        self.signals[j] += 1
-        self.level[j] = before + mw
+                ear.lock = locked = -1  # neither can be told from the other
+        ear.signals += 1
+        ear.level = before + mw
         if mw >= sense:
-            self.busy[j] += 1
-            if self.busy[j] == 1:
-                self.busy_since[j] = at
-                if at + self.turnaround_us < self.due[j] < NEVER:
+            ear.busy += 1
+            if ear.busy == 1:
+                ear.busy_since = at
+                if at + self.turnaround_us < ear.due < NEVER:
                     self.freeze(j, at)
-        if mw < least or (self.is_long_range[self.air_rate[i]] and not self.long_range[j]):
+        if mw < least or (self.is_long_range[me.air_rate] and not ear.long_range):
             return
         if locked < 0:
             if (
-                not self.deaf[j]
+                not ear.deaf
                 and mw >= (before + self.detect_noise_mw) * self.detect_ratio
-                and (self.receiver[j] == ON or self.hears(j, i, at))
+                and (ear.receiver == ON or self.hears(j, i, at))
             ):
                 self.receive(j, i, mw, at)
-        elif self.capture_ratio > 0.0 and mw >= self.lock_mw[j] * self.capture_ratio:
+        elif self.capture_ratio > 0.0 and mw >= ear.lock_mw * self.capture_ratio:
             self.receive(j, i, mw, at)
 
     def receive(self, j, i, mw, at):
         """A station begins to receive another's signal."""
-        self.lock[j] = i
-        self.lock_mw[j] = mw
-        self.lock_log[j] = 0.0
-        self.lock_at[j] = self.lock_begin[j] = at
+        ear = self.station[j]
+        ear.lock = i
+        ear.lock_mw = mw
+        ear.lock_log = 0.0
+        ear.lock_at = ear.lock_begin = at
 
     def advance(self, j, at):
         """Take the interval of constant interference that ends now into account for what a station receives."""
-        begin = self.lock_at[j]
+        ear = self.station[j]
+        begin = ear.lock_at
         if at <= begin:
             return
-        mw = self.lock_mw[j]
-        other = self.level[j] - mw
+        mw = ear.lock_mw
+        other = ear.level - mw
         if other < 0.0:
             other = 0.0
         ratio = mw / (self.noise_mw + other)
-        i = self.lock[j]
-        rate = self.air_rate[i]
-        self.lock_at[j] = at
+        i = ear.lock
+        me = self.station[i]
+        rate = me.air_rate
+        ear.lock_at = at
         if ratio >= self.sure[rate]:
             return
         step = self.step(ratio)
-        body = self.air_begin[i] + self.header_us[rate]
+        body = me.air_begin + self.header_us[rate]
         us = at - begin
         if begin < body:  # the header has its own rate
             header = (at if at < body else body) - begin
             slow = self.header_curve[rate]
-            self.lock_log[j] += header * self.bits_us[slow] * self.curve[slow * CURVE_LENGTH + step]
+            ear.lock_log += header * self.bits_us[slow] * self.curve[slow * CURVE_LENGTH + step]
             us -= header
         if us > 0:
-            self.lock_log[j] += us * self.bits_us[rate] * self.curve[rate * CURVE_LENGTH + step]
+            ear.lock_log += us * self.bits_us[rate] * self.curve[rate * CURVE_LENGTH + step]
 
     def end(self, i):
         """A signal ends everywhere; receivers decide, and those who waited go on counting."""
+        me = self.station[i]
         now = self.now_us
-        kind = self.sending[i]
-        self.sending[i] = NOTHING
-        self.deaf[i] -= 1
-        self.idle_since[i] = now
-        rate = self.air_rate[i]
-        target = self.to[i] if kind == FRAME else self.answer_to[i]
+        kind = me.sending
+        me.sending = NOTHING
+        me.deaf -= 1
+        me.idle_since = now
+        rate = me.air_rate
+        target = me.to if kind == FRAME else me.answer_to
         nav_us = self.sifs_us + self.ack_us[rate] if kind == FRAME and target != GROUP_ADDRESS else 0
-        stream = self.stream_of[i]
-        repeated = self.arrived[i]
+        stream = me.stream_of
+        repeated = me.arrived
         self.answered = 0
         self.there = now
-        self.decoded = self.clean[i]
-        if self.doubted[i] >= 0:
+        self.decoded = me.clean
+        if me.doubted >= 0:
             self.leave_doubted(i, rate)
         if self.reacts and kind == FRAME and self.s_hops[stream]:
             self.spread(i)
@@ -1356,9 +1441,9 @@ class Kernel:
             self.leave_unicast(i, kind, target, nav_us)
         if self.scripts and kind == FRAME:
             self.tell(i)
-        if self.closely[i] >= 0:
+        if me.closely >= 0:
             self.leave_closely(i, kind, target, nav_us)
-        if self.scripts and (self.heard or self.script[i] or (kind == ACK and self.script[self.answer_to[i]])):
+        if self.scripts and (self.heard or me.script or (kind == ACK and self.station[me.answer_to].script)):
             self.stopped = 1
             self.ended = i
             self.ended_kind = kind
@@ -1375,63 +1460,100 @@ class Kernel:
             elif self.answered:
                 if self.reacts and not repeated:
                     self.react(target, i, self.there)
-                self.answer_to[target] = i
+                self.station[target].answer_to = i
                 push(self.heap, self.there + self.sifs_us, ANSWER, target)
             else:
                 push(self.heap, now + self.timeout_us, TIMEOUT, i)
         else:
             if self.answered:
                 self.finish(target, True)
-            elif self.to[target] == i:
+            elif self.station[target].to == i:
                 # What it began to hear was no acknowledgement after all.
                 self.unanswered(target)
-            if self.wants[i] != NO_TURN and self.due[i] == NEVER:
+            if me.wants != NO_TURN and me.due == NEVER:
                 self.go_on(i)
 
     def tell(self, i):
         """Note the stations of scripts that heard a frame and nothing else."""
+        me = self.station[i]
         now = self.now_us
-        for e in range(self.air_first[i], self.air_last[i]):
+        for e in range(me.air_first, me.air_last):
             j = self.other[e]
-            if self.script[j] and self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
+            if self.station[j].script and self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
                 self.heard.append(j)
 
     def log_alone(self, i, rate, step):
         """Return the logarithm of how likely a signal that nobody disturbs survives noise."""
+        me = self.station[i]
         slow = self.header_curve[rate]
         header_us = self.header_us[rate]
-        if header_us > self.air_us[i]:
-            header_us = self.air_us[i]
+        if header_us > me.air_us:
+            header_us = me.air_us
         header_bits = header_us * self.bits_us[slow]
-        body_bits = (self.air_us[i] - header_us) * self.bits_us[rate]
+        body_bits = (me.air_us - header_us) * self.bits_us[rate]
         return header_bits * self.curve[slow * CURVE_LENGTH + step] + body_bits * self.curve[rate * CURVE_LENGTH + step]
 
     def leave_doubted(self, i, rate):
-        """See who loses a signal to noise, of those that heard nothing else."""
-        e = self.doubted[i]
+        """See who loses a signal to noise, of those that heard nothing else.
+
+        One number tells of all: the first who loses it is where the product of the chances falls below that number.
+        Another one tells of those behind.
+        """
+        me = self.station[i]
+        now = self.now_us
+        slow = self.header_curve[rate]
+        header_us = self.header_us[rate]
+        if header_us > me.air_us:
+            header_us = me.air_us
+        header_bits = header_us * self.bits_us[slow]
+        body_bits = (me.air_us - header_us) * self.bits_us[rate]
+        slow *= CURVE_LENGTH
+        fast = rate * CURVE_LENGTH
+        other = self.other
+        delay = self.delay
+        until = self.until
+        heard_at = self.heard_at
+        curve = self.curve
+        alone = self.alone
+        draws = 0
+        limit = self.fate(i, draws)
+        log = 0.0
+        e = me.doubted
         while e >= 0:
-            j = self.other[e]
-            at = self.now_us + self.delay[e]
-            alone = self.until[j] == at and self.heard_at[j] == e
-            if alone and self.draw(j) >= exp(self.log_alone(i, rate, self.alone[e])):
-                self.decoded -= 1
-                self.failed_receptions += 1
-                self.not_simply[j] += 1
-                self.lost_of[j] = self.air_number[i]
-                self.lost_alone[j] = 1
-                self.look_closely(j)  # until it has heard a frame without an error
-                self.idle_since[j] = at
-                self.spoilt[j] = at + self.eifs_us - self.difs_us
+            j = other[e]
+            at = now + delay[e]
+            if heard_at[j] == e and until[j] == at:
+                log += header_bits * curve[slow + alone[e]] + body_bits * curve[fast + alone[e]]
+                if log < limit:
+                    draws += 1
+                    limit = self.fate(i, draws)
+                    log = 0.0
+                    self.decoded -= 1
+                    self.failed_receptions += 1
+                    ear = self.station[j]
+                    ear.not_simply += 1
+                    ear.lost_of = me.air_number
+                    ear.lost_alone = 1
+                    self.look_closely(j)  # until it has heard a frame without an error
+                    ear.idle_since = at
+                    ear.spoilt = at + self.eifs_us - self.difs_us
             e = self.next_doubted[e]
+
+    def fate(self, i, draws):
+        """Return the logarithm of a number from 0 to 1, the same for the same frame of a station, whoever hears it."""
+        me = self.station[i]
+        number = mix((me.luck + GOLDEN * (me.sent_count * 1024 + draws)) & MASK)
+        return 2.302585092994046 * log10(number) if number > 0.0 else -LOUDEST
 
     def leave_unicast(self, i, kind, target, nav_us):
         """Let those who heard a frame for one station, and nothing else, keep quiet for its answer; or be that one."""
+        me = self.station[i]
         now = self.now_us
         other = self.other
         delay = self.delay
         until = self.until
         heard_at = self.heard_at
-        for e in range(self.air_first[i], self.air_last[i]):
+        for e in range(me.air_first, me.air_last):
             j = other[e]
             at = now + delay[e]
             if until[j] == at and heard_at[j] == e:
@@ -1439,8 +1561,9 @@ class Kernel:
 
     def leave_closely(self, i, kind, target, nav_us):
         """End a signal at those of whom books are kept."""
+        me = self.station[i]
         now = self.now_us
-        rate = self.air_rate[i]
+        rate = me.air_rate
         least = self.least_mw[rate]
         sense = self.sense_mw if self.sense_mw < least else least
         # After a frame with an error nobody counts before EIFS is over; the last DIFS of it comes with every count.
@@ -1448,73 +1571,70 @@ class Kernel:
         # Alone, a signal of this strength loses no bit.
         clear_mw = self.sure[rate] * self.noise_mw
         following = NEVER
-        group = i if self.air_first[i] == self.first[i] else -1  # it has another row by now
+        group = i if me.air_first == me.first else -1  # it has another row by now
         other = self.other
         delay = self.delay
         strength = self.strength
-        following_e = self.closely[i]
+        following_e = me.closely
+        if cython.compiled:
+            expect_closely(self, following_e)  # noqa: F821  (kernel.pxd)
         while following_e >= 0:
             e = following_e
             following_e = self.next_closely[e]
             j = other[e]
-            if self.tuned[j] >= self.air_number[i]:
+            ear = self.station[j]
+            if ear.tuned >= me.air_number:
                 continue
             at = now + delay[e]
             mw = strength[e]
-            left = self.signals[j] - 1
-            if self.lock[j] == i:
-                undisturbed = left == 0 and self.lock_at[j] == self.lock_begin[j]  # nobody else sent
+            left = ear.signals - 1
+            if ear.lock == i:
+                undisturbed = left == 0 and ear.lock_at == ear.lock_begin  # nobody else sent
                 if undisturbed:
                     log = 0.0
                     if mw < clear_mw:
                         log = self.log_alone(i, rate, self.alone[e])
                 else:
                     self.advance(j, at)
-                    log = self.lock_log[j]
-                self.lock[j] = -1
+                    log = ear.lock_log
+                ear.lock = -1
                 if (log == 0.0 or self.draw(j) < exp(log)) and not (self.lossy and self.loses(e)):
                     self.decoded += 1
-                    self.got[j] += 1
+                    ear.got += 1
                     self.take(j, i, kind, target, at, nav_us)
                     if self.reacts and kind == FRAME and target == GROUP_ADDRESS:
                         self.react(j, i, at)
-                    if kind == FRAME and self.script[j]:
+                    if kind == FRAME and ear.script:
                         self.heard.append(j)
                 else:
-                    self.spoilt[j] = at + error_us
+                    ear.spoilt = at + error_us
                     self.failed_receptions += 1
-                    self.lost_of[j] = self.air_number[i]
-                    self.lost_alone[j] = undisturbed
-            elif self.lock[j] >= 0:
+                    ear.lost_of = me.air_number
+                    ear.lost_alone = undisturbed
+            elif ear.lock >= 0:
                 self.advance(j, at)  # it received another with this one's disturbance
-            self.signals[j] = left
+            ear.signals = left
             if left:
-                self.level[j] -= mw
+                ear.level -= mw
             else:
-                self.level[j] = 0.0
+                ear.level = 0.0
             if mw >= sense:
-                self.busy[j] -= 1
-                if self.busy[j] == 0:
-                    self.idle_since[j] = at
-                    self.busy_us[j] += at - self.busy_since[j]
-                    if self.wants[j] and self.due[j] == NEVER and self.sending[j] == NOTHING:
+                ear.busy -= 1
+                if ear.busy == 0:
+                    ear.idle_since = at
+                    ear.busy_us += at - ear.busy_since
+                    if ear.wants and ear.due == NEVER and ear.sending == NOTHING:
                         self.count_down(j, at)
-                        self.group[j] = group
-                        if self.wants[j] == TURN:
+                        ear.group = group
+                        if ear.wants == TURN:
                             if group < 0:
-                                push(self.heap, self.due[j], ACCESS, j)
-                            elif self.due[j] < following:
-                                following = self.due[j]
-            if (
-                left == 0
-                and self.wants[j] == NO_TURN
-                and not self.deaf[j]
-                and not self.apart[j]
-                and self.spoilt[j] <= at
-            ):
-                self.until[j] = self.idle_since[j]  # it does nothing but hear from now on
-        if following < self.group_at[i]:
-            self.group_at[i] = following
+                                push(self.heap, ear.due, ACCESS, j)
+                            elif ear.due < following:
+                                following = ear.due
+            if left == 0 and ear.wants == NO_TURN and not ear.deaf and not ear.apart and ear.spoilt <= at:
+                self.until[j] = ear.idle_since  # it does nothing but hear from now on
+        if following < me.group_at:
+            me.group_at = following
             push(self.heap, following, GROUP, i)
 
     def loses(self, e):
@@ -1527,65 +1647,72 @@ class Kernel:
 
     def take(self, j, i, kind, target, at, nav_us):
         """A station decoded a frame."""
-        self.spoilt[j] = 0
+        ear = self.station[j]
+        me = self.station[i]
+        ear.spoilt = 0
         if j == target:
             self.answered = 1
             self.there = at
-            if self.receiver[j] == DOZING:
-                self.stay_awake(j, at + self.sifs_us + self.ack_us[self.air_rate[i]])
-            if kind == FRAME and not self.arrived[i]:
+            if ear.receiver == DOZING:
+                self.stay_awake(j, at + self.sifs_us + self.ack_us[me.air_rate])
+            if kind == FRAME and not me.arrived:
                 # Repetitions come because the answer was lost: the receiver drops them.
-                self.arrived[i] = 1
-                self.delivered[self.stream_of[i]] += 1
-        elif nav_us and at + nav_us > self.nav[j]:
-            self.nav[j] = at + nav_us
+                me.arrived = 1
+                self.delivered[me.stream_of] += 1
+        elif nav_us and at + nav_us > ear.nav:
+            ear.nav = at + nav_us
 
     def stay_awake(self, i, at):
         """Leave a receiver on after its own traffic, which ends at an instant."""
-        if self.receiver[i] == DOZING and at + self.doze_linger[i] > self.awake_until[i]:
-            self.awake_until[i] = at + self.doze_linger[i]
+        me = self.station[i]
+        if me.receiver == DOZING and at + me.doze_linger > me.awake_until:
+            me.awake_until = at + me.doze_linger
 
     def answer(self, k):
         """A receiver acknowledges, whatever the medium does."""
-        i = self.answer_to[k]
-        if self.sending[k] != NOTHING:
+        me = self.station[k]
+        i = me.answer_to
+        if me.sending != NOTHING:
             push(self.heap, self.now_us + self.timeout_us - self.sifs_us, TIMEOUT, i)
             return
         if self.until[k] < NEVER:
             self.look_closely(k)
-        if self.wants[k] != NO_TURN and self.due[k] < NEVER:
+        if me.wants != NO_TURN and me.due < NEVER:
             self.freeze(k, self.now_us)
-        rate = self.air_rate[i]
+        rate = self.station[i].air_rate
         self.answers += 1
-        self.air_rate[k] = self.ack_rate[rate]
-        self.air_us[k] = self.ack_us[rate]
+        me.air_rate = self.ack_rate[rate]
+        me.air_us = self.ack_us[rate]
         self.start(k, ACK)
 
     def unanswered(self, i):
         """No acknowledgement came: try again, or give up."""
-        if self.attempt[i] >= self.most[i] or (self.deadline[i] and self.now_us >= self.deadline[i]):
+        me = self.station[i]
+        if me.attempt >= me.most or (me.deadline and self.now_us >= me.deadline):
             self.finish(i, False)
             return
-        self.attempt[i] += 1
-        cw = 2 * self.cw[i] + 1
-        self.cw[i] = cw if cw < self.cw_max else self.cw_max
-        self.slots[i] = self.draw_slots(i)
-        self.wants[i] = TURN
+        me.attempt += 1
+        cw = 2 * me.cw + 1
+        me.cw = cw if cw < self.cw_max else self.cw_max
+        me.slots = self.draw_slots(i)
+        me.wants = TURN
         self.go_on(i)
 
     def expire(self, i):
         """A message has waited for so long that it is given up."""
-        if self.deadline[i] == self.now_us and self.wants[i] == TURN:
-            self.attempt[i] -= 1  # this one is not made
+        me = self.station[i]
+        if me.deadline == self.now_us and me.wants == TURN:
+            me.attempt -= 1  # this one is not made
             self.finish(i, False)
 
     def finish(self, i, answered):
         """A frame is done with; count down once more, and turn to the next."""
-        s = self.stream_of[i]
-        if self.script[i]:
-            self.deadline[i] = 0
+        me = self.station[i]
+        s = me.stream_of
+        if me.script:
+            me.deadline = 0
             self.stopped = 1
-            self.finished.append((i, answered, self.attempt[i]))
+            self.finished.append((i, answered, me.attempt))
             self.stay_awake(i, self.now_us)
         if self.reacts and self.s_hops[s]:
             self.let_go(s, self.cause_of[i])
@@ -1593,27 +1720,27 @@ class Kernel:
             pass  # it was another one's message
         elif answered:
             self.acknowledged[s] += 1
-            us = self.now_us - self.created[i]
+            us = self.now_us - me.created
             self.latency[s] += us
             if self.groups and self.s_group[s] >= 0:
                 self.count_latency(self.s_group[s], us)
         else:
             self.failed[s] += 1
-        at = self.q_first[i] + 1
-        self.q_first[i] = 0 if at == self.room else at
-        self.q_count[i] -= 1
-        self.cw[i] = self.cw_min
-        self.slots[i] = self.draw_slots(i)
+        at = me.q_first + 1
+        me.q_first = 0 if at == self.room else at
+        me.q_count -= 1
+        me.cw = self.cw_min
+        me.slots = self.draw_slots(i)
         if self.s_kind[s] == SATURATED:
             self.made[s] += 1
             if self.reacts:
                 self.cause = -1
             self.append(i, s, self.now_us)  # there is room, since one has just gone
-        if self.q_count[i]:
+        if me.q_count:
             self.turn_to_first(i)
-            self.wants[i] = TURN
+            me.wants = TURN
         else:
-            self.wants[i] = BACKOFF
+            me.wants = BACKOFF
         self.go_on(i)
 
     def count_latency(self, group, us):

@@ -23,6 +23,7 @@ import espnow.lab
 import espnow.testing
 from espnow import frame
 from espnow.air import AirTiming
+from espnow.air.scene import Place
 from espnow.api import API_MODULES
 from espnow.board import PROFILES, WifiTiming
 from espnow.board.accesspoint import ApTiming
@@ -406,8 +407,11 @@ def test_what_a_lab_takes_and_has_is_in_its_tables() -> None:
 
     assert names("`Lab(...)`") == options_of(Lab)
     assert names("`lab.board(...)`") == options_of(Lab.board)
+    assert names("`lab.crowd(...)`") == options_of(Lab.crowd)
     with Lab() as lab:
         board = lab.board(code="")
+        crowd = lab.crowd([Place((0.0, 0.0))])
+        assert names("`Crowd`") - {"len"} == members_of(crowd) - {"addresses", "frame", "number_of"}
         inner = {"air", "boot_us", "chance", "check_explainer", "clock", "explainer", "record", "run_clock", "wifi"}
         assert names("member") == members_of(lab) - inner
         assert names("member of `LabBoard`") == members_of(board) - {"console", "ports"}

@@ -80,7 +80,7 @@ def test_the_documentation_is_the_schema(table: Table) -> None:
 
 
 def test_the_examples_of_the_documentation_are_lab_files(tmp_path):
-    for name in ("gateway.py", "sensor.py", "probe.py"):
+    for name in ("gateway.py", "sensor.py", "probe.py", "field.toml"):
         (tmp_path / name).write_text("")
     (tmp_path / "weather.csv").write_text("time,temperature,humidity\n0s,21.5,40\n1h,24,35\n")
     blocks = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)

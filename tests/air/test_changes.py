@@ -89,6 +89,30 @@ def test_a_station_that_walks_away_is_heard_until_it_is_out_of_range(form, reque
     assert result.made == 601
 
 
+def test_each_goes_its_own_way():
+    """One walks away, one comes from afar, and one stays: all that was said is heard where it was then."""
+    away, near = (0.0, 3 * REACH_M), (0.0, 1.0)
+    scene = Scene(
+        [Place((0.0, 0.0))] * 4,
+        [Traffic(number, size=20, period_us=20_000, first_us=5_000 * number) for number in (1, 2, 3)],
+        ways={
+            1: Way([(0, near), (2 * SECOND, near), (3 * SECOND, away)]),
+            2: Way([(0, away), (7 * SECOND, away), (8 * SECOND, near)]),
+            3: Way([(0, away)]),
+        },
+    )
+    # At first 1 is near 0, at last 2 is; 2 and 3 hear each other while both are away, and so does 1 later.
+    course = scene.begin()
+    counts = []
+    for second in (2, 4, 7, 9, 10):
+        course.run(second * SECOND)
+        counts.append([result.delivered for result in scene.results(course.kernel)])
+    first, _, third, _, last = ([b - a for a, b in zip(x, y, strict=True)] for x, y in pairwise([[0] * 3, *counts]))
+    assert first == [100, 100, 100]  # to 0, to 3, and to 2
+    assert third == [300, 300, 300]  # each to two others: all three are away
+    assert last == [50, 50, 50]
+
+
 def test_a_course_in_pieces_is_the_same_course():
     ways = {
         number: Way([(0, (10.0 * number, 0.0)), (4 * SECOND, (300.0 - 10 * number, 50.0))], repeats=number % 2 == 0)

@@ -216,6 +216,22 @@ def test_a_crowd_that_cannot_be(options, message):
             lab.board(mac=lab.crowds[0].mac(lab.crowds[0].first))
 
 
+def test_a_board_answers_for_itself_and_who_sleeps_hears_nothing():
+    with Lab() as lab:
+        board = lab.board(code=HEAR)
+        with pytest.raises(UserError, match="a board's program answers"):
+            lab.crowd([Place((1.0, 0.0))], [Traffic(0, to=1, answer=Answer(5))], boards=[board])
+        crowd = lab.crowd(
+            [Place((1.0, 0.0)), Place((2.0, 0.0))],
+            [Traffic(0, to=1, period_us=50_000), Traffic(1, to=0, period_us=50_000, first_us=20_000)],
+            asleep=[0],
+        )
+        lab.run(for_ms=1_000)
+        asleep, awake = crowd.results()
+        assert asleep.acknowledged == 20
+        assert awake.acknowledged == 0
+
+
 def test_its_stations_are_counted_from_0_and_have_addresses_in_a_row():
     with Lab() as lab:
         lab.board()
@@ -298,6 +314,7 @@ def test_a_lab_file_has_the_stations_of_a_plan(files):
         ("[air]\nrange = 20\n", "lab.toml: crowd: the plan says what the air is, not range_m"),
         ("", "field.toml: No such file"),
         ("", "sweep: a lab is one run: leave it out"),
+        ("", "station[0].way: a lab's crowd stays where it is: leave it out"),
     ],
 )
 def test_a_wrong_crowd_is_one_line(files, more, told):
@@ -307,6 +324,8 @@ def test_a_wrong_crowd_is_one_line(files, more, told):
         (files / "field.toml").unlink()
     if "sweep" in told:
         (files / "field.toml").write_text(PLAN + '[sweep]\n"duration" = ["1s", "2s"]\n')
+    if ".way" in told:
+        (files / "field.toml").write_text(PLAN.replace("grid = 20", 'grid = 20\nway = [["0s", 0, 0], ["9s", 9, 0]]'))
     with pytest.raises(UserError) as caught:
         Lab.from_file(files / "lab.toml")
     assert told in str(caught.value)

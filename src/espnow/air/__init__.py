@@ -5,8 +5,8 @@ was given and draws no random number but from the streams it was given. Of a fra
 and at the first byte, which decides the rate. Timing follows IEEE 802.11-2020 (DCF, clause 10); what is assumed says
 so.
 
-One frame at a time is on a channel, as far as its stations hear each other: there are no collisions, and stations
-that are hidden from each other do not disturb a third one.
+Its kernel (`espnow.air.kernel`) knows what stations do to each other; stations whose frames come from a link and
+stations that are models share it, in one run.
 """
 
 from espnow.air.air import Air, AirTiming

@@ -10,14 +10,14 @@ Rules, beside those of `espnow.air`:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol, runtime_checkable
 
 from espnow.air.airlink import AirLink
 from espnow.air.crowd import Crowd, Message
-from espnow.air.kernel import FRAME, GROUP_ADDRESS, NOWHERE
+from espnow.air.kernel import FRAME, GROUP_ADDRESS, NOWHERE, OFF
 from espnow.air.medium import Medium
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation
 from espnow.air.scene import Access, Place, Receiver, Traffic, check_stations, rates_of, start_traffic, streams_of
@@ -165,6 +165,7 @@ class Air:
         *,
         mac: bytes,
         links: Sequence[AirLink] = (),
+        asleep: Collection[int] = (),
         message: Message | None = None,
     ) -> Crowd:
         """Add stations without links, which send by themselves from now on.
@@ -175,6 +176,7 @@ class Air:
             traffic: what they send; times count from now.
             mac: the first one's address, 6 bytes; the others' follow.
             links: whom they can send to besides each other: the first is number ``len(places)``.
+            asleep: numbers of stations that hear nothing but answers to what they send.
             message: returns what a message holds that a link's station hears; see `Crowd`.
 
         Raises:
@@ -182,6 +184,11 @@ class Air:
             UserError: there is no room.
         """
         check_stations(traffic, len(places), len(places) + len(links))
+        for number, one in enumerate(traffic):
+            if one.answer is not None and one.to >= len(places):
+                raise ValueError(
+                    f"traffic {number}: answer is for stations without programs: a board's program answers"
+                )
         medium = self.medium
         for rate in sorted(rates_of(traffic)):
             medium.use_rate(rate)
@@ -190,6 +197,8 @@ class Air:
         crowd = Crowd(medium, name, first, len(places), mac, traffic, stream, links, message)
         self._crowds.append(crowd)
         medium.kernel.set_time(self.clock.now_us)
+        for number in asleep:
+            medium.kernel.set_receiver(first + number, OFF, True, 0, 1, 0, 0)
         medium.refresh()
         if any(one.answer is not None or one.flood is not None for one in traffic):
             medium.reserve()

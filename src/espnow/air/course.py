@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 
 from espnow.air.changes import Loss, Way
 from espnow.air.kernel import Kernel
@@ -64,5 +65,5 @@ class Course:
         """Yield, for each way and for all losses, what changes from now on, in the order of time."""
         now_us = self._now_us
         for number, way in sorted(self._ways.items()):
-            yield ((at_us, number, None) for at_us in way.steps(now_us, until_us))
+            yield zip(way.steps(now_us, until_us), repeat(number), repeat(None))
         yield ((one.at_us, -1, one) for one in self._losses if now_us < one.at_us <= until_us)

@@ -1117,7 +1117,7 @@ class Kernel:
                 self.f_copies[f] += 1
                 self.react_later(j, s, cause + 1, at)
             return
-        if self.s_answer[s] >= 0:
+        if self.s_answer[s] >= 0 and not self.station[j].script:
             self.react_later(j, self.s_answer[s], me.created, at)
         asked = self.s_asked[s]
         if asked >= 0:

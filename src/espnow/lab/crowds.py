@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from espnow.air import AirTiming
 from espnow.air.propagation import LinkTable, Propagation
 from espnow.air.scene import Place, Receiver, Traffic
 from espnow.errors import UserError
@@ -31,18 +32,22 @@ class CrowdPart:
     Attributes:
         places: where they stand.
         traffic: what they send; who is behind the last place is a board.
+        asleep: those of them that hear nothing but answers.
         boards: names of these boards, in order.
         stands: where each board stands that takes a station's place, by its name.
         propagation: what the air does to a signal.
         receiver: what receivers need.
+        timing: when stations transmit.
     """
 
     places: list[Place]
     traffic: list[Traffic]
+    asleep: list[int]
     boards: list[str]
     stands: Mapping[str, Place]
     propagation: Propagation
     receiver: Receiver
+    timing: AirTiming
 
 
 def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPart:
@@ -62,6 +67,11 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
         raise UserError(f"{printable(str(path))}: sweep: a lab is one run: leave it out")
     if plan.part.interferers:
         raise UserError(f"{printable(str(path))}: interferer: the air of a lab has none: leave it out")
+    for group in plan.part.groups:
+        if group.way:
+            raise UserError(f"{printable(str(path))}: {group.where}.way: a lab's crowd stays where it is: leave it out")
+    if plan.part.air.losses:
+        raise UserError(f"{printable(str(path))}: air.losses: write [[air.link]] in the lab file instead")
     layout = lay_out(plan.part, seed)
     scene = layout.scene
     taken = {number: name for name in names if (number := _station(layout, name)) is not None}
@@ -75,7 +85,12 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
     for index, number in enumerate(taken):
         numbers[number] = len(places) + index
     traffic = [
-        replace(one, station=numbers[one.station], to=one.to if one.to < 0 else numbers[one.to])
+        replace(
+            one,
+            station=numbers[one.station],
+            to=one.to if one.to < 0 else numbers[one.to],
+            answer=None if one.to in taken else one.answer,  # its program answers
+        )
         for one in scene.traffic
         if one.station not in taken
     ]
@@ -85,7 +100,9 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
     if isinstance(propagation, LinkTable):
         propagation = propagation.renumbered(on_air)
     stands = {name: scene.places[number] for number, name in taken.items()}
-    return CrowdPart(places, traffic, boards, stands, propagation, scene.receiver)
+    asleep = [numbers[number] for number in sorted(layout.asleep) if number not in taken]
+    timing = AirTiming(cw_min=scene.access.cw_min, cw_max=scene.access.cw_max)
+    return CrowdPart(places, traffic, asleep, boards, stands, propagation, scene.receiver, timing)
 
 
 def _station(layout: Layout, name: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -344,6 +344,7 @@ class Lab:
         name: str = "model",
         mac: bytes | str | None = None,
         boards: Sequence[LabBoard] = (),
+        asleep: Collection[int] = (),
         message: Message | None = None,
     ) -> Crowd:
         """Add stations without programs, that send by themselves from now on and share the boards' air.
@@ -359,6 +360,7 @@ class Lab:
             mac: the first one's address, bytes or ``"aa:bb:cc:dd:ee:ff"``; the others' are the next. By default
                 02:6d:6f and a number.
             boards: whom they can send to besides each other: the first is number ``len(places)`` in the traffic.
+            asleep: numbers of stations that sleep between their messages: they hear nothing but answers to these.
             message: returns what a message holds that a board hears, from the station's number, the traffic's, and the
                 microsecond at which it was made. Without it, that microsecond in 8 bytes, the lowest first, and zeros.
 
@@ -381,7 +383,9 @@ class Lab:
                 raise UserError(f"crowd {name!r}: board {board.name!r} is not on the lab's air")
             links.append(board.hardware.link)
         try:
-            crowd = self.air.populate(name, places, traffic, mac=first.to_bytes(6), links=links, message=message)
+            crowd = self.air.populate(
+                name, places, traffic, mac=first.to_bytes(6), links=links, asleep=asleep, message=message
+            )
         except ValueError as error:
             raise UserError(f"crowd {name!r}: {error}") from None
         self.crowds.append(crowd)

@@ -69,7 +69,7 @@ class LabFile:
             for key in ("range_m", "path_loss_exponent"):
                 if key in said or key in options:
                     raise UserError(f"{printable(str(self.path))}: crowd: the plan says what the air is, not {key}")
-            said |= {"propagation": crowd.propagation, "receiver": crowd.receiver}
+            said |= {"propagation": crowd.propagation, "receiver": crowd.receiver, "timing": crowd.timing}
         lab = Lab(**(said | options))
         try:
             self.fill(lab, crowd)
@@ -108,7 +108,9 @@ class LabFile:
         if crowd is not None:
             boards = {board.name: board for board in lab.boards}
             with self._telling("crowd"):
-                lab.crowd(crowd.places, crowd.traffic, boards=[boards[name] for name in crowd.boards])
+                lab.crowd(
+                    crowd.places, crowd.traffic, asleep=crowd.asleep, boards=[boards[name] for name in crowd.boards]
+                )
         for link in self.content.air.links:
             with self._telling(link.where):
                 _set_loss(lab, link)

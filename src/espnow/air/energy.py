@@ -130,7 +130,7 @@ class Battery:
         used_mah = self.capacity_mah * self.usable
         a_day = -math.log1p(-self.self_discharge) / DAYS_A_YEAR
         left_mah = self.capacity_mah - used_mah
-        if a_day == 0.0:
+        if a_day * used_mah <= 1e-12 * a_day_mah or a_day == 0.0:  # so little that it loses by itself is nothing
             return used_mah / a_day_mah if a_day_mah else math.inf
         end_mah = left_mah + a_day_mah / a_day
         # log1p of a ratio that may be tiny: the difference of two large numbers would be lost.

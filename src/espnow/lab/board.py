@@ -19,6 +19,7 @@ from espnow.errors import UserError
 from espnow.frame import format_mac
 from espnow.lab.callables import adopt, takes_argument
 from espnow.lab.console import LabConsole
+from espnow.lab.drift import DriftingClock, DriftingCpu, DriftingLink
 from espnow.lab.evaluate import add_evaluation
 from espnow.lab.explain import Report, explain
 from espnow.lab.host import apart_from_host
@@ -30,7 +31,7 @@ from espnow.lab.outside import Outside
 from espnow.lab.program import Program, add_steps, end_steps, load_file
 from espnow.lab.records import Recorder, Sent
 from espnow.lab.threads import Threads
-from espnow.link import Link
+from espnow.link import Cpu, Link
 from espnow.micropython import Services, make_builtins
 from espnow.micropython.flash import Flash
 from espnow.node import ReceivedMessage
@@ -79,6 +80,7 @@ class LabBoard(Outside):
         flash: Flash | None = None,
         start_us: int = 0,
         channel: int = 1,
+        drift_ppm: float = 0.0,
     ) -> None:
         self._lab = lab
         self._program = program
@@ -103,12 +105,15 @@ class LabBoard(Outside):
         self._random: Random = lab.chance.stream(f"{name}/random")
         self._urandom = lab.chance.stream(f"{name}/urandom").randbytes
         frames: Random = lab.chance.stream(f"{name}/frames")
+        self._drift = DriftingClock(lab.clock, drift_ppm) if drift_ppm else None
+        if self._drift is not None:
+            link = DriftingLink(link, self._drift)
         self.hardware = Board(
             profile,
             name,
             mac=mac,
-            clock=lab.clock,
-            cpu=self._task,
+            clock=self._drift or lab.clock,
+            cpu=self._in_its_time(self._task),
             link=link,
             console=self.console,
             random_u32=lambda: frames.getrandbits(32),
@@ -119,13 +124,13 @@ class LabBoard(Outside):
             self.hardware.wifi.timing = lab.wifi
         link.station = self.hardware
         self._witness = None
-        if lab.explainer is not None and isinstance(link, AirLink):
-            self._witness = lab.explainer.attach(self, link)
+        if lab.explainer is not None and isinstance(self._link, AirLink):
+            self._witness = lab.explainer.attach(self, self._link)
             self.hardware.node.observer = Recorder(self, self._witness) if lab.record else self._witness
         self._life = Life(self.hardware, self._begin, record=lab.record, boot_us=lab.boot_us)
         self._build()
         if start_us > lab.clock.now_us:
-            self._life.start_later(start_us)
+            self._life.start_later(start_us if self._drift is None else self._drift.own_us(start_us))
         else:
             self._start()
 
@@ -140,14 +145,15 @@ class LabBoard(Outside):
     @property
     def position(self) -> Position:
         """Where it stands: metres east, metres north. Can be set; UserError if it is none or the board is on no air."""
-        return self._air_link.position
+        return self.air_link.position
 
     @position.setter
     def position(self, position: Position) -> None:
-        self._lab.air.move(self._air_link, check_position(self.name, position))
+        self._lab.air.move(self.air_link, check_position(self.name, position))
 
     @property
-    def _air_link(self) -> AirLink:
+    def air_link(self) -> AirLink:
+        """Its radio on the lab's air; UserError if it has another one."""
         if not isinstance(self._link, AirLink):
             raise UserError(f"board {self.name!r} has a link of its own: it stands nowhere in this lab")
         return self._link
@@ -352,13 +358,18 @@ class LabBoard(Outside):
     def _start_thread(self, function: Callable[[], object]) -> int:
         """Run a function in another thread of control of the board; return its number."""
         if self._threads is None:
-            self.hardware.cpu = self._threads = Threads(self._lab.clock, self._task, self._leave_thread)
+            self._threads = Threads(self._lab.clock, self._task, self._leave_thread)
+            self.hardware.cpu = self._in_its_time(self._threads)
         return self._threads.start(function)
 
     def _leave_thread(self, _wish: GreenletExit) -> None:
         """Restart MicroPython because a thread asked for it."""
         self._end_program()
         self._restart_micropython()
+
+    def _in_its_time(self, cpu: Cpu) -> Cpu:
+        """Return a thread of control in the time that the board's clock keeps."""
+        return cpu if self._drift is None else DriftingCpu(cpu, self._drift)
 
     def _new_task(self) -> HubTask:
         """Return a thread of control for the program, which begins when it is woken."""
@@ -371,7 +382,8 @@ class LabBoard(Outside):
         self.error = self.exit_code = self._interruption = None
         self._delay_us = delay_us
         end_steps(self._importer.builtins)
-        self.hardware.cpu = self._task = self._new_task()
+        self._task = self._new_task()
+        self.hardware.cpu = self._in_its_time(self._task)
         self._build()
         self._start()
 

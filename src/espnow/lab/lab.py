@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from espnow.air import Air, AirLink, AirTiming, LogDistance, Position, Transmission
+from espnow.air import Air, AirTiming, LogDistance, Position, Transmission
 from espnow.air.crowd import Crowd, Message
 from espnow.air.propagation import HEIGHT_M, Propagation
 from espnow.air.scene import Place, Receiver, Traffic
@@ -45,6 +45,9 @@ _MACS_PER_BOARD = 4
 
 #: Stations of crowds have locally administered addresses, from this one on.
 _MODEL_MAC = 0x026D6F000000
+
+#: No crystal is wrong by more than a tenth.
+_MOST_PPM = 1e5
 
 #: What tracebacks call a program that is given as text, as CPython does.
 _TEXT = "<string>"
@@ -208,6 +211,7 @@ class Lab:
         channel: int = 1,
         antenna_dbi: float = 0.0,
         height_m: float = HEIGHT_M,
+        drift_ppm: float = 0.0,
         link: Link | None = None,
     ) -> LabBoard:
         """Add a board; its program begins when time goes on.
@@ -229,6 +233,8 @@ class Lab:
             channel: of its Wi-Fi whenever that starts, until the program sets another.
             antenna_dbi: gain of its antenna, in all directions, for what it sends and for what it receives.
             height_m: of its antenna above the ground, for a propagation that asks for it.
+            drift_ppm: so many millionths its crystal is fast; below 0, slow. The times that it keeps of what it heard
+                are those of its own clock.
             link: what carries its frames instead of the lab's air, such as a radio; it is closed with the lab. What
                 passes there is not among the lab's `transmissions`, the board records no messages, and nobody explains
                 what was lost.
@@ -247,6 +253,8 @@ class Lab:
         _check_ms("start_ms", start_ms)
         if channel not in range(1, 15):
             raise UserError(f"board {name!r}: channel is {channel!r}, and must be from 1 to 14")
+        if not -_MOST_PPM <= drift_ppm <= _MOST_PPM:
+            raise UserError(f"board {name!r}: drift_ppm is {drift_ppm!r}, and must be from -100000 to 100000")
         files = None if flash is None else Flash(made.folder if made is not None else None, folder=_check_flash(flash))
         if link is not None:
             self._links.append(link)
@@ -271,6 +279,7 @@ class Lab:
             flash=files,
             start_us=round(start_ms * 1000),
             channel=channel,
+            drift_ppm=drift_ppm,
         )
         if stdin is not None:
             board.type(stdin)
@@ -377,11 +386,7 @@ class Lab:
         for low, high, other in ranges:
             if first <= high and low < first + count:
                 raise UserError(f"crowd {name!r} has addresses of {other}: give it another mac")
-        links = []
-        for board in boards:
-            if not isinstance(board.hardware.link, AirLink):
-                raise UserError(f"crowd {name!r}: board {board.name!r} is not on the lab's air")
-            links.append(board.hardware.link)
+        links = [board.air_link for board in boards]
         try:
             crowd = self.air.populate(
                 name, places, traffic, mac=first.to_bytes(6), links=links, asleep=asleep, message=message

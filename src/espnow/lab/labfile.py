@@ -126,6 +126,7 @@ class LabFile:
             at=stand.position if part.at is None else part.at,
             antenna_dbi=stand.antenna_dbi if part.antenna_dbi is None else part.antenna_dbi,
             height_m=stand.height_m if part.height_m is None else part.height_m,
+            drift_ppm=part.drift_ppm,
             profile=part.profile,
             stdin=part.stdin,
             argv=part.argv,

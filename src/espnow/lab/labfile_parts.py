@@ -23,6 +23,7 @@ class BoardPart:
     at: Position | None = None
     antenna_dbi: float | None = None
     height_m: float | None = None
+    drift_ppm: float = 0.0
     profile: str | None = None
     start_us: int = 0
     flash: Path | None = None

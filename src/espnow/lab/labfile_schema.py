@@ -166,6 +166,12 @@ _BOARD = Table(
             "of the antenna above the ground; 1.5 without it",
             "height_m",
         ),
+        Key(
+            "drift",
+            tomlfile.between("a number of ppm from -100000 to 100000", -1e5, 1e5),
+            "so much its crystal is fast; below 0, slow; 0 without it",
+            "drift_ppm",
+        ),
         Key("profile", kinds.PROFILE, "its kind; without it, the lab's"),
         Key("start", tomlfile.TIME, "when it is switched on; without it, with the lab", "start_us"),
         Key("flash", tomlfile.FOLDER, "a folder that is its flash, and is written; without it, what it writes is lost"),

@@ -339,11 +339,12 @@ class Air:
             receivers = [self._by_number[other] for other in sorted(heard)]
         else:
             receivers = [link for link in self._owners.get(mpdu[4:10], ()) if link.number in heard]
-        observed = []
         now_us = self.clock.now_us
+        levels = self._crowd_of(number).levels(number) if sender is None else sender.levels()
         for link in receivers:
-            rssi_dbm = self.medium.rssi_dbm(number, link.number) if sender is None else sender.rssi_at(link)
-            observed.append(Reception(link.name, rssi_dbm))
+            rssi_dbm = levels.get(link.number)
+            if rssi_dbm is None:
+                rssi_dbm = levels[link.number] = self.medium.rssi_dbm(number, link.number)
             link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
         if sender is not None:
             if self.on_delivery is not None and (decoded > len(heard) if group else answered and not receivers):
@@ -352,7 +353,8 @@ class Air:
                 self._tell_misses(sender, mpdu, receivers, bool(answered))
         if self.observer is not None:
             name = self.medium.names[number]
-            self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, tuple(observed)))
+            observed = tuple(Reception(link.name, levels[link.number]) for link in receivers)
+            self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, observed))
 
     def _tell_misses(self, sender: AirLink, mpdu: bytes, receivers: list[AirLink], answered: bool) -> None:
         """Say who did not get a frame, and why."""

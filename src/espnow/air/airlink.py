@@ -168,15 +168,12 @@ class AirLink:
         """Return how strong the signal of this station is at another, in dBm, whether or not that decodes it."""
         return self._air.medium.level_dbm(self.number, receiver.number)
 
-    def rssi_at(self, receiver: AirLink) -> int:
-        """Return the same as a receiver tells it: a whole number from -127 to 0."""
+    def levels(self) -> dict[int, int]:
+        """Return what is known of how its signal is heard, in whole dBm by the receivers' numbers; to be added to."""
         version = self._air.medium.versions[self.number]
         if version != self._rssi_version:
             self._rssi, self._rssi_version = {}, version
-        rssi_dbm = self._rssi.get(receiver.number)
-        if rssi_dbm is None:
-            rssi_dbm = self._rssi[receiver.number] = self._air.medium.rssi_dbm(self.number, receiver.number)
-        return rssi_dbm
+        return self._rssi
 
     def in_range(self) -> dict[AirLink, None]:
         """Return the links that can hear what it sent last, whatever they are tuned to, in their order."""

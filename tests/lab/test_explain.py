@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from espnow.air import AirTiming
+from espnow.air.scene import Place
 from espnow.board import WifiTiming
 from espnow.errors import EspNowCode, LinkFull, NodeError, UserError
 from espnow.frame import build, with_retry
@@ -182,6 +183,13 @@ def collided(pair):
     pair.broadcast()
     assert pair.rx.recv(0)[0] == other.mac
     return "others sent at the same time: gateway could not tell the frames from each other"
+
+
+def model_missed(pair):
+    crowd = pair.lab.crowd([Place((0.0, 1e4))])
+    pair.tx.add_peer(crowd.mac(crowd.first))
+    pair.send(to=crowd.mac(crowd.first))
+    return "a station without a program missed it: 02:6d:6f:00:00:00: out of range; 7 attempts"
 
 
 def lost(pair):
@@ -520,6 +528,7 @@ CASES = [
     (R.NO_LONG_RANGE, no_long_range, {}),
     (R.RECEIVER_SENDING, receiver_sending, WEAK),
     (R.COLLIDED, collided, {"at": (200, 0), "path_loss_exponent": 3.15}),
+    (R.MODEL_MISSED, model_missed, {}),
     (R.LOST, lost, {}),
     (R.NOBODY, unknown, {}),
     (R.NOBODY, one_digit, {}),

@@ -43,6 +43,8 @@ class Way:
         for (before_us, _), (at_us, _) in zip(self.points, self.points[1:], strict=False):
             if at_us <= before_us:
                 raise ValueError(f"a way has a point at {before_us} us, and the next at {at_us} us: it must be later")
+        if self.repeats and len(self.points) > 1 and self.points[-1][0] - self.points[0][0] < _LEAST_STEP_US:
+            raise ValueError(f"a way that repeats takes {_LEAST_STEP_US} us or more")
         for _, position in self.points:
             if not all(map(math.isfinite, position)):
                 raise ValueError(f"a way has a point at {position}, which is nowhere")
@@ -69,7 +71,7 @@ class Way:
             until_us: the last.
         """
         first_us, last_us = self.points[0][0], self.points[-1][0]
-        turns = 0
+        turns = max(0, (from_us - first_us) // (last_us - first_us)) if self.repeats and last_us > first_us else 0
         while True:
             shift_us = turns * (last_us - first_us)
             for (begin_us, place), (end_us, to) in zip(self.points, self.points[1:], strict=False):

@@ -231,6 +231,8 @@ cdef class Kernel:
     cdef void note(self, word at, word what) noexcept
     @cython.locals(at=integer, j=integer, us=integer, ratio=double)
     cpdef set_row(self, Py_ssize_t i, others, gains, delays, integer at=*)
+    @cython.locals(e=integer)
+    cpdef bint set_pair(self, Py_ssize_t i, integer j, double ratio, integer us)
     @cython.locals(e=integer, j=integer)
     cdef void release_row(self, Py_ssize_t i) noexcept
     @cython.locals(e=integer, j=integer, count=integer, us=integer, more=integer, more_us=integer)

@@ -456,6 +456,18 @@ class Kernel:
         if self.prepared:
             self.prepare_row(i)
 
+    def set_pair(self, i, j, ratio, us):
+        """Say how another one gets the signal of a station that sends nothing now; False if it is not in the row."""
+        me = self.station[i]
+        for e in range(me.first, me.last):
+            if self.other[e] == j:
+                self.gain[e] = ratio
+                self.delay[e] = us
+                self.strength[e] = ratio * me.power_mw
+                self.alone[e] = self.step(self.strength[e] / self.noise_mw)
+                return True
+        return False
+
     def release_row(self, i):
         """Let nothing but a frame on the air need the row of a station any more."""
         me = self.station[i]

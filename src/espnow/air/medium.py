@@ -86,6 +86,7 @@ class Medium:
         self._most_dbi = 0.0
         self._tallest_m = 0.0
         self._dirty: set[int] = set()
+        self._moved: dict[int, Position] = {}  # from where
         self._places = RowPlaces(self._is_sending)
         # One cell is about as far as 1 Mb/s reaches at full power, so that a search looks at few cells.
         self._ground = Ground(propagation.reach_m(self._most_dbm - self._floor_dbm))
@@ -195,12 +196,9 @@ class Medium:
     def move(self, number: int, position: Position) -> None:
         """Put a station elsewhere, from the next transmission on."""
         old = self.sites[number]
-        self._change_around(old.position)
+        self._moved.setdefault(number, old.position)
         self._ground.put(number, position)
         self.sites[number] = old._replace(position=position)
-        self._change_around(position)
-        self._dirty.add(number)
-        self._dirty.update(self.propagation.partners(number))
 
     def set_power(self, number: int, power_dbm: float) -> None:
         """Say what a station sends with, from the next transmission on."""
@@ -236,6 +234,10 @@ class Medium:
 
     def refresh(self) -> None:
         """Make the rows of the stations around which something changed."""
+        if self._moved:
+            for number, old in self._moved.items():
+                self._move(number, old)
+            self._moved.clear()
         if not self._dirty:
             return
         if (self._loss or self._losses) and not self.kernel.lossy:
@@ -277,6 +279,22 @@ class Medium:
     def _change_around(self, position: Position) -> None:
         """Let the rows be made again in which a station at a place may be."""
         self._dirty.update(self._ground.near(position, self._reach_m(self._most_dbm + 2 * self._most_dbi)))
+
+    def _move(self, number: int, old: Position) -> None:
+        """Let a station that moved be heard as it is now; most of the others' rows stay what they are but for it."""
+        kernel, floor_dbm, dirty = self.kernel, self._floor_dbm, self._dirty
+        dirty.add(number)
+        reach_m = self._reach_m(self._most_dbm + 2 * self._most_dbi)
+        around = {*self._ground.near(old, reach_m), *self._ground.near(self.sites[number].position, reach_m)}
+        around.update(other for other in self.propagation.partners(number) if other < len(self.names))
+        for other in sorted(around - dirty):
+            gain_db = self._gain_db(other, number)
+            heard = self.powers_dbm[other] + gain_db >= floor_dbm
+            us = round(math.dist(self.sites[other].position, self.sites[number].position) / METRES_A_MICROSECOND)
+            if kernel.is_sending(other) or kernel.set_pair(other, number, 10 ** (gain_db / 10), us) != heard:
+                dirty.add(other)
+            elif heard:
+                self.versions[other] += 1
 
     def _make_row(self, number: int) -> None:
         site, power_dbm = self.sites[number], self.powers_dbm[number]

@@ -421,9 +421,9 @@ def test_a_timer_of_the_leaders_own_is_called_after_it_left(loop):
     until(lambda: loop._thread_until_us)
     with loop.lock:
         pass
-    leader = Leader(loop, until_us=loop.now_us + 3_000)
+    leader = Leader(loop, until_us=loop.now_us + 200_000)
     until(loop._leading.locked)
-    loop.call_at(loop.now_us + 20_000, lambda: seen.append(threading.current_thread().name))
+    loop.call_at(loop.now_us + 220_000, lambda: seen.append(threading.current_thread().name))
     leader.join(LIMIT_S)
     until(lambda: seen)
     assert seen == ["espnow"]

@@ -235,6 +235,7 @@ class Medium:
     def refresh(self) -> None:
         """Make the rows of the stations around which something changed."""
         if self._moved:
+            self._dirty.update(self._moved)
             for number, old in self._moved.items():
                 self._move(number, old)
             self._moved.clear()
@@ -283,7 +284,6 @@ class Medium:
     def _move(self, number: int, old: Position) -> None:
         """Let a station that moved be heard as it is now; most of the others' rows stay what they are but for it."""
         kernel, floor_dbm, dirty = self.kernel, self._floor_dbm, self._dirty
-        dirty.add(number)
         reach_m = self._reach_m(self._most_dbm + 2 * self._most_dbi)
         around = {*self._ground.near(old, reach_m), *self._ground.near(self.sites[number].position, reach_m)}
         around.update(other for other in self.propagation.partners(number) if other < len(self.names))

@@ -303,14 +303,22 @@ class Medium:
         if partners:
             found = sorted({*found, *(other for other in partners if other < len(self.names))})
         others, gains, delays = array("i"), array("d"), array("i")
+        sites, antennas_dbi, floor_dbm, dist = self.sites, self._antennas_dbi, self._floor_dbm, math.dist
+        propagation = self.propagation
+        # Nothing but the distance matters to this one, and a place for each question is not made.
+        by_distance = propagation if isinstance(propagation, LogDistance) and propagation.range_m is None else None
+        position, antenna_dbi = site.position, antennas_dbi[number]
         for other in found:
             if other == number:
                 continue
-            gain_db = self._gain_db(number, other)
-            if power_dbm + gain_db >= self._floor_dbm:
+            there = sites[other]
+            metres = dist(position, there.position)
+            loss_db = by_distance.loss_db(metres) if by_distance else propagation.between_db(site, there)
+            gain_db = antenna_dbi + antennas_dbi[other] - loss_db
+            if power_dbm + gain_db >= floor_dbm:
                 others.append(other)
                 gains.append(10 ** (gain_db / 10))
-                delays.append(round(math.dist(site.position, self.sites[other].position) / METRES_A_MICROSECOND))
+                delays.append(round(metres / METRES_A_MICROSECOND))
         self._keep_luck(number)
         at = self._places.give(number, len(others))
         self._make_room(len(self.names), self._places.end, self._streams)

@@ -559,6 +559,37 @@ def test_stations_may_move(make_sky, make_range):
     assert len(mover.heard) == 1
 
 
+def test_a_frame_is_as_strong_as_where_it_began(sky):
+    sender, receiver = sky.station(at=(10.0, 0.0)), sky.station()
+    sender.send(message=b"x" * 250)
+    while not sky.air.medium.kernel.is_sending(sender.link.number):
+        sky.clock.advance(1)
+    sky.air.move(sender.link, (5_000.0, 0.0))
+    sender.send(message=b"farther than it is heard")
+    sky.advance(50)
+    assert [rssi for _, rssi, *_ in receiver.heard] == [round(20 - 40.2 - 30)]
+    assert sky.log[0].receptions[0].rssi_dbm == receiver.heard[0][1]
+
+
+def test_a_pair_that_moves_has_chances_of_its_own_for_each_frame(make_sky):
+    sky = make_sky(seed=1, loss=0.5)
+    sender, receiver = sky.station(), sky.station(at=(5.0, 0.0))
+    heard = []
+    for number in range(400):
+        before = len(receiver.heard)
+        sender.send(message=bytes(100))
+        sky.advance(0.9)
+        sky.air.move(sender.link, (float(number % 2), 0.0))  # while it is on the air, as a rule
+        other = sky.stations[1]
+        other.link.configure(other.link.config)
+        sky.air.medium.refresh()
+        sky.advance(9)
+        heard.append(len(receiver.heard) > before)
+    assert 160 < sum(heard) < 240
+    same = sum(one == other for one, other in itertools.pairwise(heard))
+    assert 160 < same < 240
+
+
 # The queue.
 
 

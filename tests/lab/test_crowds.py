@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from espnow.air.scene import BROADCAST, Answer, Flood, Place, Traffic, TrafficKind
+from espnow.air.scene import BROADCAST, Answer, Burst, Flood, Place, Traffic, TrafficKind
 from espnow.errors import UserError
 from espnow.frame import format_mac, parse
 from espnow.lab import Lab, LossReason
@@ -89,8 +89,19 @@ def test_a_station_of_a_crowd_acknowledges_what_is_for_it():
         assert there not in reasons
         assert reasons[far][0] is reasons[elsewhere][0] is LossReason.MODEL_MISSED
         assert "out of range" in reasons[far][1]
-        assert "lost on the way" in reasons[elsewhere][1]
+        assert "on another channel" in reasons[elsewhere][1]
         assert reasons[nobody][0] is LossReason.NOBODY
+
+
+def test_what_others_drown_at_a_station_of_a_crowd_is_told_so():
+    with Lab(seed=1) as lab:
+        crowd = lab.crowd(
+            [Place((300.0, 0.0)), Place((400.0, 0.0))], [Traffic(1, size=250, kind=TrafficKind.SATURATED)]
+        )
+        lab.board(code=asking(crowd.mac(crowd.first)))
+        lab.run()
+        (loss,) = lab.explain()
+        assert loss.sentence.startswith("a station without a program missed it: 02:6d:6f:00:00:00: others sent")
 
 
 def test_a_broadcast_that_only_a_crowd_hears_is_no_loss():
@@ -194,23 +205,26 @@ def test_waiting_for_a_crowd_is_no_end():
     [
         (
             {"traffic": [Traffic(1)]},
-            "crowd 'model': traffic 0: station is 1, and must be below 1",
+            "crowd 'model2': traffic 0: station is 1, and must be below 1",
         ),
         (
             {"traffic": [Traffic(0, to=7)]},
-            "crowd 'model': traffic 0: to is 7, and must be below 1",
+            "crowd 'model2': traffic 0: to is 7, and must be below 1",
         ),
-        ({"mac": "18:fe:34:00:00:04"}, "crowd 'model' has addresses of board: give it another mac"),
-        ({"mac": "x"}, "crowd 'model': 'x' is no MAC address"),
-        ({"mac": "02:6d:6f:00:00:00"}, "crowd 'model' has addresses of another crowd: give it another mac"),
+        ({"mac": "18:fe:34:00:00:04"}, "crowd 'model2' has addresses of board: give it another mac"),
+        ({"mac": "02:ff:ff:ff:ff:ff", "places": [Place((0.0, 0.0))] * 2}, "crowd 'model2': 2 addresses from 02:ff"),
+        ({"asleep": [1]}, "crowd 'model2': asleep has 1, and must have numbers of places, below 1"),
+        ({"asleep": [-1]}, "crowd 'model2': asleep has -1"),
+        ({"mac": "x"}, "crowd 'model2': 'x' is no MAC address"),
+        ({"mac": "02:6d:6f:00:00:00"}, "crowd 'model2' has addresses of another crowd: give it another mac"),
     ],
 )
 def test_a_crowd_that_cannot_be(options, message):
     with Lab() as lab:
         lab.board(name="board")
         lab.crowd([Place((1.0, 0.0))])
-        with pytest.raises(UserError, match="crowd 'model'") as caught:
-            lab.crowd([Place((0.0, 0.0))], **options)
+        with pytest.raises(UserError, match="crowd 'model2'") as caught:
+            lab.crowd(**{"places": [Place((0.0, 0.0))], **options})
         assert str(caught.value).startswith(message)
         with pytest.raises(UserError, match="MAC address of a crowd"):
             lab.board(mac=lab.crowds[0].mac(lab.crowds[0].first))
@@ -230,6 +244,85 @@ def test_a_board_answers_for_itself_and_who_sleeps_hears_nothing():
         asleep, awake = crowd.results()
         assert asleep.acknowledged == 20
         assert awake.acknowledged == 0
+
+
+def test_a_board_hears_each_message_as_it_was_sent():
+    """Also when another one waits behind it, or the same one is made again at its end."""
+    traffic = [
+        Traffic(0, size=10, period_us=100_000, first_us=200_000),
+        Traffic(0, size=20, period_us=100_000, first_us=200_000),
+        Traffic(0, to=1, size=30, period_us=100_000, first_us=200_000),
+        Traffic(1, size=40, kind=TrafficKind.SATURATED),
+    ]
+    with Lab(seed=3) as lab:
+        board = lab.board(code=HEAR)
+        crowd = lab.crowd(
+            [Place((1.0, 0.0)), Place((1e4, 0.0))], traffic, message=lambda _, which, made_us: bytes((which,)) * 8
+        )
+        lab.run(for_ms=1_100)
+        rows = [line.split() for line in board.lines]
+        assert [(row[1], row[2]) for row in rows] == [("00" * 8, "10"), ("01" * 8, "20")] * 9
+        shown = [t for t in lab.transmissions if t.station == "model-0"]
+        assert [len(parse(t.mpdu).message) for t in shown[:2]] == [10, 20]
+        airtimes = {len(parse(t.mpdu).message): t.end_us - t.at_us for t in shown}
+        assert airtimes[20] - airtimes[10] == 80
+        assert crowd.name == "model"
+
+
+def test_all_of_a_burst_arrive_though_frames_are_lost():
+    with Lab(loss=0.3, seed=2) as lab:
+        board = lab.board(code=HEAR)
+        crowd = lab.crowd(
+            [Place((1.0, 0.0))],
+            [Traffic(0, to=1, size=10, period_us=100_000, first_us=200_000, burst=Burst(4))] * 2,
+            boards=[board],
+        )
+        lab.run(for_ms=5_000)
+        assert sum(result.delivered for result in crowd.results()) == len(board.lines) > 350
+        assert board.dropped
+        assert {reason.name for _, _, reason in board.dropped} == {"DUPLICATE"}
+
+
+def test_two_crowds_are_not_each_others_shadow():
+    with Lab() as lab:
+        one, other = (
+            lab.crowd([Place((1.0, 0.0))], [Traffic(0, size=20, kind=TrafficKind.POISSON, period_us=50_000)])
+            for _ in range(2)
+        )
+        lab.board(code=HEAR)
+        lab.run(for_ms=5_000)
+        (first,), (second,) = one.results(), other.results()
+        assert (one.name, other.name) == ("model", "model2")
+        assert min(first.heard, second.heard) > 150
+        with pytest.raises(UserError, match="two crowds are named 'model'"):
+            lab.crowd([Place((1.0, 0.0))], name="model")
+        with pytest.raises(UserError, match="a station of a crowd is named 'model2-0'"):
+            lab.board(name="model2-0")
+
+
+def test_a_condition_is_asked_while_models_send():
+    with Lab(record=True) as lab:
+        lab.board(code=HEAR)
+        lab.crowd(
+            [Place((1.0, float(n))) for n in range(3)], [Traffic(n, kind=TrafficKind.SATURATED) for n in range(3)]
+        )
+        assert lab.run_until(lambda: len(lab.transmissions) >= 10, timeout_ms=5_000)
+        assert len(lab.transmissions) == 10
+
+
+def test_whoever_looks_on_and_raises_leaves_no_station_waiting():
+    with Lab() as lab:
+        board = lab.board(code=asking(b"\xff" * 6))
+
+        def raises(_):
+            lab.air.observer = None
+            raise ZeroDivisionError
+
+        lab.air.observer = raises
+        with pytest.raises(ZeroDivisionError):
+            lab.run()
+        lab.run()
+        assert board.lines == ["True"]
 
 
 def test_its_stations_are_counted_from_0_and_have_addresses_in_a_row():
@@ -311,8 +404,11 @@ def test_a_lab_file_has_the_stations_of_a_plan(files):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ("[air]\nrange = 20\n", "lab.toml: crowd: the plan says what the air is, not range_m"),
+        ("[air]\nrange = 20\n", "lab.toml: crowd: the plan says what the air is: leave out air.range"),
         ("", "field.toml: No such file"),
+        ('[[board]]\nname = "leaf[9]"\ncode = ""\n', "crowd: the plan has no leaf[9]; its leaf are 0 to 4"),
+        ('[[board]]\nname = "leaf[02]"\ncode = ""\n', "crowd: leaf[02] is no station: write leaf[2]"),
+        ('[[board]]\nname = "hub[0]"\ncode = ""\n', "crowd: hub and hub[0] are one station: one board takes its place"),
         ("", "sweep: a lab is one run: leave it out"),
         ("", "station[0].way: a lab's crowd stays where it is: leave it out"),
     ],

@@ -277,3 +277,11 @@ def test_the_kernel_tells_who_is_in_reach():
     kernel.set_station(0, 1, 1e-5, 7)
     assert kernel.hearers(0, 0) == 0
     assert kernel_of_two(channel=6).hearers(0, 0) == 0
+
+
+@pytest.mark.parametrize("place", ["missing/report.html", "."])
+def test_a_report_that_cannot_be_written_is_told_before_anything_runs(command, plan, tmp_path, place):
+    code, out, err = command(plan, "--workers", 1, "--html", place)
+    assert (code, out) == (2, [])
+    assert err == [f"espnow plan: --html: {place} is no file in a folder that is there"]
+    assert not (tmp_path / "plan-results").exists()

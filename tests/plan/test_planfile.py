@@ -35,6 +35,7 @@ MISTAKES = [
     ),
     ('duration = "1s"\n' + HUB + "way = []\n", "station[0].way: [] is not points [time, east, north]"),
     ('duration = "1s"\n' + HUB + "repeats = true\n", "repeats: there is no way that it could go again"),
+    (f"{GOOD}[sweep]\nstation.leaf.count = [5, 5]\n", "the plan with station.leaf.count = 5 is there already"),
     # tables and keys
     ("", "duration: it is missing; it is a time above 0"),
     ("durations = 1", "durations: there is no such key; did you mean duration? Allowed: duration, seeds, "),

@@ -10,6 +10,7 @@ Rules, beside those of `espnow.air`:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -59,6 +60,10 @@ class AirTiming:
 @runtime_checkable
 class _Leaping(Protocol):
     """A clock whose time an event may move."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody looks after each instant."""
 
     def horizon_us(self) -> int:
         """Return the first instant at which anything else may happen."""
@@ -189,6 +194,9 @@ class Air:
                 raise ValueError(
                     f"traffic {number}: answer is for stations without programs: a board's program answers"
                 )
+        for number in asleep:
+            if not 0 <= number < len(places):
+                raise ValueError(f"asleep has {number!r}, and must have numbers of places, below {len(places)}")
         medium = self.medium
         for rate in sorted(rates_of(traffic)):
             medium.use_rate(rate)
@@ -209,7 +217,7 @@ class Air:
             traffic,
             numbers,
             stream,
-            medium.event_chance,
+            medium.event_chance(name),
             self.clock.now_us,
             drifts_ppm=drifts_ppm,
         )
@@ -295,16 +303,21 @@ class Air:
         """Let the kernel go on until something else may happen."""
         self._timer = None
         self._running = True
+        leaping = self._leaping
+        limit_us = self._limit_us()
         try:
             self.medium.refresh()
-            while self.medium.kernel.run(self._limit_us()):
+            while self.medium.kernel.run(limit_us):
                 self._leap()
                 self._tell()
                 self.medium.refresh()
+                if leaping is not None and leaping.is_watched:
+                    break  # somebody looks after each instant
+                limit_us = min(limit_us, self._limit_us())
             self._leap()
         finally:
             self._running = False
-        self.arm()
+            self.arm()
 
     def _limit_us(self) -> int:
         now_us = self.clock.now_us
@@ -318,13 +331,16 @@ class Air:
     def _tell(self) -> None:
         """Tell the links what the last event was to them."""
         kernel = self.medium.kernel
-        if kernel.ended >= 0:
-            if kernel.ended_kind == FRAME:
-                self._end_frame(kernel.ended)
-            else:
-                self._end_answer(kernel.ended)
-        for number, answered, attempts in tuple(kernel.finished):
-            self._by_number[number].finish(answered, attempts)
+        finished = tuple(kernel.finished)
+        try:
+            if kernel.ended >= 0:
+                if kernel.ended_kind == FRAME:
+                    self._end_frame(kernel.ended)
+                else:
+                    self._end_answer(kernel.ended)
+        finally:  # whatever somebody who looks on raises
+            for number, answered, attempts in finished:
+                self._by_number[number].finish(answered, attempts)
 
     def _end_frame(self, number: int) -> None:
         """Hand a frame to those who heard it."""
@@ -340,11 +356,18 @@ class Air:
         else:
             receivers = [link for link in self._owners.get(mpdu[4:10], ()) if link.number in heard]
         now_us = self.clock.now_us
-        levels = self._crowd_of(number).levels(number) if sender is None else sender.levels()
+        as_it_was = kernel.is_as_it_was(number)
+        levels: dict[int, int] = {}  # as they were when the frame began
+        if as_it_was:
+            levels = self._crowd_of(number).levels(number) if sender is None else sender.levels()
         for link in receivers:
             rssi_dbm = levels.get(link.number)
             if rssi_dbm is None:
-                rssi_dbm = levels[link.number] = self.medium.rssi_dbm(number, link.number)
+                if as_it_was:
+                    rssi_dbm = self.medium.rssi_dbm(number, link.number)
+                else:
+                    rssi_dbm = _whole_dbm(kernel.mw_of(number, link.number))
+                levels[link.number] = rssi_dbm
             link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
         if sender is not None:
             if self.on_delivery is not None and (decoded > len(heard) if group else answered and not receivers):
@@ -377,10 +400,17 @@ class Air:
             on_miss(sender, link, link.why_missed(sender) if link in in_range else MissReason.OUT_OF_RANGE)
 
     def _why_model_missed(self, sender: AirLink, model: int) -> MissReason:
-        rate = self.medium.kernel.air(sender.number)[3]
+        kernel = self.medium.kernel
+        _, _, channel, rate, frame = kernel.air(sender.number)
+        listens, receiver = kernel.listens(model)
+        if listens != channel:
+            return MissReason.OTHER_CHANNEL
+        if receiver == OFF:
+            return MissReason.RECEIVER_OFF
         if not self.medium.is_heard(sender.number, model, rate):
             return MissReason.OUT_OF_RANGE
-        return MissReason.LOST
+        lost, alone = kernel.lost(model)
+        return MissReason.LOST if lost == frame and alone else MissReason.COLLIDED
 
     def _end_answer(self, number: int) -> None:
         """Show an acknowledgement."""
@@ -416,3 +446,8 @@ class Air:
 
     def _crowd_of(self, number: int) -> Crowd:
         return next(crowd for crowd in self._crowds if crowd.first <= number < crowd.first + len(crowd))
+
+
+def _whole_dbm(mw: float) -> int:
+    """Return a power as a receiver tells it: a whole number from -127 to 0."""
+    return max(-127, min(0, round(10 * math.log10(mw)))) if mw > 0 else -127

@@ -125,7 +125,11 @@ class AirLink:
             raise LinkFull
         queue.append((mpdu, token))
         if len(queue) == 1:
-            self._begin()
+            try:
+                self._begin()
+            except BaseException:
+                queue.clear()
+                raise
 
     def _begin(self) -> None:
         """Begin with the frame at the head of the queue."""
@@ -140,10 +144,12 @@ class AirLink:
         air = self._air
         mpdu, token = self._queue.popleft()
         air.finish(self, mpdu[4:10])
-        if self._queue:
-            self._begin()
-        outcome = Outcome.ACKNOWLEDGED if answered else Outcome.NOT_ACKNOWLEDGED
-        self.station.outcome(token, outcome, attempts, air.clock.now_us)
+        try:
+            if self._queue:
+                self._begin()
+        finally:
+            outcome = Outcome.ACKNOWLEDGED if answered else Outcome.NOT_ACKNOWLEDGED
+            self.station.outcome(token, outcome, attempts, air.clock.now_us)
 
     def on_air(self, attempt: int) -> bytes:
         """Return the frame at the head of the queue as it is on the air the n-th time."""

@@ -71,7 +71,7 @@ class Way:
             until_us: the last.
         """
         first_us, last_us = self.points[0][0], self.points[-1][0]
-        turns = max(0, (from_us - first_us) // (last_us - first_us)) if self.repeats and last_us > first_us else 0
+        turns = max(0, (from_us - first_us) // (last_us - first_us) - 1) if self.repeats and last_us > first_us else 0
         while True:
             shift_us = turns * (last_us - first_us)
             for (begin_us, place), (end_us, to) in zip(self.points, self.points[1:], strict=False):
@@ -80,6 +80,10 @@ class Way:
                     for at_us in _along(begin_us + shift_us, end_us + shift_us, math.dist(place, to), from_us)
                     if at_us <= until_us
                 )
+            if self.repeats and self.points[0][1] != self.points[-1][1]:  # it is at the first point again
+                jump_us = last_us + shift_us + 1
+                if from_us < jump_us <= until_us:
+                    yield jump_us
             turns += 1
             if not self.repeats or last_us == first_us or last_us + shift_us >= until_us:
                 return

@@ -34,6 +34,7 @@ class Crowd:
     A flood's message is the same whoever sends it on.
 
     Attributes:
+        name: each is called so, and by its number from 0 on.
         first: the number, on the air, of the first of them.
         traffic: what they send.
     """
@@ -53,7 +54,7 @@ class Crowd:
         self.first = first
         self.traffic = traffic
         self._medium = medium
-        self._name = name
+        self.name = name
         self._count = count
         self._mac = int.from_bytes(mac)
         self._stream = stream
@@ -66,7 +67,12 @@ class Crowd:
         return self._count
 
     def __repr__(self) -> str:
-        return f"<Crowd {self._name}-0 to {self._name}-{self._count - 1}>"
+        return f"<Crowd {self.name}-0 to {self.name}-{self._count - 1}>"
+
+    def has(self, name: str) -> bool:
+        """Return whether one of them is called so."""
+        prefix, _, number = name.rpartition("-")
+        return prefix == self.name and number.isdecimal() and str(int(number)) == number and int(number) < self._count
 
     def results(self) -> list[StreamResult]:
         """Return what came of each traffic until now."""
@@ -96,25 +102,23 @@ class Crowd:
         return levels
 
     def frame(self, number: int) -> bytes:
-        """Return the frame that a station has on the air."""
-        kernel = self._medium.kernel
-        stream, made_us = kernel.message(number)
+        """Return the frame of a station that has just ended."""
+        stream, made_us, count, attempt = self._medium.kernel.message()
         which = stream - self._stream
         to, size = self._what(which)
-        totals = kernel.totals(stream)
         if self._message is None:
             message = made_us.to_bytes(_TIME_LENGTH, "little")
         else:
-            message = self._message(number - self.first, which, made_us)
+            message = bytes(self._message(number - self.first, which, made_us))
         mpdu = build(
             to,
             self.mac(number),
             message[:size].ljust(size, b"\0"),
-            seq=(totals[3] + totals[4]) & 0xFFF,
-            random_value=(made_us * 0x9E3779B1 + number) & 0xFFFFFFFF,
+            seq=count & 0xFFF,
+            random_value=(count * 0x9E3779B1 + number) & 0xFFFFFFFF,
             version=1 if size <= MAX_V1 else 2,
         )
-        return with_retry(mpdu) if kernel.attempts_of(number) > 1 else mpdu
+        return with_retry(mpdu) if attempt > 1 else mpdu
 
     def _what(self, which: int) -> tuple[bytes, int]:
         """Return whom a stream's messages are for, and how long they are."""

@@ -74,6 +74,7 @@ ctypedef struct Record:
     small lost_alone
     integer at_once
     integer lost_of
+    integer messages
     small sending
     integer air_rate
     integer air_us
@@ -152,6 +153,7 @@ cdef class Kernel:
     cdef integer end_of_rows, edges, home, starts, scripts, stopped
     cdef readonly bint lossy
     cdef readonly integer ended, ended_kind
+    cdef integer ended_stream, ended_made, ended_message, ended_attempt
     cdef readonly list heard, finished
     cdef small* is_long_range
     cdef double* loss
@@ -251,8 +253,10 @@ cdef class Kernel:
     cpdef set_channel(self, Py_ssize_t i, integer channel)
     cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, integer doze_first, integer doze_period, integer doze_on, integer doze_linger)
     cpdef forget(self, Py_ssize_t i)
-    @cython.locals(s=integer)
-    cpdef message(self, Py_ssize_t i)
+    cpdef message(self)
+    @cython.locals(e=integer)
+    cpdef double mw_of(self, Py_ssize_t i, integer j) noexcept
+    cpdef bint is_as_it_was(self, Py_ssize_t i) noexcept
     cpdef integer answers_to(self, Py_ssize_t i) noexcept
     @cython.locals(e=integer)
     cpdef row(self, Py_ssize_t i)
@@ -265,6 +269,7 @@ cdef class Kernel:
     cpdef air(self, Py_ssize_t i)
     cpdef integer attempts_of(self, Py_ssize_t i) noexcept
     cpdef bint is_sending(self, Py_ssize_t i) noexcept
+    cpdef listens(self, Py_ssize_t j)
     cpdef lost(self, Py_ssize_t j)
     @cython.locals(now=integer, e=integer, j=integer)
     cdef void tell(self, Py_ssize_t i) noexcept

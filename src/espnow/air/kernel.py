@@ -206,6 +206,7 @@ if not cython.compiled:
             "lost_alone",
             "lost_of",
             "luck",
+            "messages",
             "most",
             "muted",
             "nav",
@@ -319,6 +320,7 @@ class Kernel:
         self.scripts = 0
         self.stopped = 0
         self.ended = self.ended_kind = -1
+        self.ended_stream = self.ended_made = self.ended_message = self.ended_attempt = 0
         self.heard = []
         self.finished = []
         # What it receives.
@@ -649,6 +651,8 @@ class Kernel:
     def prepare(self):
         """Look at every pair once, when all is said of the stations and before time goes on."""
         self.prepared = 1
+        if self.count == 0:
+            return
         self.home = self.station[0].channel
         for i in range(self.count):
             self.prepare_row(i)
@@ -725,8 +729,6 @@ class Kernel:
         """Say when a receiver is on, and whether it decodes LR; the times are those of `espnow.link.PowerSave`."""
         me = self.station[i]
         me.long_range = long_range
-        if state == OFF and me.lock >= 0:
-            me.lock = -1
         me.receiver = state
         if doze_period > 0:
             me.doze_first = doze_first % doze_period - doze_period  # before all time: compiled, a rest has a sign
@@ -734,6 +736,8 @@ class Kernel:
         me.doze_on = doze_on
         me.doze_linger = doze_linger
         self.settle(i)
+        if state == OFF:
+            me.lock = -1
 
     def forget(self, i):
         """Let a radio know nothing of what is on the air now."""
@@ -792,13 +796,21 @@ class Kernel:
         me = self.station[i]
         return me.air_begin, me.air_end, me.air_channel, me.air_rate, me.air_number
 
-    def message(self, i):
-        """Return the stream of the message at the head of a station's queue, and when it was made."""
+    def message(self):
+        """Return the stream of the frame that `ended`, when it was made, its number at its station, and the attempt."""
+        return self.ended_stream, self.ended_made, self.ended_message, self.ended_attempt
+
+    def mw_of(self, i, j):
+        """Return the power of the frame that `ended` at another station; 0 if it does not get there."""
         me = self.station[i]
-        s = me.stream_of
-        if self.reacts and self.s_hops[s]:
-            return s, self.f_made[self.cause_of[i] >> 8]
-        return s, me.created
+        for e in range(me.air_first, me.air_last):
+            if self.other[e] == j:
+                return self.strength[e]
+        return 0.0
+
+    def is_as_it_was(self, i):
+        """Return whether a station has still the row with which its last frame began."""
+        return self.station[i].air_first == self.station[i].first
 
     def answers_to(self, i):
         """Return whom a station acknowledges, or acknowledged last."""
@@ -816,6 +828,10 @@ class Kernel:
     def is_sending(self, i):
         """Return whether a station has something on the air."""
         return self.station[i].sending != NOTHING
+
+    def listens(self, j):
+        """Return the channel of a station, and whether its receiver is `ON`, `OFF` or `DOZING`."""
+        return self.station[j].channel, self.station[j].receiver
 
     def lost(self, j):
         """Return the number of the last frame that a station lost after it had begun to receive it, and if alone."""
@@ -859,6 +875,7 @@ class Kernel:
         me.frame_us = self.s_us[s]
         me.attempt = 1
         me.arrived = 0
+        me.messages += 1
         if self.reacts:
             self.cause_of[i] = self.q_cause[at]
 
@@ -1272,7 +1289,7 @@ class Kernel:
         if me.sending == NOTHING:  # it ended, and its last microsecond is under way
             return
         begin = me.air_begin + self.delay[e]
-        if begin + me.air_us != until:
+        if begin + me.air_us != until or not me.air_first <= e < me.air_last:
             return
         me.clean -= 1
         ear.not_simply += 1
@@ -1444,6 +1461,13 @@ class Kernel:
         repeated = me.arrived
         self.answered = 0
         self.there = now
+        if self.scripts:  # what is at the head of its queue may be another frame at the end of this
+            self.ended_stream = stream
+            self.ended_made = me.created
+            if self.reacts and self.s_hops[stream]:
+                self.ended_made = self.f_made[self.cause_of[i] >> 8]
+            self.ended_message = me.messages
+            self.ended_attempt = me.attempt
         self.decoded = me.clean
         if me.doubted >= 0:
             self.leave_doubted(i, rate)

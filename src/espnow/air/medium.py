@@ -29,6 +29,9 @@ __all__ = ["Medium"]
 
 _STATIONS, _EDGES = 64, 1024
 _WORD = 64
+_MASK = (1 << _WORD) - 1
+#: From one number of a stream of chance to the next (splitmix64).
+_GOLDEN = 0x9E3779B97F4A7C15
 
 #: What the kernel's events can tell from each other.
 MOST_STATIONS = (1 << 21) - 1
@@ -174,7 +177,8 @@ class Medium:
     def reserve(self) -> None:
         """Have room for as many more boards, and rows of stations that move, as a lab may still need."""
         stations, edges, streams = len(self.names), self._places.end, self._streams
-        self._make_room(stations + _STATIONS, edges + max(_EDGES * _STATIONS, edges // 4), streams + _STATIONS)
+        more = min(max(_EDGES * _STATIONS, 8 * edges), 4_000_000)  # a long-range rate has three times as many hear
+        self._make_room(stations + _STATIONS, edges + more, streams + _STATIONS)
 
     def add_all(self, name: str, places: Sequence[Place]) -> int:
         """Return the number of the first of many new stations, called by a name and their numbers from 0 on."""
@@ -189,9 +193,9 @@ class Medium:
         self._dirty.update(range(len(self.names)))
         return first
 
-    def event_chance(self, event: int) -> Random:
-        """Return the random stream of what happens to many at once."""
-        return self._stream(f"air/event/{event}")
+    def event_chance(self, name: str) -> Callable[[int], Random]:
+        """Return what gives the random stream of an event, by its number, that happens to many of one name."""
+        return lambda event: self._stream(f"air/event/{name}/{event}")
 
     def move(self, number: int, position: Position) -> None:
         """Put a station elsewhere, from the next transmission on."""
@@ -334,10 +338,12 @@ class Medium:
     def _keep_luck(self, number: int) -> None:
         """Remember where the streams of chance of a row stand that is about to be replaced."""
         if self.kernel.lossy:
+            # A frame that is on the air draws once more from the row that is replaced.
+            step = _GOLDEN if self.kernel.is_sending(number) else 0
             at, others = self.kernel.row(number)
             for place, other in zip(count(at), others):
                 if (number, other) in self._luck:
-                    self._luck[number, other] = self.kernel.luck_of(place)
+                    self._luck[number, other] = (self.kernel.luck_of(place) + step) & _MASK
 
     def _luck_of(self, sender: int, receiver: int) -> int:
         pair = sender, receiver
@@ -354,7 +360,10 @@ class Medium:
         if not self._grows:
             raise UserError("stations on their way come near too many others: there is no room for so many pairs")
         if self.kernel.reacts:
-            raise UserError("models that answer or flood are there already, and leave no room: add boards before them")
+            raise UserError(
+                "there is no room for more stations, or pairs that hear each other, where models answer or flood: "
+                "add those when all boards are there, with the rates that they use"
+            )
         room = [have if need <= have else 2 * max(need, have) for need, have in zip(needed, self._room, strict=True)]
         if max(needed[0], needed[2]) > MOST_STATIONS:
             raise UserError(f"an air has room for {MOST_STATIONS} stations, and as many streams of messages")

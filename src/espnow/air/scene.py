@@ -122,7 +122,8 @@ class Place:
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
         _must(all(map(math.isfinite, self.position)), "position", self.position, "two numbers of metres")
-        _are_numbers(self, "power_dbm", "antenna_dbi")
+        for name in ("power_dbm", "antenna_dbi"):
+            _must(-200 <= getattr(self, name) <= 200, name, getattr(self, name), "-200 to 200")
         _must(1 <= self.channel <= 14, "channel", self.channel, "1 to 14")
         _must(self.attempts >= 1, "attempts", self.attempts, "1 or more")
         _must(0 < self.height_m < math.inf, "height_m", self.height_m, "above 0")
@@ -412,6 +413,7 @@ class Scene:
         for number in self.ways:
             _must(0 <= number < count, "ways", number, f"of a station, below {count}, the number of places")
         for one in self.losses:
+            _must(0 <= one.probability <= 1, "losses", one.probability, "a probability from 0 to 1")
             for number in (one.sender, one.receiver):
                 _must(0 <= number < count, "losses", number, f"of stations, below {count}, the number of places")
         if not self.ways and not self.losses:

@@ -100,6 +100,8 @@ def _run(arguments: argparse.Namespace) -> int:
     work = run.work_of(plan, seeds)
     if arguments.parquet:
         store.parquet_modules()  # what is missing is told before anything is computed
+    if arguments.html is not None and (Path(arguments.html).is_dir() or not Path(arguments.html).parent.is_dir()):
+        raise UserError(f"--html: {printable(arguments.html)} is no file in a folder that is there")
     client, execute = (None, run.execute) if arguments.dask is None else _cluster(arguments.dask)
     folder = Path(arguments.out or f"{plan.path.stem}-results")
     with closing(client) if client else nullcontext(), closing(store.Store(folder, resume=arguments.resume)) as kept:

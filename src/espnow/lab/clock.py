@@ -116,6 +116,11 @@ class VirtualClock(HubClock):
             self._condition = None
             self._free_until_us = -1
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether a condition is asked after each instant."""
+        return self._condition is not None
+
     def horizon_us(self) -> int:
         """Return the first instant at which anything else than what runs now may happen, or somebody may look."""
         now_us = self.now_us

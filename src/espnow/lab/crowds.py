@@ -74,7 +74,15 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
         raise UserError(f"{printable(str(path))}: air.losses: write [[air.link]] in the lab file instead")
     layout = lay_out(plan.part, seed)
     scene = layout.scene
-    taken = {number: name for name in names if (number := _station(layout, name)) is not None}
+    taken: dict[int, str] = {}
+    for name in names:
+        number = _station(layout, name)
+        if number is None:
+            continue
+        if number in taken:
+            both = f"{printable(taken[number])} and {printable(name)}"
+            raise UserError(f"{both} are one station: one board takes its place")
+        taken[number] = name
     numbers: dict[int, int] = {}
     places: list[Place] = []
     for number, place in enumerate(scene.places):
@@ -106,7 +114,11 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
 
 
 def _station(layout: Layout, name: str) -> int | None:
-    """Return the number of a plan's station by its name; None if there is none."""
+    """Return the number of a plan's station by its name; None if the name is no station's.
+
+    Raises:
+        UserError: it is written as one, and there is none of that number.
+    """
     group, _, rest = name.partition("[")
     members = layout.members.get(group)
     if members is None:
@@ -114,4 +126,10 @@ def _station(layout: Layout, name: str) -> int | None:
     if not rest:
         return members[0] if len(members) == 1 else None
     index = rest.removesuffix("]")
-    return members[int(index)] if index.isdecimal() and int(index) < len(members) and rest.endswith("]") else None
+    if not rest.endswith("]") or not index.isascii() or not index.isdigit():
+        return None
+    if int(index) >= len(members):
+        raise UserError(f"the plan has no {printable(name)}; its {group} are 0 to {len(members) - 1}")
+    if str(int(index)) != index:
+        raise UserError(f"{printable(name)} is no station: write {group}[{int(index)}]")
+    return members[int(index)]

@@ -253,7 +253,7 @@ class Lab:
         _check_ms("start_ms", start_ms)
         if channel not in range(1, 15):
             raise UserError(f"board {name!r}: channel is {channel!r}, and must be from 1 to 14")
-        if not -_MOST_PPM <= drift_ppm <= _MOST_PPM:
+        if not _is_number(drift_ppm, -_MOST_PPM, _MOST_PPM):
             raise UserError(f"board {name!r}: drift_ppm is {drift_ppm!r}, and must be from -100000 to 100000")
         files = None if flash is None else Flash(made.folder if made is not None else None, folder=_check_flash(flash))
         if link is not None:
@@ -261,9 +261,9 @@ class Lab:
         elif isinstance(self.clock, WallClock):
             raise UserError(f"board {name!r} has no link: a lab on the wall clock has no air")
         else:
-            if not math.isfinite(antenna_dbi):
-                raise UserError(f"board {name!r}: antenna_dbi is {antenna_dbi!r}, and must be a number")
-            if not 0.0 < height_m < math.inf:
+            if not _is_number(antenna_dbi, -200, 200):
+                raise UserError(f"board {name!r}: antenna_dbi is {antenna_dbi!r}, and must be from -200 to 200")
+            if not _is_number(height_m, 1e-6, 1e9):
                 raise UserError(f"board {name!r}: height_m is {height_m!r}, and must be a number of metres above 0")
             position = check_position(name, at)
             link = self.air.attach(name, position, height_m=height_m, antenna_dbi=antenna_dbi)
@@ -350,7 +350,7 @@ class Lab:
         places: Sequence[Place],
         traffic: Sequence[Traffic] = (),
         *,
-        name: str = "model",
+        name: str | None = None,
         mac: bytes | str | None = None,
         boards: Sequence[LabBoard] = (),
         asleep: Collection[int] = (),
@@ -365,7 +365,7 @@ class Lab:
         Args:
             places: the stations (`espnow.air.scene.Place`).
             traffic: what they send (`espnow.air.scene.Traffic`); its numbers are those of `places`.
-            name: each is called so, and by its number: ``model-0``.
+            name: each is called so, and by its number; by default ``model-0``, and ``model2-0`` in the second crowd.
             mac: the first one's address, bytes or ``"aa:bb:cc:dd:ee:ff"``; the others' are the next. By default
                 02:6d:6f and a number.
             boards: whom they can send to besides each other: the first is number ``len(places)`` in the traffic.
@@ -377,10 +377,19 @@ class Lab:
             UserError: something of this cannot be, or an address is taken.
         """
         count = len(places)
+        if name is None:
+            name = f"model{len(self.crowds) + 1}" if self.crowds else "model"
+        taken = next((f"{name}-{number}" for number in range(count) if f"{name}-{number}" in self._names), None)
+        if taken is not None:
+            raise UserError(f"there is a board or router named {taken!r} already: give the crowd another name")
+        if any(crowd.name == name for crowd in self.crowds):
+            raise UserError(f"two crowds are named {name!r}: give each its own name")
         try:
             first = _MODEL_MAC + sum(map(len, self.crowds)) if mac is None else int.from_bytes(station_address(mac))
         except (ValueError, TypeError) as error:
             raise UserError(f"crowd {name!r}: {error}") from None
+        if first + count > 1 << 48 or (first + count - 1) >> 40 & 1:
+            raise UserError(f"crowd {name!r}: {count} addresses from {format_mac(first.to_bytes(6))} on are not there")
         ranges = [(int.from_bytes(taken), int.from_bytes(taken), other) for taken, other in self._macs.items()]
         ranges += [(*crowd.addresses, "another crowd") for crowd in self.crowds]
         for low, high, other in ranges:
@@ -527,6 +536,8 @@ class Lab:
 
     def _take_name(self, name: str | None, program: Program | None) -> str:
         if name is not None:
+            if any(crowd.has(name) for crowd in self.crowds):
+                raise UserError(f"a station of a crowd is named {name!r}: give the board another name")
             if name in self._names:
                 raise UserError(f"two boards are named {name!r}: give each its own name")
             return name
@@ -558,6 +569,10 @@ class Lab:
                 f"boards {self._macs[address]!r} and {name!r} have the same MAC address {format_mac(address)}"
             )
         return address
+
+
+def _is_number(value: object, least: float, most: float) -> bool:
+    return isinstance(value, (int, float)) and least <= value <= most
 
 
 def _check_ms(what: str, ms: float) -> None:

@@ -66,9 +66,11 @@ class LabFile:
         if air.path_loss_exponent is not None:
             said["path_loss_exponent"] = air.path_loss_exponent
         if crowd is not None:
-            for key in ("range_m", "path_loss_exponent"):
+            for key, name in (("range_m", "range"), ("path_loss_exponent", "path_loss_exponent")):
                 if key in said or key in options:
-                    raise UserError(f"{printable(str(self.path))}: crowd: the plan says what the air is, not {key}")
+                    raise UserError(
+                        f"{printable(str(self.path))}: crowd: the plan says what the air is: leave out air.{name}"
+                    )
             said |= {"propagation": crowd.propagation, "receiver": crowd.receiver, "timing": crowd.timing}
         lab = Lab(**(said | options))
         try:

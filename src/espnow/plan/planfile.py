@@ -81,10 +81,14 @@ def read(path: str | Path) -> Plan:
     name = printable(str(path))
     if not part.sweep:
         _check_together(part, name)
-    points = []
+    points: list[Point] = []
     for values in product(*(values for _, values in part.sweep)):
         chosen = tuple(zip((key for key, _ in part.sweep), values, strict=True))
-        points.append(Point(chosen, *_at_point(document, part, chosen, path)))
+        point = Point(chosen, *_at_point(document, part, chosen, path))
+        if any(other.key == point.key for other in points):
+            told = " and ".join(f"{printable(key)} = {shown(value)}" for key, value in chosen)
+            raise UserError(f"{name}: sweep: the plan with {told} is there already: name each value once")
+        points.append(point)
     return Plan(path, part, tuple(points))
 
 

@@ -181,6 +181,7 @@ def collided(pair):
     other.hardware.link.transmit(build(ALL, other.mac, bytes(250), seq=0, random_value=0), 999)
     pair.lab.run(for_ms=1)
     pair.broadcast()
+    pair.lab.run(for_ms=5)
     assert pair.rx.recv(0)[0] == other.mac
     return "others sent at the same time: gateway could not tell the frames from each other"
 

@@ -124,6 +124,7 @@ class Air:
         self._links: dict[str, AirLink] = {}
         self._by_number: dict[int, AirLink] = {}
         self._crowds: list[Crowd] = []
+        self._levels: dict[int, tuple[int, dict[int, int]]] = {}  # of stations without links
         self._owners: dict[bytes, list[AirLink]] = {}
         self._trying: dict[bytes, set[AirLink]] = {}  # to an address: whose numbers depend on who has it
         self._waiting = 0  # links with a frame
@@ -359,7 +360,7 @@ class Air:
         as_it_was = kernel.is_as_it_was(number)
         levels: dict[int, int] = {}  # as they were when the frame began
         if as_it_was:
-            levels = self._crowd_of(number).levels(number) if sender is None else sender.levels()
+            levels = self._levels_of(number) if sender is None else sender.levels()
         for link in receivers:
             rssi_dbm = levels.get(link.number)
             if rssi_dbm is None:
@@ -378,6 +379,15 @@ class Air:
             name = self.medium.names[number]
             observed = tuple(Reception(link.name, levels[link.number]) for link in receivers)
             self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, observed))
+
+    def _levels_of(self, number: int) -> dict[int, int]:
+        """Return of a station without a link what `AirLink.levels` returns of one that has one."""
+        version = self.medium.versions[number]
+        known, levels = self._levels.get(number, (-1, {}))
+        if known != version:
+            levels = {}
+            self._levels[number] = version, levels
+        return levels
 
     def _tell_misses(self, sender: AirLink, mpdu: bytes, receivers: list[AirLink], answered: bool) -> None:
         """Say who did not get a frame, and why."""

@@ -60,7 +60,6 @@ class Crowd:
         self._stream = stream
         self._links = links
         self._message = message
-        self._levels: dict[int, tuple[int, dict[int, int]]] = {}
         self._asked = [one for one in traffic if one.answer is not None]
 
     def __len__(self) -> int:
@@ -91,15 +90,6 @@ class Crowd:
         """Return the number on the air of the station that has an address; None if none has."""
         number = int.from_bytes(address) - self._mac
         return self.first + number if 0 <= number < self._count else None
-
-    def levels(self, number: int) -> dict[int, int]:
-        """Return what is known of how a station's signal is heard, as `espnow.air.airlink.AirLink.levels` does."""
-        version = self._medium.versions[number]
-        known, levels = self._levels.get(number, (-1, {}))
-        if known != version:
-            levels = {}
-            self._levels[number] = version, levels
-        return levels
 
     def frame(self, number: int) -> bytes:
         """Return the frame of a station that has just ended."""

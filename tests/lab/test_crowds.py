@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from espnow.air.scene import BROADCAST, Answer, Burst, Flood, Place, Traffic, TrafficKind
+from espnow.cli.main import main
 from espnow.errors import UserError
 from espnow.frame import format_mac, parse
 from espnow.lab import Lab, LossReason
@@ -436,3 +439,19 @@ def test_models_hear_each_other_at_every_kind_of_rate(rate):
         lab.run(for_ms=1_000)
         (result,) = crowd.results()
         assert (result.made, result.acknowledged) == (10, 10)
+
+
+def test_the_command_tells_what_became_of_a_crowd(files, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["run", "--for", "3500ms", "lab.toml"]) == 0
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[-2].split() == ["crowd", "stations", "to", "one", "arrived", "to", "all", "heard"]
+    name, stations, made, arrived, *to_all = shown[-1].split()
+    assert (name, stations, to_all) == ("model", "4", ["0", "0"])
+    assert 10 <= int(arrived) <= int(made) <= 16
+    assert main(["run", "--for", "3500ms", "--json", "lab.toml"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["crowds"] == [
+        {"crowd": "model", "stations": 4, "to one": int(made), "arrived": int(arrived), "to all": 0, "heard": 0}
+    ]

@@ -1,4 +1,4 @@
-"""The medium: 802.11's distributed coordination function and what receivers make of it, over flat arrays.
+"""The medium: 802.11's distributed coordination function and what receivers make of it, over flat arrays and records.
 
 One source runs interpreted and compiled (``kernel.pxd`` gives the types), with the same results to the bit.
 
@@ -11,7 +11,8 @@ Rules:
 - An instant at a receiver is the sender's and the propagation's delay; what it does there is decided when the sender's
   event is, with the receiver's own time. So a station whose turn comes before it can have heard another's begin sends
   all the same.
-- Chance is one stream a station, drawn where that station does something (splitmix64).
+- Chance is one stream a station, drawn where that station does something, and one for what noise does to its frames
+  (splitmix64).
 - Time is whole microseconds. Equal instants keep the order in which they were made.
 - Programs are not called from here. A station whose frames a program gives is a script's (`set_script`): `run` stops
   after an event of which such a station is to know, and says what happened (`ended`, `heard`, `finished`).

@@ -6,8 +6,10 @@ import json
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
-from typing import TextIO
+from typing import Any, TextIO
 
+from espnow.air.crowd import Crowd
+from espnow.air.scene import BROADCAST
 from espnow.cli._show import NO_ROOM, Progress, table
 from espnow.frame import format_mac
 from espnow.frame.text import message_text
@@ -15,6 +17,21 @@ from espnow.lab import Lab, LabBoard
 from espnow.lab.console import for_terminal
 
 __all__ = ["Printer", "format_time"]
+
+
+def _crowd_row(crowd: Crowd) -> dict[str, Any]:
+    """Return what is told of the stations without programs: messages for one of them or a board, and those for all."""
+    results = list(zip(crowd.traffic, crowd.results(), strict=True))
+    to_one = [result for traffic, result in results if traffic.to != BROADCAST]
+    to_all = [result for traffic, result in results if traffic.to == BROADCAST]
+    return {
+        "crowd": crowd.name,
+        "stations": len(crowd),
+        "to one": sum(result.made for result in to_one),
+        "arrived": sum(result.delivered for result in to_one),
+        "to all": sum(result.made for result in to_all),
+        "heard": sum(result.heard for result in to_all),
+    }
 
 
 def format_time(us: int) -> str:
@@ -116,7 +133,8 @@ class Printer:
     def summary(self) -> None:
         """Say how each board ended and what it sent and received; of a single program only that it died."""
         boards = self._lab.boards
-        if len(boards) == 1 and not self._json:
+        crowds = [_crowd_row(crowd) for crowd in self._lab.crowds]
+        if len(boards) == 1 and not self._json and not crowds:
             board = boards[0]
             if board.error is not None and not isinstance(board.error, KeyboardInterrupt):
                 shown = for_terminal(f"--- {board.name} {_describe(board)}")
@@ -137,11 +155,15 @@ class Printer:
                 }
             )
         if self._json:
-            self._write(json.dumps({"us": self._lab.now_us, "summary": rows}) + "\n", sys.stdout)
+            told = {"us": self._lab.now_us, "summary": rows} | ({"crowds": crowds} if crowds else {})
+            self._write(json.dumps(told) + "\n", sys.stdout)
             return
         print(f"--- {format_time(self._lab.now_us)} of virtual time", file=sys.stderr)
         cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
         print("\n".join(table(cells, range(3, len(cells[0])))), file=sys.stderr)
+        if crowds:
+            cells = [list(crowds[0]), *([str(value) for value in row.values()] for row in crowds)]
+            print("\n".join(table(cells, range(1, len(cells[0])))), file=sys.stderr)
 
     def explain(self) -> None:
         """Say why messages did not arrive."""

@@ -162,7 +162,7 @@ cdef class Kernel:
     cdef small* delay
     cdef small* alone
     cdef integer* until
-    cdef integer* heard_at
+    cdef small* heard_at
     cdef small* owner
     cdef double* strength
     cdef small* next_closely
@@ -174,11 +174,11 @@ cdef class Kernel:
     cdef integer* ack_rate
     cdef integer* header_us
     cdef integer* header_curve
-    cdef integer* s_station
-    cdef integer* s_kind
-    cdef integer* s_to
-    cdef integer* s_rate
-    cdef integer* s_us
+    cdef small* s_station
+    cdef small* s_kind
+    cdef small* s_to
+    cdef small* s_rate
+    cdef small* s_us
     cdef integer* s_base
     cdef integer* s_burst
     cdef integer* s_spacing
@@ -354,7 +354,7 @@ cdef class Kernel:
     cdef void send(self, Py_ssize_t i) noexcept
     @cython.locals(until=integer, e=integer, i=integer, begin=integer)
     cdef void look_closely(self, Py_ssize_t j) noexcept
-    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, simple_mw=double, clean=integer, last_doubted=integer, next_doubted=cython.p_int, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer, mw=double)
+    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, simple_mw=double, clean=integer, last_doubted=integer, next_doubted=cython.p_int, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer, mw=double)
     cdef void start(self, Py_ssize_t i, integer kind) noexcept
     @cython.locals(before=double, locked=integer)
     cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
@@ -362,11 +362,11 @@ cdef class Kernel:
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
     @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer, repeated=integer)
     cdef void end(self, Py_ssize_t i) noexcept
-    @cython.locals(now=integer, slow=integer, fast=integer, header_us=integer, header_bits=double, body_bits=double, other=cython.p_int, delay=cython.p_int, alone=cython.p_int, until=cython.p_longlong, heard_at=cython.p_longlong, curve=cython.p_double, draws=integer, limit=double, log=double, e=integer, j=integer, at=integer)
+    @cython.locals(now=integer, slow=integer, fast=integer, header_us=integer, header_bits=double, body_bits=double, other=cython.p_int, delay=cython.p_int, alone=cython.p_int, until=cython.p_longlong, heard_at=cython.p_int, curve=cython.p_double, draws=integer, limit=double, log=double, e=integer, j=integer, at=integer)
     cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept
     @cython.locals(number=double)
     cdef double fate(self, Py_ssize_t i, word draws) noexcept
-    @cython.locals(now=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_longlong, e=integer, j=integer, at=integer)
+    @cython.locals(now=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer)
     cdef void leave_unicast(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
     @cython.locals(now=integer, rate=integer, least=double, sense=double, error_us=integer, clear_mw=double, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, log=double, left=integer, group=small, undisturbed=cython.bint)
     cdef void leave_closely(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept

@@ -302,7 +302,7 @@ class Kernel:
         # A station that does nothing but hear one signal, or none: until when, and which, as its place in the rows.
         # `until` is NEVER for all others, of which the arrays below and above tell.
         self.until = integers(owned, count)
-        self.heard_at = integers(owned, count)
+        self.heard_at = smalls(owned, count)
         self.owner = smalls(owned, edges)
         self.strength = doubles(owned, edges)
         # Whom a frame's end must look closely at, and who may lose it to noise: places in the rows, each with the next.
@@ -341,13 +341,13 @@ class Kernel:
         self.header_curve = integers(owned, 64)
         # Traffic.
         self.streams = streams
-        self.s_station = integers(owned, streams)
-        self.s_kind = integers(owned, streams)
+        self.s_station = smalls(owned, streams)
+        self.s_kind = smalls(owned, streams)
         self.s_period = doubles(owned, streams)
         self.s_jitter = doubles(owned, streams)
-        self.s_to = integers(owned, streams)
-        self.s_rate = integers(owned, streams)
-        self.s_us = integers(owned, streams)
+        self.s_to = smalls(owned, streams)
+        self.s_rate = smalls(owned, streams)
+        self.s_us = smalls(owned, streams)
         self.s_base = integers(owned, streams)
         self.s_burst = integers(owned, streams)
         self.s_spacing = integers(owned, streams)

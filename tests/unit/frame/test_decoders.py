@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from espnow.errors import FrameError
@@ -687,6 +687,7 @@ anything = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy computer
 @given(st.dictionaries(names, anything, max_size=7))
 def test_wrong_types_anywhere(table: dict[str, Any]) -> None:
     table = {"name": "m", "struct": "<B4s", "fields": ["f", {"name": "g"}]} | table

@@ -19,7 +19,7 @@ from typing import Protocol, runtime_checkable
 from espnow.air.airlink import AirLink
 from espnow.air.crowd import Crowd, Message
 from espnow.air.kernel import FRAME, GROUP_ADDRESS, NOWHERE, OFF
-from espnow.air.medium import Medium
+from espnow.air.medium import Medium, whole_dbm
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation
 from espnow.air.scene import Access, Place, Receiver, Traffic, check_stations, rates_of, start_traffic, streams_of
 from espnow.air.transmission import MissReason, Reception, Transmission
@@ -124,7 +124,6 @@ class Air:
         self._links: dict[str, AirLink] = {}
         self._by_number: dict[int, AirLink] = {}
         self._crowds: list[Crowd] = []
-        self._levels: dict[int, tuple[int, dict[int, int]]] = {}  # of stations without links
         self._owners: dict[bytes, list[AirLink]] = {}
         self._trying: dict[bytes, set[AirLink]] = {}  # to an address: whose numbers depend on who has it
         self._waiting = 0  # links with a frame
@@ -207,7 +206,7 @@ class Air:
         self._crowds.append(crowd)
         medium.kernel.set_time(self.clock.now_us)
         for number in asleep:
-            medium.kernel.set_receiver(first + number, OFF, True, 0, 1, 0, 0)
+            medium.kernel.set_receiver(first + number, OFF, True)
         medium.refresh()
         if any(one.answer is not None or one.flood is not None for one in traffic):
             medium.reserve()
@@ -348,7 +347,7 @@ class Air:
         kernel = self.medium.kernel
         heard, decoded, answered = kernel.heard, kernel.decoded, kernel.answered
         begin_us, end_us, channel, rate, _ = kernel.air(number)
-        attempt = kernel.attempts_of(number)
+        *_, attempt = kernel.message()
         sender = self.speaking = self._by_number.get(number)
         mpdu = self._crowd_of(number).frame(number) if sender is None else sender.on_air(attempt)
         group = mpdu[4] & 1
@@ -358,16 +357,15 @@ class Air:
             receivers = [link for link in self._owners.get(mpdu[4:10], ()) if link.number in heard]
         now_us = self.clock.now_us
         as_it_was = kernel.is_as_it_was(number)
-        levels: dict[int, int] = {}  # as they were when the frame began
-        if as_it_was:
-            levels = self._levels_of(number) if sender is None else sender.levels()
+        levels = self.medium.levels(number) if as_it_was else {}  # those of when the frame began
         for link in receivers:
             rssi_dbm = levels.get(link.number)
             if rssi_dbm is None:
                 if as_it_was:
                     rssi_dbm = self.medium.rssi_dbm(number, link.number)
                 else:
-                    rssi_dbm = _whole_dbm(kernel.mw_of(number, link.number))
+                    mw = kernel.mw_of(number, link.number)
+                    rssi_dbm = whole_dbm(10 * math.log10(mw)) if mw > 0 else -127
                 levels[link.number] = rssi_dbm
             link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
         if sender is not None:
@@ -379,15 +377,6 @@ class Air:
             name = self.medium.names[number]
             observed = tuple(Reception(link.name, levels[link.number]) for link in receivers)
             self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, observed))
-
-    def _levels_of(self, number: int) -> dict[int, int]:
-        """Return of a station without a link what `AirLink.levels` returns of one that has one."""
-        version = self.medium.versions[number]
-        known, levels = self._levels.get(number, (-1, {}))
-        if known != version:
-            levels = {}
-            self._levels[number] = version, levels
-        return levels
 
     def _tell_misses(self, sender: AirLink, mpdu: bytes, receivers: list[AirLink], answered: bool) -> None:
         """Say who did not get a frame, and why."""
@@ -456,8 +445,3 @@ class Air:
 
     def _crowd_of(self, number: int) -> Crowd:
         return next(crowd for crowd in self._crowds if crowd.first <= number < crowd.first + len(crowd))
-
-
-def _whole_dbm(mw: float) -> int:
-    """Return a power as a receiver tells it: a whole number from -127 to 0."""
-    return max(-127, min(0, round(10 * math.log10(mw)))) if mw > 0 else -127

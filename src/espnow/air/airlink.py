@@ -10,7 +10,7 @@ from espnow.air.propagation import Position
 from espnow.air.transmission import MissReason
 from espnow.errors import LinkFull
 from espnow.frame import FCS_LENGTH, LR_RATES, RATE_1M, airtime_us, with_retry
-from espnow.link import Abilities, Outcome, PowerSave, ProtocolBit, RadioConfig, Station
+from espnow.link import Abilities, Outcome, ProtocolBit, RadioConfig, Station
 
 if TYPE_CHECKING:
     from espnow.air.air import Air
@@ -19,7 +19,6 @@ __all__ = ["AirLink"]
 
 #: First byte of an action frame, which ESP-NOW's are.
 _ACTION = 0xD0
-_ALWAYS = PowerSave(0, 1, 1, 0)
 
 
 class AirLink:
@@ -43,8 +42,6 @@ class AirLink:
         "_in_range",
         "_in_range_key",
         "_queue",
-        "_rssi",
-        "_rssi_version",
         "_tuned_us",
         "config",
         "name",
@@ -62,8 +59,6 @@ class AirLink:
         self._queue: deque[tuple[bytes, int]] = deque()
         self._attempt = 1
         self._tuned_us = 0
-        self._rssi: dict[int, int] = {}
-        self._rssi_version = -1
         self._in_range: dict[AirLink, None] = {}
         self._in_range_key: tuple[int, int] | None = None
 
@@ -102,9 +97,8 @@ class AirLink:
             or old.protocols != config.protocols
         ):
             state = OFF if not config.receiver_on else ON if config.power_save is None else DOZING
-            first_us, period_us, on_us, linger_us = config.power_save or _ALWAYS
             long_range = bool(config.protocols & ProtocolBit.LR)
-            kernel.set_receiver(number, state, long_range, first_us, period_us, on_us, linger_us)
+            kernel.set_receiver(number, state, long_range, *(config.power_save or ()))
         if old is None or old.channel != config.channel:
             kernel.set_channel(number, config.channel)
             self._tuned_us = air.clock.now_us
@@ -173,13 +167,6 @@ class AirLink:
     def rssi_dbm(self, receiver: AirLink) -> float:
         """Return how strong the signal of this station is at another, in dBm, whether or not that decodes it."""
         return self._air.medium.level_dbm(self.number, receiver.number)
-
-    def levels(self) -> dict[int, int]:
-        """Return what is known of how its signal is heard, in whole dBm by the receivers' numbers; to be added to."""
-        version = self._air.medium.versions[self.number]
-        if version != self._rssi_version:
-            self._rssi, self._rssi_version = {}, version
-        return self._rssi
 
     def in_range(self) -> dict[AirLink, None]:
         """Return the links that can hear what it sent last, whatever they are tuned to, in their order."""

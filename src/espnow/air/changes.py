@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 
-from espnow.air.propagation import Position, csv_rows
+from espnow.air.propagation import CsvRow, Position, csv_rows
 from espnow.errors import UserError
 
-__all__ = ["Loss", "Way", "read_losses"]
+__all__ = ["Loss", "Way", "read_loss_rows", "read_losses"]
+
+StationT = TypeVar("StationT", int, str)
+
+LossRow: TypeAlias = tuple[int, StationT, StationT, float]
 
 #: A station on its way is put elsewhere after so many metres, and at most so often.
 STEP_M = 1.0
 _LEAST_STEP_US = 10_000
+
+_LATEST_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,29 @@ class Loss(NamedTuple):
     probability: float
 
 
+def read_loss_rows(path: Path, station: Callable[[CsvRow, str], StationT]) -> list[LossRow[StationT]]:
+    """Return what a CSV file with the columns time_s, from, to and loss says, in the order of the times.
+
+    Args:
+        path: of the file.
+        station: returns what a row says of a station in one of the columns.
+
+    Returns:
+        When a loss begins in microseconds, sender, receiver, and how likely a frame is lost.
+
+    Raises:
+        UserError: the file cannot be read, or is no such file.
+    """
+    found = []
+    for row in csv_rows(path, ("time_s", "from", "to", "loss")):
+        sender, receiver = station(row, "from"), station(row, "to")
+        if sender == receiver:
+            raise row.error("to", "another station than in 'from'")
+        at_us = round(row.number("time_s", 0, _LATEST_S) * 1e6)
+        found.append((at_us, sender, receiver, row.number("loss", 0, 1)))
+    return sorted(found)
+
+
 def read_losses(path: str | Path, names: Mapping[str, int] | None = None) -> list[Loss]:
     """Return losses from a CSV file with the columns time_s, from, to and loss, in the order of their times.
 
@@ -131,13 +160,7 @@ def read_losses(path: str | Path, names: Mapping[str, int] | None = None) -> lis
     Raises:
         UserError: the file cannot be read, or is no such file.
     """
-    found = []
-    for row in csv_rows(Path(path), ("time_s", "from", "to", "loss")):
-        sender, receiver = row.station("from", names), row.station("to", names)
-        if sender == receiver:
-            raise row.error("to", "another station than in 'from'")
-        at_us = round(row.number("time_s", 0, 1e9) * 1e6)
-        found.append(Loss(at_us, sender, receiver, row.number("loss", 0, 1)))
+    found = read_loss_rows(Path(path), lambda row, column: row.station(column, names))
     if not found:
         raise UserError(f"{path}: has no line with a loss")
-    return sorted(found)
+    return [Loss(*one) for one in found]

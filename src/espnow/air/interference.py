@@ -88,5 +88,5 @@ def start_interferers(kernel: Kernel, interferers: Sequence[Interferer], first: 
     if interferers:
         kernel.set_rate(_NO_RATE, _NO_RATE, 0, 0, 0.0, 0.0, _NEVER_MW, _NO_RATE, [0.0] * CURVE_LENGTH)
     for number, one in enumerate(interferers):
-        kernel.set_receiver(first + number, OFF, False, 0, 1, 0, 0)
+        kernel.set_receiver(first + number, OFF, False)
         kernel.set_radiation(stream + number, first + number, one.pause_us, one.burst_us, _NO_RATE, one.senses)

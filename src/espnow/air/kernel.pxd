@@ -37,7 +37,7 @@ cdef inline word* words(list owned, Py_ssize_t count) except NULL:
     return <word*> zeros(owned, count * sizeof(word))
 
 cdef integer NEVER
-cdef double LOUDEST
+cdef double LOUDEST, LN_10
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
 cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, RADIATION, ON, OFF, DOZING
 
@@ -153,6 +153,8 @@ cdef class Kernel:
     cdef integer end_of_rows, edges, home, starts, scripts, stopped
     cdef readonly bint lossy
     cdef readonly integer ended, ended_kind
+    cdef double header_bits, body_bits
+    cdef integer header_at, body_at
     cdef integer ended_stream, ended_made, ended_message, ended_attempt
     cdef readonly list heard, finished
     cdef small* is_long_range
@@ -251,7 +253,7 @@ cdef class Kernel:
     cpdef set_target(self, Py_ssize_t i, integer to)
     cpdef set_muted(self, Py_ssize_t i, bint muted)
     cpdef set_channel(self, Py_ssize_t i, integer channel)
-    cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, integer doze_first, integer doze_period, integer doze_on, integer doze_linger)
+    cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, integer doze_first=*, integer doze_period=*, integer doze_on=*, integer doze_linger=*)
     cpdef forget(self, Py_ssize_t i)
     cpdef message(self)
     @cython.locals(e=integer)
@@ -267,7 +269,6 @@ cdef class Kernel:
     cpdef word luck_of(self, Py_ssize_t e)
     cpdef integer next_us(self) noexcept
     cpdef air(self, Py_ssize_t i)
-    cpdef integer attempts_of(self, Py_ssize_t i) noexcept
     cpdef bint is_sending(self, Py_ssize_t i) noexcept
     cpdef listens(self, Py_ssize_t j)
     cpdef lost(self, Py_ssize_t j)
@@ -305,8 +306,8 @@ cdef class Kernel:
     @cython.locals(since=integer)
     cdef void count_down(self, Py_ssize_t i, integer now) noexcept
     cdef void receive(self, Py_ssize_t j, integer i, double mw, integer at) noexcept
-    @cython.locals(slow=integer, header_us=integer, header_bits=double, body_bits=double)
-    cdef double log_alone(self, Py_ssize_t i, integer rate, integer step) noexcept
+    @cython.locals(slow=integer, air_us=integer, header_us=integer)
+    cdef void weigh(self, Py_ssize_t i, integer rate) noexcept
     cpdef start_stream(self, Py_ssize_t s, integer first_us)
     @cython.locals(heap=Heap, now=integer, kind=integer, i=integer)
     cpdef run(self, integer until_us)
@@ -362,7 +363,7 @@ cdef class Kernel:
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
     @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer, repeated=integer)
     cdef void end(self, Py_ssize_t i) noexcept
-    @cython.locals(now=integer, slow=integer, fast=integer, header_us=integer, header_bits=double, body_bits=double, other=cython.p_int, delay=cython.p_int, alone=cython.p_int, until=cython.p_longlong, heard_at=cython.p_int, curve=cython.p_double, draws=integer, limit=double, log=double, e=integer, j=integer, at=integer)
+    @cython.locals(now=integer, slow=integer, fast=integer, header_bits=double, body_bits=double, other=cython.p_int, delay=cython.p_int, alone=cython.p_int, until=cython.p_longlong, heard_at=cython.p_int, curve=cython.p_double, draws=integer, limit=double, log=double, e=integer, j=integer, at=integer)
     cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept
     @cython.locals(number=double)
     cdef double fate(self, Py_ssize_t i, word draws) noexcept

@@ -43,6 +43,7 @@ __all__ = ["Kernel"]
 
 NEVER = 1 << 60
 LOUDEST = 1e300
+LN_10 = 2.302585092994046  # the natural logarithm, by way of the one that is there
 
 # What an event is for.
 ARRIVAL = 0  # the next message of a stream of traffic
@@ -327,6 +328,8 @@ class Kernel:
         # What it receives.
         # What it sends.
         self.answered = self.there = self.decoded = 0  # of the signal that ends
+        self.header_bits = self.body_bits = 0.0
+        self.header_at = self.body_at = 0
         # Its turn.
         # The frame at the head of its queue.
         # Rates.
@@ -541,7 +544,7 @@ class Kernel:
 
     def draw_pause(self, i, s):
         """Return a pause of a stream, exponentially distributed."""
-        return int(-2.302585092994046 * log10(1.0 - self.draw(i)) * self.s_period[s])
+        return int(-LN_10 * log10(1.0 - self.draw(i)) * self.s_period[s])
 
     def set_answer(self, s, by, think, jitter):
         """Let a stream's messages be answered by those of another one, after a time to think."""
@@ -726,7 +729,7 @@ class Kernel:
         self.settle(i)
         self.forget(i)
 
-    def set_receiver(self, i, state, long_range, doze_first, doze_period, doze_on, doze_linger):
+    def set_receiver(self, i, state, long_range, doze_first=0, doze_period=1, doze_on=0, doze_linger=0):
         """Say when a receiver is on, and whether it decodes LR; the times are those of `espnow.link.PowerSave`."""
         me = self.station[i]
         me.long_range = long_range
@@ -783,7 +786,9 @@ class Kernel:
         self.luck[e] = luck
 
     def luck_of(self, e):
-        """Return where the stream of chance of a pair stands."""
+        """Return where the stream of chance of a pair stands, when a frame that is on the air has drawn from it."""
+        if self.station[self.owner[e]].sending != NOTHING:
+            return (self.luck[e] + GOLDEN) & MASK
         return self.luck[e]
 
     # What is going on.
@@ -821,10 +826,6 @@ class Kernel:
         """Return where the row of a station begins, and whose numbers stand there."""
         me = self.station[i]
         return me.first, [self.other[e] for e in range(me.first, me.last)]
-
-    def attempts_of(self, i):
-        """Return which attempt a station's message is at."""
-        return self.station[i].attempt
 
     def is_sending(self, i):
         """Return whether a station has something on the air."""
@@ -968,14 +969,12 @@ class Kernel:
                 base += int(self.draw(i) * self.s_jitter[s])
             push(self.heap, base if base > now else now, ARRIVAL, s)
         elif kind == POISSON:
-            # -log(1 - u), by way of the logarithm that is there.
-            gap = -2.302585092994046 * log10(1.0 - self.draw(i)) * self.s_period[s]
-            push(self.heap, now + int(gap) + 1, ARRIVAL, s)
+            push(self.heap, now + self.draw_pause(i, s) + 1, ARRIVAL, s)
         elif kind == EVENT:
             gap = self.s_period[s]
             if self.s_random[s]:
                 self.s_luck[s] = (self.s_luck[s] + GOLDEN) & MASK
-                gap *= -2.302585092994046 * log10(1.0 - mix(self.s_luck[s]))
+                gap *= -LN_10 * log10(1.0 - mix(self.s_luck[s]))
             base = self.s_base[s] + int(gap) + 1 if self.s_random[s] else self.s_base[s] + int(gap)
             self.s_base[s] = base
             base += int(self.draw(i) * self.s_jitter[s])
@@ -1519,16 +1518,17 @@ class Kernel:
             if self.station[j].script and self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
                 self.heard.append(j)
 
-    def log_alone(self, i, rate, step):
-        """Return the logarithm of how likely a signal that nobody disturbs survives noise."""
-        me = self.station[i]
+    def weigh(self, i, rate):
+        """Note how many bits a signal has in its header and behind it, and where the curves for both begin."""
         slow = self.header_curve[rate]
+        air_us = self.station[i].air_us
         header_us = self.header_us[rate]
-        if header_us > me.air_us:
-            header_us = me.air_us
-        header_bits = header_us * self.bits_us[slow]
-        body_bits = (me.air_us - header_us) * self.bits_us[rate]
-        return header_bits * self.curve[slow * CURVE_LENGTH + step] + body_bits * self.curve[rate * CURVE_LENGTH + step]
+        if header_us > air_us:
+            header_us = air_us
+        self.header_bits = header_us * self.bits_us[slow]
+        self.body_bits = (air_us - header_us) * self.bits_us[rate]
+        self.header_at = slow * CURVE_LENGTH
+        self.body_at = rate * CURVE_LENGTH
 
     def leave_doubted(self, i, rate):
         """See who loses a signal to noise, of those that heard nothing else.
@@ -1538,14 +1538,11 @@ class Kernel:
         """
         me = self.station[i]
         now = self.now_us
-        slow = self.header_curve[rate]
-        header_us = self.header_us[rate]
-        if header_us > me.air_us:
-            header_us = me.air_us
-        header_bits = header_us * self.bits_us[slow]
-        body_bits = (me.air_us - header_us) * self.bits_us[rate]
-        slow *= CURVE_LENGTH
-        fast = rate * CURVE_LENGTH
+        self.weigh(i, rate)
+        header_bits = self.header_bits
+        body_bits = self.body_bits
+        slow = self.header_at
+        fast = self.body_at
         other = self.other
         delay = self.delay
         until = self.until
@@ -1580,7 +1577,7 @@ class Kernel:
         """Return the logarithm of a number from 0 to 1, the same for the same frame of a station, whoever hears it."""
         me = self.station[i]
         number = mix((me.luck + GOLDEN * (me.sent_count * 1024 + draws)) & MASK)
-        return 2.302585092994046 * log10(number) if number > 0.0 else -LOUDEST
+        return LN_10 * log10(number) if number > 0.0 else -LOUDEST
 
     def leave_unicast(self, i, kind, target, nav_us):
         """Let those who heard a frame for one station, and nothing else, keep quiet for its answer; or be that one."""
@@ -1601,6 +1598,7 @@ class Kernel:
         me = self.station[i]
         now = self.now_us
         rate = me.air_rate
+        self.weigh(i, rate)
         least = self.least_mw[rate]
         sense = self.sense_mw if self.sense_mw < least else least
         # After a frame with an error nobody counts before EIFS is over; the last DIFS of it comes with every count.
@@ -1630,7 +1628,8 @@ class Kernel:
                 if undisturbed:
                     log = 0.0
                     if mw < clear_mw:
-                        log = self.log_alone(i, rate, self.alone[e])
+                        log = self.header_bits * self.curve[self.header_at + self.alone[e]]
+                        log += self.body_bits * self.curve[self.body_at + self.alone[e]]
                 else:
                     self.advance(j, at)
                     log = ear.lock_log

@@ -25,16 +25,18 @@ from espnow.air.scene import Access, Place, Receiver, describe_rates, make_kerne
 from espnow.errors import UserError
 from espnow.frame import RATE_1M
 
-__all__ = ["Medium"]
+__all__ = ["Medium", "whole_dbm"]
 
 _STATIONS, _EDGES = 64, 1024
 _WORD = 64
-_MASK = (1 << _WORD) - 1
-#: From one number of a stream of chance to the next (splitmix64).
-_GOLDEN = 0x9E3779B97F4A7C15
 
 #: What the kernel's events can tell from each other.
 MOST_STATIONS = (1 << 21) - 1
+
+
+def whole_dbm(level_dbm: float) -> int:
+    """Return a level as a receiver tells it: a whole number from -127 to 0."""
+    return max(-127, min(0, round(level_dbm)))
 
 
 class Medium:
@@ -80,6 +82,7 @@ class Medium:
         self._losses: dict[tuple[int, int], float] = {}
         self._luck: dict[tuple[int, int], int] = {}
         self._antennas_dbi: list[float] = []
+        self._levels: dict[int, tuple[int, dict[int, int]]] = {}  # for which version of a row
         self._streams = 0
         self._grows = True
         self._rates = {RATE_1M}
@@ -111,11 +114,11 @@ class Medium:
         Args:
             kernel: it has no room for more stations.
             everything: the stations.
-            propagation: as above, and so the next two.
-            access: ...
-            receiver: ...
+            propagation: what is lost between two places.
+            access: when stations transmit.
+            receiver: what receivers need.
             rates: that the kernel knows.
-            stream: as above.
+            stream: returns the random stream of a name, the same for the same name.
             edges: behind how many places in rows there is room, and up to how many.
         """
         medium = cls(propagation, access, receiver, stream)
@@ -189,7 +192,7 @@ class Medium:
             self._note(f"{name}-{number - first}", *own, self.kernel)
             self.kernel.set_station(number, 1, milliwatts(place.power_dbm), place.attempts)
             self.kernel.set_channel(number, place.channel)
-            self.kernel.set_receiver(number, ON, True, 0, 1, 0, 0)
+            self.kernel.set_receiver(number, ON, True)
         self._dirty.update(range(len(self.names)))
         return first
 
@@ -265,7 +268,15 @@ class Medium:
 
     def rssi_dbm(self, sender: int, receiver: int) -> int:
         """Return the same as a receiver tells it: a whole number from -127 to 0."""
-        return max(-127, min(0, round(self.level_dbm(sender, receiver))))
+        return whole_dbm(self.level_dbm(sender, receiver))
+
+    def levels(self, sender: int) -> dict[int, int]:
+        """Return what is known of how a signal is heard now, as `rssi_dbm` by the receivers; to be added to."""
+        known, levels = self._levels.get(sender, (-1, {}))
+        if known != self.versions[sender]:
+            levels = {}
+            self._levels[sender] = self.versions[sender], levels
+        return levels
 
     def is_heard(self, sender: int, receiver: int, rate: int) -> bool:
         """Return whether a station's signal is strong enough at another for a rate, while nobody else sends."""
@@ -338,12 +349,10 @@ class Medium:
     def _keep_luck(self, number: int) -> None:
         """Remember where the streams of chance of a row stand that is about to be replaced."""
         if self.kernel.lossy:
-            # A frame that is on the air draws once more from the row that is replaced.
-            step = _GOLDEN if self.kernel.is_sending(number) else 0
             at, others = self.kernel.row(number)
             for place, other in zip(count(at), others):
                 if (number, other) in self._luck:
-                    self._luck[number, other] = (self.kernel.luck_of(place) + step) & _MASK
+                    self._luck[number, other] = self.kernel.luck_of(place)
 
     def _luck_of(self, sender: int, receiver: int) -> int:
         pair = sender, receiver

@@ -465,7 +465,7 @@ class Scene:
         for number, (one, (others, gains, delays)) in enumerate(zip(everything, rows, strict=True)):
             kernel.set_row(number, others, gains, delays)
             kernel.set_station(number, one.channel, milliwatts(one.power_dbm), getattr(one, "attempts", 1))
-            kernel.set_receiver(number, ON, True, 0, 1, 0, 0)
+            kernel.set_receiver(number, ON, True)
         describe_rates(kernel, rates, self.receiver)
         start_traffic(
             kernel,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-from espnow.air.propagation import Position, csv_rows
+from espnow.air.changes import read_loss_rows
+from espnow.air.propagation import Position
 from espnow.tomlfile import Kind, read_number, read_path, read_time_us, shown
 
 __all__ = ["LOSSES", "WAY", "LossLine", "WayPoint"]
@@ -17,7 +18,6 @@ WayPoint: TypeAlias = tuple[int, Position]
 LossLine: TypeAlias = tuple[int, str, str, float]
 
 _EXAMPLE = 'write a list of [time, east, north], as in [["0s", 0, 0], ["30s", 100, 0]]'
-_LATEST_S = 1e9
 
 
 def _way(value: object, _folder: Path) -> tuple[WayPoint, ...]:
@@ -38,13 +38,7 @@ def _way(value: object, _folder: Path) -> tuple[WayPoint, ...]:
 
 
 def _losses(value: object, folder: Path) -> tuple[LossLine, ...]:
-    found = []
-    for row in csv_rows(read_path(value, folder), ("time_s", "from", "to", "loss")):
-        if row.values["from"] == row.values["to"]:
-            raise row.error("to", "another station than in 'from'")
-        at_us = round(row.number("time_s", 0, _LATEST_S) * 1e6)
-        found.append((at_us, row.values["from"], row.values["to"], row.number("loss", 0, 1)))
-    return tuple(sorted(found))
+    return tuple(read_loss_rows(read_path(value, folder), lambda row, column: row.values[column]))
 
 
 WAY = Kind('points [time, east, north] in their order, as in [["0s", 0, 0], ["30s", 100, 0]]', _way)

@@ -92,7 +92,7 @@ def run_once(work: Work, step: Callable[[float], None] = lambda _: None) -> dict
     course: Course = layout.scene.begin()
     kernel = course.kernel
     for station in layout.asleep:  # of what others send it hears the answers to its own messages, and no more
-        kernel.set_receiver(station, OFF, True, 0, 1, 0, 0)
+        kernel.set_receiver(station, OFF, True)
     # One group for how long messages took, and one for how long until what they caused was there.
     kernel.count_latencies(2 * len(part.traffic))
     for stream, number in enumerate(layout.traffic_of):

@@ -1,7 +1,7 @@
 # Types of kernel.py where it is compiled.
 cimport cython
 from libc.math cimport exp, log10
-from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
 # What a compiler cannot ask for early is waited for.
 cdef extern from *:
@@ -18,11 +18,25 @@ ctypedef long long integer
 ctypedef int small
 ctypedef unsigned long long word
 
-# Memory is a bytearray's, and goes with the list that keeps it.
+cdef object memory_of  # espnow.air.memory
+
+# Memory is a bytearray's or a mapping's, neither of which moves, and goes with what keeps it.
+cdef inline char* place_of(memory) except NULL:
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(memory, &buffer, PyBUF_WRITABLE)
+    cdef char* found = <char*> buffer.buf
+    PyBuffer_Release(&buffer)
+    return found
+
 cdef inline char* zeros(list owned, Py_ssize_t size) except NULL:
-    memory = bytearray(size if size > 0 else 8)
+    memory = memory_of(size if size > 0 else 8)
     owned.append(memory)
-    return PyByteArray_AS_STRING(memory)
+    return place_of(memory)
+
+# Where a line of the cache begins.
+cdef inline char* line_of(memory) except NULL:
+    cdef char* begin = place_of(memory)
+    return begin + (64 - (<size_t> begin) % 64) % 64
 
 cdef inline integer* integers(list owned, Py_ssize_t count) except NULL:
     return <integer*> zeros(owned, count * sizeof(integer))
@@ -121,6 +135,18 @@ ctypedef struct Record:
 
 ctypedef Record* record_p
 
+# How one station gets the signal of another: two of them are a line of the cache.
+ctypedef struct PairRecord:
+    double strength
+    small other
+    small delay
+    small owner
+    small alone
+    small next_closely
+    small next_doubted
+
+ctypedef PairRecord* pair_p
+
 @cython.final
 cdef class Heap:
     cdef readonly integer size, made, first_us, at_us, kind, which, room
@@ -128,10 +154,10 @@ cdef class Heap:
     cdef integer* cells
 
 cdef inline void enlarge(Heap heap) noexcept:
-    memory = heap.owned[0]
-    memory.extend(bytes(2 * heap.room * sizeof(integer)))
+    before = heap.owned.pop()
+    heap.cells = integers(heap.owned, 4 * heap.room)
+    heap.owned[0][: len(before)] = before
     heap.room = 2 * heap.room
-    heap.cells = <integer*> PyByteArray_AS_STRING(memory)
 
 @cython.locals(cells=cython.p_longlong, at=integer, above=integer)
 cdef void push(Heap heap, integer at_us, integer kind, integer which) noexcept
@@ -147,7 +173,7 @@ cdef class Kernel:
     cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw
     cdef readonly word trace
     cdef list owned
-    cdef bytearray station_memory, record_places
+    cdef object station_memory, record_places, pair_memory
     cdef Record** station
     cdef Heap heap
     cdef integer end_of_rows, edges, home, starts, scripts, stopped
@@ -160,15 +186,9 @@ cdef class Kernel:
     cdef small* is_long_range
     cdef double* loss
     cdef word* luck
-    cdef small* other
-    cdef small* delay
-    cdef small* alone
+    cdef pair_p pair
     cdef integer* until
     cdef small* heard_at
-    cdef small* owner
-    cdef double* strength
-    cdef small* next_closely
-    cdef small* next_doubted
     cdef integer prepared, there
     cdef readonly integer decoded
     cdef readonly integer answered
@@ -349,13 +369,13 @@ cdef class Kernel:
     cdef void go_on(self, Py_ssize_t i) noexcept
     @cython.locals(passed=integer, left=integer)
     cdef void freeze(self, Py_ssize_t i, integer at) noexcept
-    @cython.locals(now=integer, following=integer, e=integer, j=integer, first=cython.p_longlong, other=cython.p_int, due=cython.p_longlong, group=cython.p_int, wants=cython.p_int)
+    @cython.locals(now=integer, following=integer, e=integer, j=integer, first=cython.p_longlong, pair=pair_p, due=cython.p_longlong, group=cython.p_int, wants=cython.p_int)
     cdef void turns(self, Py_ssize_t i) noexcept
     @cython.locals(s=integer)
     cdef void send(self, Py_ssize_t i) noexcept
     @cython.locals(until=integer, e=integer, i=integer, begin=integer)
     cdef void look_closely(self, Py_ssize_t j) noexcept
-    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, simple_mw=double, clean=integer, last_doubted=integer, next_doubted=cython.p_int, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer, mw=double)
+    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, simple_mw=double, clean=integer, last_doubted=integer, first=cython.p_longlong, pair=pair_p, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer, mw=double)
     cdef void start(self, Py_ssize_t i, integer kind) noexcept
     @cython.locals(before=double, locked=integer)
     cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
@@ -363,13 +383,13 @@ cdef class Kernel:
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
     @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer, repeated=integer)
     cdef void end(self, Py_ssize_t i) noexcept
-    @cython.locals(now=integer, slow=integer, fast=integer, header_bits=double, body_bits=double, other=cython.p_int, delay=cython.p_int, alone=cython.p_int, until=cython.p_longlong, heard_at=cython.p_int, curve=cython.p_double, draws=integer, limit=double, log=double, e=integer, j=integer, at=integer)
+    @cython.locals(now=integer, slow=integer, fast=integer, header_bits=double, body_bits=double, pair=pair_p, until=cython.p_longlong, heard_at=cython.p_int, curve=cython.p_double, draws=integer, limit=double, log=double, e=integer, j=integer, at=integer)
     cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept
     @cython.locals(number=double)
     cdef double fate(self, Py_ssize_t i, word draws) noexcept
-    @cython.locals(now=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer)
+    @cython.locals(now=integer, first=cython.p_longlong, pair=pair_p, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer)
     cdef void leave_unicast(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
-    @cython.locals(now=integer, rate=integer, least=double, sense=double, error_us=integer, clear_mw=double, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, log=double, left=integer, group=small, undisturbed=cython.bint)
+    @cython.locals(now=integer, rate=integer, least=double, sense=double, error_us=integer, clear_mw=double, following=integer, following_e=integer, pair=pair_p, e=integer, j=integer, at=integer, mw=double, log=double, left=integer, group=small, undisturbed=cython.bint)
     cdef void leave_closely(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
     cdef void take(self, Py_ssize_t j, Py_ssize_t i, integer kind, integer target, integer at, integer nav_us) noexcept
     @cython.locals(i=integer, rate=integer)
@@ -382,20 +402,25 @@ cdef class Kernel:
 # Each begins with a line of the cache.
 cdef inline Record** stations(Kernel kernel, Py_ssize_t count) except NULL:
     cdef Py_ssize_t size = (sizeof(Record) + 63) // 64 * 64
-    kernel.station_memory = bytearray(count * size + 64)
-    kernel.record_places = bytearray(count * sizeof(record_p) + 8)
-    cdef char* begin = PyByteArray_AS_STRING(kernel.station_memory)
-    cdef Record** found = <Record**> PyByteArray_AS_STRING(kernel.record_places)
+    kernel.station_memory = memory_of(count * size + 64)
+    kernel.record_places = memory_of(count * sizeof(record_p) + 8)
+    cdef char* begin = line_of(kernel.station_memory)
+    cdef Record** found = <Record**> place_of(kernel.record_places)
     cdef Py_ssize_t i
-    begin += 64 - (<size_t> begin) % 64
     for i in range(count):
         found[i] = <Record*> (begin + i * size)
     return found
 
-cdef inline void move_stations(Kernel kernel, Kernel old) noexcept:
+cdef inline pair_p pairs(Kernel kernel, Py_ssize_t count) except NULL:
+    kernel.pair_memory = memory_of(count * sizeof(PairRecord) + 64)
+    return <pair_p> line_of(kernel.pair_memory)
+
+cdef inline void move_records(Kernel kernel, Kernel old) noexcept:
     cdef Py_ssize_t i
     for i in range(old.count):
         kernel.station[i][0] = old.station[i][0]
+    for i in range(old.edges):
+        kernel.pair[i] = old.pair[i]
 
 # In a large field each station is a wait for the memory: those of whom books are kept are asked for before they are
 # looked at, one after the other.
@@ -428,11 +453,11 @@ cdef inline void expect_row(Kernel kernel, Record* me, integer now) noexcept:
     cdef Py_ssize_t e
     cdef Py_ssize_t j
     for e in range(me.first, me.last):
-        j = kernel.other[e]
+        j = kernel.pair[e].other
         if kernel.until[j] > now:
             expect_station(kernel, j)
 
 cdef inline void expect_closely(Kernel kernel, integer e) noexcept:
     while e >= 0:
-        expect_station(kernel, kernel.other[e])
-        e = kernel.next_closely[e]
+        expect_station(kernel, kernel.pair[e].other)
+        e = kernel.pair[e].next_closely

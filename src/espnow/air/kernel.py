@@ -35,7 +35,9 @@ except ImportError:  # it is needed to compile this, and not to run it
 
     cython = SimpleNamespace(compiled=False)
 
-if not cython.compiled:
+if cython.compiled:
+    from .memory import zeros as memory_of  # noqa: F401  (kernel.pxd)
+else:
     from heapq import heappop, heappush
     from math import exp, log10
 
@@ -239,6 +241,28 @@ if not cython.compiled:
                 setattr(self, name, 0)
             self.level = self.lock_mw = self.lock_log = self.power_mw = 0.0
 
+    class Pair:
+        """How one station gets the signal of another; compiled, it is a struct of kernel.pxd.
+
+        Attributes that need saying:
+            other, owner: who gets it, and whose it is.
+            delay: microseconds.
+            strength: milliwatts, with the power of now.
+            alone: where the curves tell of it if nobody disturbs it.
+            next_closely, next_doubted: the pairs behind it in the lists that begin at `Station.closely`, `doubted`.
+        """
+
+        __slots__ = ("alone", "delay", "next_closely", "next_doubted", "other", "owner", "strength")
+
+        def __init__(self):
+            self.other = self.owner = self.delay = self.alone = self.next_closely = self.next_doubted = 0
+            self.strength = 0.0
+
+    def pairs(kernel, count):
+        """Return pairs of which nothing is known yet."""
+        del kernel  # compiled, it keeps their memory
+        return [Pair() for _ in range(count)]
+
     def stations(kernel, count):
         """Return stations of which nothing is known yet."""
         del kernel  # compiled, it keeps their memory
@@ -294,21 +318,14 @@ class Kernel:
         self.capture_ratio = capture_ratio
         # Who hears whom.
         self.end_of_rows = 0
-        self.other = smalls(owned, edges)
+        self.pair = pairs(self, edges)
         self.gain = doubles(owned, edges)
-        self.delay = smalls(owned, edges)
-        self.alone = smalls(owned, edges)  # a signal that nobody disturbs: its place in the curves
         # Radios.
         # What a station senses.
         # A station that does nothing but hear one signal, or none: until when, and which, as its place in the rows.
         # `until` is NEVER for all others, of which the arrays below and above tell.
         self.until = integers(owned, count)
         self.heard_at = smalls(owned, count)
-        self.owner = smalls(owned, edges)
-        self.strength = doubles(owned, edges)
-        # Whom a frame's end must look closely at, and who may lose it to noise: places in the rows, each with the next.
-        self.next_closely = smalls(owned, edges)
-        self.next_doubted = smalls(owned, edges)
         self.prepared = 0
         # Stations of which books are kept always: on another channel than most are, or with a receiver that is not
         # always on.
@@ -423,9 +440,10 @@ class Kernel:
         for mine, before in zip(self.owned, old.owned, strict=True):
             mine[: len(before)] = before
         if cython.compiled:
-            move_stations(self, old)  # noqa: F821  (kernel.pxd)
+            move_records(self, old)  # noqa: F821  (kernel.pxd)
         else:
             self.station[: old.count] = old.station
+            self.pair[: old.edges] = old.pair
         self.heap = old.heap
         self.now_us = old.now_us
         self.frames = old.frames
@@ -454,9 +472,9 @@ class Kernel:
             self.end_of_rows += len(others)
         me.first = at
         for j, ratio, us in zip(others, gains, delays, strict=True):
-            self.other[at] = j
+            self.pair[at].other = j
             self.gain[at] = ratio
-            self.delay[at] = us
+            self.pair[at].delay = us
             at += 1
         me.last = at
         if self.prepared:
@@ -466,11 +484,11 @@ class Kernel:
         """Say how another one gets the signal of a station that sends nothing now; False if it is not in the row."""
         me = self.station[i]
         for e in range(me.first, me.last):
-            if self.other[e] == j:
+            if self.pair[e].other == j:
                 self.gain[e] = ratio
-                self.delay[e] = us
-                self.strength[e] = ratio * me.power_mw
-                self.alone[e] = self.step(self.strength[e] / self.noise_mw)
+                self.pair[e].delay = us
+                self.pair[e].strength = ratio * me.power_mw
+                self.pair[e].alone = self.step(self.pair[e].strength / self.noise_mw)
                 return True
         return False
 
@@ -478,7 +496,7 @@ class Kernel:
         """Let nothing but a frame on the air need the row of a station any more."""
         me = self.station[i]
         for e in range(me.first, me.last):
-            j = self.other[e]
+            j = self.pair[e].other
             ear = self.station[j]
             if me.sending != NOTHING and self.heard_at[j] == e and self.until[j] < NEVER:
                 self.look_closely(j)
@@ -622,7 +640,7 @@ class Kernel:
         me.added_count = count
         me.added_us = us
         for e in range(me.first, me.last):
-            j = self.other[e]
+            j = self.pair[e].other
             ear = self.station[j]
             ear.simply += more
             ear.simply_us += more_us
@@ -632,7 +650,7 @@ class Kernel:
         me = self.station[i]
         found = 0
         for e in range(me.first, me.last):
-            j = self.other[e]
+            j = self.pair[e].other
             ear = self.station[j]
             loud = self.gain[e] * me.power_mw >= self.least_mw[rate]
             if loud and ear.channel == me.channel and ear.receiver != OFF:
@@ -666,9 +684,9 @@ class Kernel:
         """Look at every pair of a row."""
         me = self.station[i]
         for e in range(me.first, me.last):
-            self.owner[e] = i
-            self.strength[e] = self.gain[e] * me.power_mw
-            self.alone[e] = self.step(self.strength[e] / self.noise_mw)
+            self.pair[e].owner = i
+            self.pair[e].strength = self.gain[e] * me.power_mw
+            self.pair[e].alone = self.step(self.pair[e].strength / self.noise_mw)
 
     def settle(self, i):
         """See whether books of a station must be kept always, and begin to if so."""
@@ -787,7 +805,7 @@ class Kernel:
 
     def luck_of(self, e):
         """Return where the stream of chance of a pair stands, when a frame that is on the air has drawn from it."""
-        if self.station[self.owner[e]].sending != NOTHING:
+        if self.station[self.pair[e].owner].sending != NOTHING:
             return (self.luck[e] + GOLDEN) & MASK
         return self.luck[e]
 
@@ -810,8 +828,8 @@ class Kernel:
         """Return the power of the frame that `ended` at another station; 0 if it does not get there."""
         me = self.station[i]
         for e in range(me.air_first, me.air_last):
-            if self.other[e] == j:
-                return self.strength[e]
+            if self.pair[e].other == j:
+                return self.pair[e].strength
         return 0.0
 
     def is_as_it_was(self, i):
@@ -825,7 +843,7 @@ class Kernel:
     def row(self, i):
         """Return where the row of a station begins, and whose numbers stand there."""
         me = self.station[i]
-        return me.first, [self.other[e] for e in range(me.first, me.last)]
+        return me.first, [self.pair[e].other for e in range(me.first, me.last)]
 
     def is_sending(self, i):
         """Return whether a station has something on the air."""
@@ -1160,9 +1178,9 @@ class Kernel:
         me = self.station[i]
         now = self.now_us
         for e in range(me.air_first, me.air_last):
-            j = self.other[e]
-            if self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
-                self.react(j, i, now + self.delay[e])
+            j = self.pair[e].other
+            if self.heard_at[j] == e and self.until[j] == now + self.pair[e].delay:
+                self.react(j, i, now + self.pair[e].delay)
 
     # Access.
 
@@ -1240,14 +1258,14 @@ class Kernel:
         now = self.now_us
         me.group_at = NEVER
         following = NEVER
-        other = self.other
+        pair = self.pair
         for e in range(me.first, me.last):
-            j = other[e]
+            j = pair[e].other
             ear = self.station[j]
             if ear.group == i and ear.wants == TURN and ear.due <= now:
                 self.send(j)
         for e in range(me.first, me.last):
-            ear = self.station[other[e]]
+            ear = self.station[pair[e].other]
             if ear.group == i and ear.wants == TURN and ear.due < following:
                 following = ear.due
         if following < NEVER:
@@ -1284,23 +1302,23 @@ class Kernel:
         if until <= self.now_us:
             return
         e = self.heard_at[j]
-        i = self.owner[e]
+        i = self.pair[e].owner
         me = self.station[i]
         if me.sending == NOTHING:  # it ended, and its last microsecond is under way
             return
-        begin = me.air_begin + self.delay[e]
+        begin = me.air_begin + self.pair[e].delay
         if begin + me.air_us != until or not me.air_first <= e < me.air_last:
             return
         me.clean -= 1
         ear.not_simply += 1
         ear.not_simply_us += me.air_us
-        self.next_closely[e] = me.closely
+        self.pair[e].next_closely = me.closely
         me.closely = e
         ear.signals = 1
         ear.busy = 1
-        ear.level = self.strength[e]
+        ear.level = self.pair[e].strength
         ear.busy_since = begin
-        self.receive(j, i, self.strength[e], begin)
+        self.receive(j, i, self.pair[e].strength, begin)
 
     def start(self, i, kind):
         """A signal begins, and reaches everybody in the row."""
@@ -1336,26 +1354,23 @@ class Kernel:
         last_doubted = -1
         me.doubted = -1
         me.closely = -1
-        other = self.other
-        delay = self.delay
-        strength = self.strength
+        pair = self.pair
         until = self.until
         heard_at = self.heard_at
-        next_doubted = self.next_doubted
         me.clean = 0
         if cython.compiled:
             expect_row(self, me, now)  # noqa: F821  (kernel.pxd)
         for e in range(me.first, me.last):
-            j = other[e]
-            at = now + delay[e]
-            mw = strength[e]
+            j = pair[e].other
+            at = now + pair[e].delay
+            mw = pair[e].strength
             if until[j] <= at and mw >= simple_mw:
                 until[j] = at + us
                 heard_at[j] = e
                 clean += 1
                 if mw < clear_mw:
                     if last_doubted >= 0:
-                        next_doubted[last_doubted] = e
+                        pair[last_doubted].next_doubted = e
                     else:
                         me.doubted = e
                     last_doubted = e
@@ -1363,7 +1378,7 @@ class Kernel:
                 self.reach(j, e, i, at, mw, least, sense)
         me.clean += clean
         if last_doubted >= 0:
-            next_doubted[last_doubted] = -1
+            pair[last_doubted].next_doubted = -1
         push(self.heap, now + us, END, i)
 
     def reach(self, j, e, i, at, mw, least, sense):
@@ -1379,7 +1394,7 @@ class Kernel:
         elif ear.wants == BACKOFF and ear.due <= at and ear.signals == 0 and not ear.deaf:
             ear.wants = NO_TURN  # the backoff after its frame ended while nobody waited
             ear.due = NEVER
-        self.next_closely[e] = me.closely
+        self.pair[e].next_closely = me.closely
         me.closely = e
         before = ear.level
         locked = ear.lock
@@ -1514,8 +1529,8 @@ class Kernel:
         me = self.station[i]
         now = self.now_us
         for e in range(me.air_first, me.air_last):
-            j = self.other[e]
-            if self.station[j].script and self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
+            j = self.pair[e].other
+            if self.station[j].script and self.heard_at[j] == e and self.until[j] == now + self.pair[e].delay:
                 self.heard.append(j)
 
     def weigh(self, i, rate):
@@ -1543,21 +1558,19 @@ class Kernel:
         body_bits = self.body_bits
         slow = self.header_at
         fast = self.body_at
-        other = self.other
-        delay = self.delay
+        pair = self.pair
         until = self.until
         heard_at = self.heard_at
         curve = self.curve
-        alone = self.alone
         draws = 0
         limit = self.fate(i, draws)
         log = 0.0
         e = me.doubted
         while e >= 0:
-            j = other[e]
-            at = now + delay[e]
+            j = pair[e].other
+            at = now + pair[e].delay
             if heard_at[j] == e and until[j] == at:
-                log += header_bits * curve[slow + alone[e]] + body_bits * curve[fast + alone[e]]
+                log += header_bits * curve[slow + pair[e].alone] + body_bits * curve[fast + pair[e].alone]
                 if log < limit:
                     draws += 1
                     limit = self.fate(i, draws)
@@ -1571,7 +1584,7 @@ class Kernel:
                     self.look_closely(j)  # until it has heard a frame without an error
                     ear.idle_since = at
                     ear.spoilt = at + self.eifs_us - self.difs_us
-            e = self.next_doubted[e]
+            e = self.pair[e].next_doubted
 
     def fate(self, i, draws):
         """Return the logarithm of a number from 0 to 1, the same for the same frame of a station, whoever hears it."""
@@ -1583,13 +1596,12 @@ class Kernel:
         """Let those who heard a frame for one station, and nothing else, keep quiet for its answer; or be that one."""
         me = self.station[i]
         now = self.now_us
-        other = self.other
-        delay = self.delay
+        pair = self.pair
         until = self.until
         heard_at = self.heard_at
         for e in range(me.air_first, me.air_last):
-            j = other[e]
-            at = now + delay[e]
+            j = pair[e].other
+            at = now + pair[e].delay
             if until[j] == at and heard_at[j] == e:
                 self.take(j, i, kind, target, at, nav_us)
 
@@ -1607,29 +1619,27 @@ class Kernel:
         clear_mw = self.sure[rate] * self.noise_mw
         following = NEVER
         group = i if me.air_first == me.first else -1  # it has another row by now
-        other = self.other
-        delay = self.delay
-        strength = self.strength
+        pair = self.pair
         following_e = me.closely
         if cython.compiled:
             expect_closely(self, following_e)  # noqa: F821  (kernel.pxd)
         while following_e >= 0:
             e = following_e
-            following_e = self.next_closely[e]
-            j = other[e]
+            following_e = self.pair[e].next_closely
+            j = pair[e].other
             ear = self.station[j]
             if ear.tuned >= me.air_number:
                 continue
-            at = now + delay[e]
-            mw = strength[e]
+            at = now + pair[e].delay
+            mw = pair[e].strength
             left = ear.signals - 1
             if ear.lock == i:
                 undisturbed = left == 0 and ear.lock_at == ear.lock_begin  # nobody else sent
                 if undisturbed:
                     log = 0.0
                     if mw < clear_mw:
-                        log = self.header_bits * self.curve[self.header_at + self.alone[e]]
-                        log += self.body_bits * self.curve[self.body_at + self.alone[e]]
+                        log = self.header_bits * self.curve[self.header_at + self.pair[e].alone]
+                        log += self.body_bits * self.curve[self.body_at + self.pair[e].alone]
                 else:
                     self.advance(j, at)
                     log = ear.lock_log

@@ -16,6 +16,8 @@ cdef extern from *:
 
 ctypedef long long integer
 ctypedef int small
+ctypedef short brief
+ctypedef signed char tiny
 ctypedef unsigned long long word
 
 cdef object memory_of  # espnow.air.memory
@@ -55,74 +57,80 @@ cdef double LOUDEST, LN_10
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
 cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, RADIATION, ON, OFF, DOZING
 
-# What is known of a station, in an order in which what is wanted together stands together.
+# What is known of a station, a line of the cache after the other. The first two are all that a signal needs that begins
+# or ends at it.
 ctypedef struct Record:
-    small signals
-    small busy
-    small lock
-    small wants
-    small deaf
-    small apart
-    small channel
-    small receiver
+    # what it hears and whether it counts
     double level
     integer due
-    integer idle_since
     double lock_mw
     double lock_log
     integer lock_at
     integer lock_begin
-    integer busy_since
-    integer nav
-    integer spoilt
-    integer counts_from
-    integer slots
-    integer not_simply
-    integer not_simply_us
-    integer tuned
+    small lock
+    brief signals
+    brief busy
+    brief channel
+    tiny wants
+    tiny deaf
+    tiny apart
+    tiny receiver
+    tiny sending
+    tiny long_range
+    # what came of it, and since when
     integer got
     integer busy_us
+    integer tuned
+    integer busy_since
+    integer idle_since
+    integer spoilt
+    integer nav
     small group
-    small script
-    small long_range
-    small lost_alone
-    integer at_once
-    integer lost_of
+    tiny script
+    tiny lost_alone
+    tiny muted
+    # its turn
+    word chance
+    integer slots
+    integer counts_from
+    integer group_at
+    integer air_number
     integer messages
-    small sending
-    integer air_rate
+    integer attempt
+    small at_once
+    small cw
+    # what it has on the air
     integer air_us
     integer air_begin
-    integer closely
-    integer doubted
-    integer clean
-    integer answer_to
-    integer first
-    integer last
-    word chance
-    word luck
-    integer to
-    integer rate
-    integer frame_us
-    integer stream_of
-    integer created
-    integer attempt
-    integer cw
-    integer arrived
-    integer most
-    integer q_first
-    integer q_count
-    integer sent_us
-    integer sent_count
-    integer air_end
     integer air_first
     integer air_last
-    integer air_number
+    integer clean
+    integer closely
+    integer doubted
+    small air_rate
     small air_channel
-    small muted
-    integer group_at
+    # what it sends next
+    integer first
+    integer last
+    integer frame_us
+    integer created
+    integer most
+    small to
+    small stream_of
+    small rate
+    small arrived
+    small q_first
+    small q_count
+    # what it did
+    word luck
+    small answer_to
+    integer sent_us
+    integer sent_count
+    integer lost_of
     integer deadline
     double power_mw
+    integer added_us
+    # what is seldom wanted
     integer awake_until
     integer doze_first
     integer doze_period
@@ -131,7 +139,6 @@ ctypedef struct Record:
     integer simply
     integer simply_us
     integer added_count
-    integer added_us
 
 ctypedef Record* record_p
 
@@ -428,7 +435,6 @@ cdef inline void expect_station(Kernel kernel, Py_ssize_t j) noexcept:
     cdef char* place = <char*> kernel.station[j]
     espnow_prefetch(place)
     espnow_prefetch(place + 64)
-    espnow_prefetch(place + 128)
 
 cdef inline void expect_next(Kernel kernel, Heap heap) noexcept:
     cdef integer code, i
@@ -444,10 +450,10 @@ cdef inline void expect_next(Kernel kernel, Heap heap) noexcept:
     place = <char*> kernel.station[i]
     espnow_prefetch(place)
     espnow_prefetch(place + 64)
+    espnow_prefetch(place + 128)
     espnow_prefetch(place + 192)
     espnow_prefetch(place + 256)
     espnow_prefetch(place + 320)
-    espnow_prefetch(place + 384)
 
 cdef inline void expect_row(Kernel kernel, Record* me, integer now) noexcept:
     cdef Py_ssize_t e

@@ -151,8 +151,8 @@ if not cython.compiled:
             clean: how many hear its frame, and nothing else.
             closely, doubted: whom its frame's end must look closely at, and who may lose it to noise: places in the
                 rows, each with the next.
-            not_simply, not_simply_us: of all that others sent, what was not simply heard: `got` and `busy_us` have
-                what became of that.
+            simply, simply_us: all that others sent, as if it was simply heard.
+            got, busy_us: what is to be added to that, since some of it was heard otherwise, or not at all.
             added_count, added_us: of what it sent, what has been added to what the others get.
             lost_of, lost_alone: the last frame that it lost, by its number, and whether nobody else sent.
             arrived: the frame at the head of its queue, whose fields stand here too, was decoded once.
@@ -163,7 +163,6 @@ if not cython.compiled:
             "added_us",
             "air_begin",
             "air_channel",
-            "air_end",
             "air_first",
             "air_last",
             "air_number",
@@ -214,8 +213,6 @@ if not cython.compiled:
             "most",
             "muted",
             "nav",
-            "not_simply",
-            "not_simply_us",
             "power_mw",
             "q_count",
             "q_first",
@@ -614,8 +611,8 @@ class Kernel:
         self.add_up()
         return (
             me.sent_us,
-            me.busy_us + me.simply_us - me.not_simply_us,
-            me.got + me.simply - me.not_simply,
+            me.busy_us + me.simply_us,
+            me.got + me.simply,
         )
 
     def add_up(self):
@@ -818,7 +815,7 @@ class Kernel:
     def air(self, i):
         """Return what a station has, or last had, on the air: begin, end, channel, rate, and its number."""
         me = self.station[i]
-        return me.air_begin, me.air_end, me.air_channel, me.air_rate, me.air_number
+        return me.air_begin, me.air_begin + me.air_us, me.air_channel, me.air_rate, me.air_number
 
     def message(self):
         """Return the stream of the frame that `ended`, when it was made, its number at its station, and the attempt."""
@@ -1310,8 +1307,8 @@ class Kernel:
         if begin + me.air_us != until or not me.air_first <= e < me.air_last:
             return
         me.clean -= 1
-        ear.not_simply += 1
-        ear.not_simply_us += me.air_us
+        ear.got -= 1
+        ear.busy_us -= me.air_us
         self.pair[e].next_closely = me.closely
         me.closely = e
         ear.signals = 1
@@ -1337,7 +1334,6 @@ class Kernel:
         me.air_number = self.starts
         me.air_channel = me.channel
         me.air_begin = now
-        me.air_end = now + us
         me.air_first = me.first
         me.air_last = me.last
         me.sent_us += us
@@ -1385,8 +1381,8 @@ class Kernel:
         """A signal begins at a station that does more than to hear this one."""
         ear = self.station[j]
         me = self.station[i]
-        ear.not_simply += 1
-        ear.not_simply_us += me.air_us
+        ear.got -= 1
+        ear.busy_us -= me.air_us
         if ear.channel != me.channel:
             return
         if self.until[j] < NEVER:
@@ -1578,7 +1574,7 @@ class Kernel:
                     self.decoded -= 1
                     self.failed_receptions += 1
                     ear = self.station[j]
-                    ear.not_simply += 1
+                    ear.got -= 1
                     ear.lost_of = me.air_number
                     ear.lost_alone = 1
                     self.look_closely(j)  # until it has heard a frame without an error

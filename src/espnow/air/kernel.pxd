@@ -142,6 +142,37 @@ ctypedef struct Record:
 
 ctypedef Record* record_p
 
+# Messages of a station, and what came of them.
+ctypedef struct StreamRecord:
+    # what makes them
+    double period
+    double jitter
+    integer base
+    double rest
+    integer burst
+    small kind
+    small to
+    small rate
+    small us
+    small random
+    small group
+    # what came of them
+    integer made
+    integer dropped
+    integer sent
+    integer attempts
+    integer hearings
+    integer delivered
+    integer acknowledged
+    double latency
+    # what is seldom wanted
+    integer failed
+    integer spacing
+    integer left
+    word luck
+
+ctypedef StreamRecord* stream_p
+
 # How one station gets the signal of another: two of them are a line of the cache.
 ctypedef struct PairRecord:
     double strength
@@ -180,7 +211,7 @@ cdef class Kernel:
     cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw
     cdef readonly word trace
     cdef list owned
-    cdef object station_memory, record_places, pair_memory
+    cdef object station_memory, record_places, pair_memory, stream_memory
     cdef Record** station
     cdef Heap heap
     cdef integer end_of_rows, edges, home, starts, scripts, stopped
@@ -194,6 +225,7 @@ cdef class Kernel:
     cdef double* loss
     cdef word* luck
     cdef pair_p pair
+    cdef stream_p stream
     cdef integer* until
     cdef small* heard_at
     cdef integer prepared, there
@@ -204,17 +236,6 @@ cdef class Kernel:
     cdef integer* header_us
     cdef integer* header_curve
     cdef small* s_station
-    cdef small* s_kind
-    cdef small* s_to
-    cdef small* s_rate
-    cdef small* s_us
-    cdef integer* s_base
-    cdef integer* s_burst
-    cdef integer* s_spacing
-    cdef double* s_rest
-    cdef integer* s_left
-    cdef small* s_random
-    cdef word* s_luck
     cdef readonly integer reacts, spare_reaction, spare_flood, cause, room_for_reactions, room_for_floods
     cdef integer* s_answer
     cdef integer* s_asked
@@ -234,26 +255,14 @@ cdef class Kernel:
     cdef integer* f_last
     cdef integer* f_copies
     cdef small* f_heard
-    cdef integer* made
-    cdef integer* dropped
-    cdef integer* sent
-    cdef integer* acknowledged
-    cdef integer* failed
-    cdef integer* attempts
-    cdef integer* hearings
-    cdef integer* delivered
     cdef small* q_stream
     cdef integer* q_made
-    cdef integer* s_group
     cdef integer* latencies
     cdef double* gain
     cdef double* bits_us
     cdef double* sure
     cdef double* least_mw
     cdef double* curve
-    cdef double* s_period
-    cdef double* s_jitter
-    cdef double* latency
 
     @cython.locals(z=word)
     cdef double draw(self, Py_ssize_t i) noexcept
@@ -422,12 +431,18 @@ cdef inline pair_p pairs(Kernel kernel, Py_ssize_t count) except NULL:
     kernel.pair_memory = memory_of(count * sizeof(PairRecord) + 64)
     return <pair_p> line_of(kernel.pair_memory)
 
+cdef inline stream_p streams_of(Kernel kernel, Py_ssize_t count) except NULL:
+    kernel.stream_memory = memory_of(count * sizeof(StreamRecord) + 64)
+    return <stream_p> line_of(kernel.stream_memory)
+
 cdef inline void move_records(Kernel kernel, Kernel old) noexcept:
     cdef Py_ssize_t i
     for i in range(old.count):
         kernel.station[i][0] = old.station[i][0]
     for i in range(old.edges):
         kernel.pair[i] = old.pair[i]
+    for i in range(old.streams):
+        kernel.stream[i] = old.stream[i]
 
 # In a large field each station is a wait for the memory: those of whom books are kept are asked for before they are
 # looked at, one after the other.
@@ -444,6 +459,9 @@ cdef inline void expect_next(Kernel kernel, Heap heap) noexcept:
     code = heap.cells[1]
     i = (code >> 3) & 0x1FFFFF
     if code & 7 == ARRIVAL:
+        place = <char*> &kernel.stream[i]
+        espnow_prefetch(place)
+        espnow_prefetch(place + 64)
         i = kernel.s_station[i]
     elif code & 7 == REACTION:
         return

@@ -255,6 +255,52 @@ if not cython.compiled:
             self.other = self.owner = self.delay = self.alone = self.next_closely = self.next_doubted = 0
             self.strength = 0.0
 
+    class Stream:
+        """Messages of a station, and what came of them; compiled, it is a struct of kernel.pxd.
+
+        Attributes that need saying:
+            base, rest: when the last one of a period came, but for its jitter, and the rest of a microsecond.
+            burst, spacing, left: how many come each time, how long after each other, and how many are still to come.
+            random, luck: events are a Poisson process, and where the chance stands that they have in common.
+            group: for which `count_latencies` counts them; -1 for none.
+        """
+
+        __slots__ = (
+            "acknowledged",
+            "attempts",
+            "base",
+            "burst",
+            "delivered",
+            "dropped",
+            "failed",
+            "group",
+            "hearings",
+            "jitter",
+            "kind",
+            "latency",
+            "left",
+            "luck",
+            "made",
+            "period",
+            "random",
+            "rate",
+            "rest",
+            "sent",
+            "spacing",
+            "to",
+            "us",
+        )
+
+        def __init__(self):
+            for name in self.__slots__:
+                setattr(self, name, 0)
+            self.period = self.jitter = self.rest = self.latency = 0.0
+
+    def streams_of(kernel, count):
+        """Return streams of which nothing is known yet."""
+        del kernel  # compiled, it keeps their memory
+        return [Stream() for _ in range(count)]
+
     def pairs(kernel, count):
         """Return pairs of which nothing is known yet."""
         del kernel  # compiled, it keeps their memory
@@ -359,29 +405,7 @@ class Kernel:
         # Traffic.
         self.streams = streams
         self.s_station = smalls(owned, streams)
-        self.s_kind = smalls(owned, streams)
-        self.s_period = doubles(owned, streams)
-        self.s_jitter = doubles(owned, streams)
-        self.s_to = smalls(owned, streams)
-        self.s_rate = smalls(owned, streams)
-        self.s_us = smalls(owned, streams)
-        self.s_base = integers(owned, streams)
-        self.s_burst = integers(owned, streams)
-        self.s_spacing = integers(owned, streams)
-        self.s_rest = doubles(owned, streams)  # of a microsecond
-        self.s_left = integers(owned, streams)  # of a burst
-        self.s_random = smalls(owned, streams)
-        self.s_luck = words(owned, streams)
-        # What came of it, a stream each.
-        self.made = integers(owned, streams)
-        self.dropped = integers(owned, streams)
-        self.sent = integers(owned, streams)
-        self.acknowledged = integers(owned, streams)
-        self.failed = integers(owned, streams)
-        self.attempts = integers(owned, streams)
-        self.hearings = integers(owned, streams)
-        self.delivered = integers(owned, streams)
-        self.latency = doubles(owned, streams)
+        self.stream = streams_of(self, streams)
         # A station's queue, a ring of streams and times.
         self.room = 32
         self.q_stream = smalls(owned, count * 32)
@@ -390,7 +414,6 @@ class Kernel:
         # Of all that others sent, what was not simply heard: the two above have what became of that.
         # How long messages took, counted for groups of streams; for none unless `count_latencies` says so.
         self.groups = 0
-        self.s_group = integers(owned, streams)
         self.latencies = integers(owned, 1)
         # What stations do by themselves about what they receive; nothing unless `allow_reactions` says so.
         self.reacts = 0
@@ -441,6 +464,7 @@ class Kernel:
         else:
             self.station[: old.count] = old.station
             self.pair[: old.edges] = old.pair
+            self.stream[: old.streams] = old.stream
         self.heap = old.heap
         self.now_us = old.now_us
         self.frames = old.frames
@@ -532,34 +556,34 @@ class Kernel:
     def set_stream(self, s, station, kind, period, jitter, to, rate, us):
         """Describe the messages of a stream; each is `us` on the air."""
         self.s_station[s] = station
-        self.s_kind[s] = kind
-        self.s_period[s] = period
-        self.s_jitter[s] = jitter
-        self.s_to[s] = to
-        self.s_rate[s] = rate
-        self.s_us[s] = us
-        self.s_burst[s] = 1
+        self.stream[s].kind = kind
+        self.stream[s].period = period
+        self.stream[s].jitter = jitter
+        self.stream[s].to = to
+        self.stream[s].rate = rate
+        self.stream[s].us = us
+        self.stream[s].burst = 1
 
     def set_burst(self, s, count, spacing):
         """Let so many messages come each time, one so long after the other; all of a period count from the first."""
-        self.s_burst[s] = count
-        self.s_spacing[s] = spacing
+        self.stream[s].burst = count
+        self.stream[s].spacing = spacing
 
     def set_event(self, s, random, word):
         """Let a stream of EVENT come at the instants of all that have the same word; periodic, or Poisson."""
-        self.s_random[s] = random
-        self.s_luck[s] = word
+        self.stream[s].random = random
+        self.stream[s].luck = word
 
     def set_radiation(self, s, station, pause, us, rate, senses):
         """Let a station radiate for so long at a time, after pauses with a mean, whatever others do or in its turn."""
         self.set_stream(s, station, RADIATION, pause, 0.0, GROUP_ADDRESS, rate, us)
-        self.s_random[s] = senses
-        self.s_group[s] = -1
+        self.stream[s].random = senses
+        self.stream[s].group = -1
         self.start_stream(s, self.now_us + self.draw_pause(station, s))
 
     def draw_pause(self, i, s):
         """Return a pause of a stream, exponentially distributed."""
-        return int(-LN_10 * log10(1.0 - self.draw(i)) * self.s_period[s])
+        return int(-LN_10 * log10(1.0 - self.draw(i)) * self.stream[s].period)
 
     def set_answer(self, s, by, think, jitter):
         """Let a stream's messages be answered by those of another one, after a time to think."""
@@ -584,15 +608,15 @@ class Kernel:
     def totals(self, s):
         """Return what came of a stream: made, dropped, sent, acknowledged, failed, attempts, heard, delivered, us."""
         return (
-            self.made[s],
-            self.dropped[s],
-            self.sent[s],
-            self.acknowledged[s],
-            self.failed[s],
-            self.attempts[s],
-            self.hearings[s],
-            self.delivered[s],
-            self.latency[s],
+            self.stream[s].made,
+            self.stream[s].dropped,
+            self.stream[s].sent,
+            self.stream[s].acknowledged,
+            self.stream[s].failed,
+            self.stream[s].attempts,
+            self.stream[s].hearings,
+            self.stream[s].delivered,
+            self.stream[s].latency,
         )
 
     def reactions(self, s):
@@ -661,7 +685,7 @@ class Kernel:
 
     def set_group(self, s, group):
         """Say to which group of `count_latencies` a stream belongs."""
-        self.s_group[s] = group
+        self.stream[s].group = group
 
     def latency_counts(self, group):
         """Return how many messages of a group took how long, in `LATENCY_STEPS` a tenfold of microseconds."""
@@ -713,17 +737,17 @@ class Kernel:
         me.script = 1
         self.scripts = 1
         self.s_station[stream] = i
-        self.s_kind[stream] = SCRIPT
+        self.stream[stream].kind = SCRIPT
         me.stream_of = stream
 
     def offer(self, i, to, rate, us, most, deadline_us):
         """Queue a message of a station that has none: to whom, how, and how often and until when it is tried."""
         me = self.station[i]
         s = me.stream_of
-        self.s_to[s] = to
-        self.s_rate[s] = rate
-        self.s_us[s] = us
-        self.made[s] += 1
+        self.stream[s].to = to
+        self.stream[s].rate = rate
+        self.stream[s].us = us
+        self.stream[s].made += 1
         me.most = most
         me.deadline = deadline_us
         if deadline_us < NEVER:
@@ -732,7 +756,7 @@ class Kernel:
 
     def set_target(self, i, to):
         """Send to another station, from the next attempt on, what a station tries to send."""
-        self.s_to[self.station[i].stream_of] = to
+        self.stream[self.station[i].stream_of].to = to
 
     def set_muted(self, i, muted):
         """Let a station not send any more what it has, or send again."""
@@ -887,9 +911,9 @@ class Kernel:
         s = self.q_stream[at]
         me.stream_of = s
         me.created = self.q_made[at]
-        me.to = self.s_to[s]
-        me.rate = self.s_rate[s]
-        me.frame_us = self.s_us[s]
+        me.to = self.stream[s].to
+        me.rate = self.stream[s].rate
+        me.frame_us = self.stream[s].us
         me.attempt = 1
         me.arrived = 0
         me.messages += 1
@@ -898,9 +922,9 @@ class Kernel:
 
     def start_stream(self, s, first_us):
         """Let a stream's first message come at an instant, or its first event be then."""
-        self.s_base[s] = first_us
-        if self.s_kind[s] == EVENT:
-            first_us += int(self.draw(self.s_station[s]) * self.s_jitter[s])
+        self.stream[s].base = first_us
+        if self.stream[s].kind == EVENT:
+            first_us += int(self.draw(self.s_station[s]) * self.stream[s].jitter)
         push(self.heap, first_us, ARRIVAL, s)
 
     def run(self, until_us):
@@ -958,63 +982,63 @@ class Kernel:
         """A message of a stream is there."""
         now = self.now_us
         i = self.s_station[s]
-        kind = self.s_kind[s]
+        kind = self.stream[s].kind
         if kind == RADIATION:
             self.radiate(i, s)
             return
-        if self.s_burst[s] > 1:
-            if self.s_left[s] == 0:
-                self.s_left[s] = self.s_burst[s]
+        if self.stream[s].burst > 1:
+            if self.stream[s].left == 0:
+                self.stream[s].left = self.stream[s].burst
             while True:
                 self.come(i, s)
-                self.s_left[s] -= 1
-                if self.s_left[s] == 0:
+                self.stream[s].left -= 1
+                if self.stream[s].left == 0:
                     break
-                if self.s_spacing[s] > 0:
-                    push(self.heap, now + self.s_spacing[s], ARRIVAL, s)
+                if self.stream[s].spacing > 0:
+                    push(self.heap, now + self.stream[s].spacing, ARRIVAL, s)
                     return
         else:
             self.come(i, s)
         if kind == PERIODIC:
-            gap = self.s_rest[s] + self.s_period[s]
-            base = self.s_base[s] + int(gap)
-            self.s_rest[s] = gap - int(gap)
-            self.s_base[s] = base
-            if self.s_jitter[s] > 0.0:
-                base += int(self.draw(i) * self.s_jitter[s])
+            gap = self.stream[s].rest + self.stream[s].period
+            base = self.stream[s].base + int(gap)
+            self.stream[s].rest = gap - int(gap)
+            self.stream[s].base = base
+            if self.stream[s].jitter > 0.0:
+                base += int(self.draw(i) * self.stream[s].jitter)
             push(self.heap, base if base > now else now, ARRIVAL, s)
         elif kind == POISSON:
             push(self.heap, now + self.draw_pause(i, s) + 1, ARRIVAL, s)
         elif kind == EVENT:
-            gap = self.s_period[s]
-            if self.s_random[s]:
-                self.s_luck[s] = (self.s_luck[s] + GOLDEN) & MASK
-                gap *= -LN_10 * log10(1.0 - mix(self.s_luck[s]))
-            base = self.s_base[s] + int(gap) + 1 if self.s_random[s] else self.s_base[s] + int(gap)
-            self.s_base[s] = base
-            base += int(self.draw(i) * self.s_jitter[s])
+            gap = self.stream[s].period
+            if self.stream[s].random:
+                self.stream[s].luck = (self.stream[s].luck + GOLDEN) & MASK
+                gap *= -LN_10 * log10(1.0 - mix(self.stream[s].luck))
+            base = self.stream[s].base + int(gap) + 1 if self.stream[s].random else self.stream[s].base + int(gap)
+            self.stream[s].base = base
+            base += int(self.draw(i) * self.stream[s].jitter)
             push(self.heap, base if base > now else now, ARRIVAL, s)
 
     def radiate(self, i, s):
         """A burst of energy is due."""
         now = self.now_us
-        self.made[s] += 1
-        if self.s_random[s]:
+        self.stream[s].made += 1
+        if self.stream[s].random:
             if not self.transmit(i, s, now):
-                self.dropped[s] += 1
+                self.stream[s].dropped += 1
         else:
             self.append(i, s, now)
             self.turn_to_first(i)
             self.send(i)
-        push(self.heap, now + self.s_us[s] + self.draw_pause(i, s), ARRIVAL, s)
+        push(self.heap, now + self.stream[s].us + self.draw_pause(i, s), ARRIVAL, s)
 
     def come(self, i, s):
         """Queue a message of a stream, or drop it."""
-        self.made[s] += 1
+        self.stream[s].made += 1
         if self.reacts:
             self.cause = self.begin_flood(i, s) if self.s_hops[s] else -1
         if not self.transmit(i, s, self.now_us):
-            self.dropped[s] += 1
+            self.stream[s].dropped += 1
             if self.reacts and self.cause >= 0:
                 self.let_go(s, self.cause)
 
@@ -1136,9 +1160,9 @@ class Kernel:
             if not self.transmit(j, s, self.now_us):
                 self.let_go(s, cause)
             return
-        self.made[s] += 1
+        self.stream[s].made += 1
         if not self.transmit(j, s, self.now_us):
-            self.dropped[s] += 1
+            self.stream[s].dropped += 1
 
     def react(self, j, i, at):
         """A station decoded for the first time what another one sent it, or sent to all."""
@@ -1151,7 +1175,7 @@ class Kernel:
                 return
             self.f_heard[f * self.count + j] = 1
             us = at - self.f_made[f]
-            self.delivered[s] += 1
+            self.stream[s].delivered += 1
             self.trip_us[s] += us
             if at > self.f_last[f]:
                 self.f_last[f] = at
@@ -1278,14 +1302,14 @@ class Kernel:
         me.due = NEVER
         me.at_once = 0
         if me.script:
-            me.to = self.s_to[me.stream_of]  # who has the address may have changed
+            me.to = self.stream[me.stream_of].to  # who has the address may have changed
         if me.muted:
             me.attempt -= 1  # this one is not made
             self.finish(i, False)
             return
         self.frames += 1
         s = me.stream_of
-        self.attempts[s] += 1
+        self.stream[s].attempts += 1
         me.air_rate = me.rate
         me.air_us = me.frame_us
         self.start(i, FRAME)
@@ -1498,11 +1522,11 @@ class Kernel:
         self.receptions += decoded
         self.note(now, decoded)
         if kind == FRAME:
-            self.sent[stream] += 1
-            self.hearings[stream] += decoded
+            self.stream[stream].sent += 1
+            self.stream[stream].hearings += decoded
             if target == GROUP_ADDRESS:
                 if not (self.reacts and self.s_hops[stream]):
-                    self.delivered[stream] += decoded
+                    self.stream[stream].delivered += decoded
                 self.finish(i, True)
             elif self.answered:
                 if self.reacts and not repeated:
@@ -1700,7 +1724,7 @@ class Kernel:
             if kind == FRAME and not me.arrived:
                 # Repetitions come because the answer was lost: the receiver drops them.
                 me.arrived = 1
-                self.delivered[me.stream_of] += 1
+                self.stream[me.stream_of].delivered += 1
         elif nav_us and at + nav_us > ear.nav:
             ear.nav = at + nav_us
 
@@ -1761,20 +1785,20 @@ class Kernel:
         if self.reacts and self.s_hops[s] and self.cause_of[i] & 255 > 1:
             pass  # it was another one's message
         elif answered:
-            self.acknowledged[s] += 1
+            self.stream[s].acknowledged += 1
             us = self.now_us - me.created
-            self.latency[s] += us
-            if self.groups and self.s_group[s] >= 0:
-                self.count_latency(self.s_group[s], us)
+            self.stream[s].latency += us
+            if self.groups and self.stream[s].group >= 0:
+                self.count_latency(self.stream[s].group, us)
         else:
-            self.failed[s] += 1
+            self.stream[s].failed += 1
         at = me.q_first + 1
         me.q_first = 0 if at == self.room else at
         me.q_count -= 1
         me.cw = self.cw_min
         me.slots = self.draw_slots(i)
-        if self.s_kind[s] == SATURATED:
-            self.made[s] += 1
+        if self.stream[s].kind == SATURATED:
+            self.stream[s].made += 1
             if self.reacts:
                 self.cause = -1
             self.append(i, s, self.now_us)  # there is room, since one has just gone

@@ -275,8 +275,8 @@ cdef class Kernel:
     cpdef bint set_pair(self, Py_ssize_t i, integer j, double ratio, integer us)
     @cython.locals(e=integer, j=integer)
     cdef void release_row(self, Py_ssize_t i) noexcept
-    @cython.locals(e=integer, j=integer, count=integer, us=integer, more=integer, more_us=integer)
-    cdef void add_row(self, Py_ssize_t i, bint whole) noexcept
+    @cython.locals(e=integer, more=integer, more_us=integer)
+    cdef void add_row(self, Py_ssize_t i) noexcept
     cpdef take_over(self, Kernel old)
     cpdef set_chance(self, Py_ssize_t i, word chance)
     @cython.locals(e=integer)
@@ -320,6 +320,7 @@ cdef class Kernel:
     cpdef set_rate(self, Py_ssize_t rate, integer ack_rate, integer ack_us, integer header_us, double bits_us, double sure, double least_mw, integer header_curve, curve, bint long_range=*)
     cpdef set_stream(self, Py_ssize_t s, integer station, integer kind, double period, double jitter, integer to, integer rate, integer us)
     cpdef totals(self, Py_ssize_t s)
+    @cython.locals(got=integer, us=integer, until=integer)
     cpdef station_totals(self, Py_ssize_t i)
     @cython.locals(i=integer)
     cdef void add_up(self) noexcept

@@ -525,7 +525,7 @@ class Kernel:
                 ear.group = -1
                 if ear.wants == TURN and ear.due < NEVER:
                     push(self.heap, ear.due, ACCESS, j)
-        self.add_row(i, True)
+        self.add_row(i)
 
     def set_station(self, i, channel, power_mw, most):
         """Say how a station sends, and how often at most in all."""
@@ -633,36 +633,34 @@ class Kernel:
         """Return what a station did: microseconds of sending, of sensing others, and frames that it decoded."""
         me = self.station[i]
         self.add_up()
-        return (
-            me.sent_us,
-            me.busy_us + me.simply_us,
-            me.got + me.simply,
-        )
+        got = me.got + me.simply
+        us = me.busy_us + me.simply_us
+        until = self.until[i]
+        if until == NEVER:
+            if me.busy:
+                us += self.now_us - me.busy_since
+        elif until > self.now_us and self.station[self.pair[self.heard_at[i]].owner].sending != NOTHING:
+            # What it hears now is not over.
+            got -= 1
+            us -= until - self.now_us
+        return me.sent_us, us, got
 
     def add_up(self):
         """Add up, for each station, what the others sent that get through to it at all."""
         for i in range(self.count):
-            me = self.station[i]
-            if me.added_count != me.sent_count:
-                self.add_row(i, False)
+            self.add_row(i)
 
-    def add_row(self, i, whole):
-        """Add what a station sent, with or without what is not over, to what those in its row get."""
+    def add_row(self, i):
+        """Add what a station sent to what those in its row get, as if all of that was simply heard."""
         me = self.station[i]
-        count = me.sent_count
-        us = me.sent_us
-        if me.sending != NOTHING and not whole:
-            count -= 1
-            us -= me.air_us
-        more = count - me.added_count
-        more_us = us - me.added_us
+        more = me.sent_count - me.added_count
         if more == 0:
             return
-        me.added_count = count
-        me.added_us = us
+        more_us = me.sent_us - me.added_us
+        me.added_count = me.sent_count
+        me.added_us = me.sent_us
         for e in range(me.first, me.last):
-            j = self.pair[e].other
-            ear = self.station[j]
+            ear = self.station[self.pair[e].other]
             ear.simply += more
             ear.simply_us += more_us
 

@@ -132,8 +132,8 @@ ctypedef struct Record:
     integer added_us
     # what is seldom wanted
     integer awake_until
-    integer doze_first
-    integer doze_period
+    double doze_first
+    double doze_period
     integer doze_on
     integer doze_linger
     integer simply
@@ -289,7 +289,7 @@ cdef class Kernel:
     cpdef set_target(self, Py_ssize_t i, integer to)
     cpdef set_muted(self, Py_ssize_t i, bint muted)
     cpdef set_channel(self, Py_ssize_t i, integer channel)
-    cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, integer doze_first=*, integer doze_period=*, integer doze_on=*, integer doze_linger=*)
+    cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, double doze_first=*, double doze_period=*, integer doze_on=*, integer doze_linger=*)
     cpdef forget(self, Py_ssize_t i)
     cpdef message(self)
     @cython.locals(e=integer)

@@ -766,12 +766,12 @@ class Kernel:
         self.settle(i)
         self.forget(i)
 
-    def set_receiver(self, i, state, long_range, doze_first=0, doze_period=1, doze_on=0, doze_linger=0):
+    def set_receiver(self, i, state, long_range, doze_first=0.0, doze_period=1.0, doze_on=0, doze_linger=0):
         """Say when a receiver is on, and whether it decodes LR; the times are those of `espnow.link.PowerSave`."""
         me = self.station[i]
         me.long_range = long_range
         me.receiver = state
-        if doze_period > 0:
+        if doze_period > 0.0:
             me.doze_first = doze_first % doze_period - doze_period  # before all time: compiled, a rest has a sign
         me.doze_period = doze_period
         me.doze_on = doze_on

@@ -1733,10 +1733,10 @@ class Kernel:
             me.awake_until = at + me.doze_linger
 
     def answer(self, k):
-        """A receiver acknowledges, whatever the medium does."""
+        """A receiver acknowledges, whatever the medium does, if it is still there."""
         me = self.station[k]
         i = me.answer_to
-        if me.sending != NOTHING:
+        if me.sending != NOTHING or me.receiver == OFF or me.channel != self.station[i].air_channel:
             push(self.heap, self.now_us + self.timeout_us - self.sifs_us, TIMEOUT, i)
             return
         if self.until[k] < NEVER:

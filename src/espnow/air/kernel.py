@@ -1530,10 +1530,13 @@ class Kernel:
             me.awake_until = at + me.doze_linger
 
     def answer(self, k):
-        """A receiver acknowledges, whatever the medium does, if it is still there."""
+        """A receiver acknowledges, whatever the medium does, and also if a program has put it to sleep since.
+
+        The hardware does so before any program of a chip can have the message.
+        """
         me = self.station[k]
         i = me.answer_to
-        if me.sending != NOTHING or me.receiver == OFF or me.channel != self.station[i].air_channel:
+        if me.sending != NOTHING:
             push(self.heap, self.now_us + self.timeout_us - self.sifs_us, TIMEOUT, i)
             return
         if self.until[k] < NEVER:

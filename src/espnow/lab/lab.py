@@ -19,7 +19,7 @@ from espnow.board import PROFILES, WifiTiming
 from espnow.board.accesspoint import ApTiming
 from espnow.errors import UserError
 from espnow.frame import format_mac, station_address
-from espnow.frame.text import printable
+from espnow.lab.arguments import TEXT, check_flash, check_ms, check_profile, is_number, make_program
 from espnow.lab.board import LabBoard, check_position
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
@@ -29,7 +29,7 @@ from espnow.lab.host import apart_from_host, listening_to_ctrl_c
 from espnow.lab.hub import HubClock
 from espnow.lab.life import BOOT_US
 from espnow.lab.network import LabNetwork
-from espnow.lab.program import Program, SourceFile, compile_program, source_files
+from espnow.lab.program import Program
 from espnow.lab.router import Router, check_router, check_router_mac
 from espnow.lab.wall import WallClock
 from espnow.link import Link
@@ -48,10 +48,6 @@ _MODEL_MAC = 0x026D6F000000
 
 #: No crystal is wrong by more than a tenth.
 _MOST_PPM = 1e5
-
-#: What tracebacks call a program that is given as text, as CPython does.
-_TEXT = "<string>"
-
 
 #: From so many boards on they are kept out of the garbage collector's way.
 _MANY_BOARDS = 100
@@ -117,7 +113,7 @@ class Lab:
         Raises:
             UserError: an unknown profile, a bad loss, range, exponent or time.
         """
-        _check_profile(profile)
+        check_profile(profile)
         if not 0.0 <= loss <= 1.0:
             raise UserError(f"loss is {loss}, and must be from 0 to 1")
         if range_m is not None and not 0.0 <= range_m < math.inf:
@@ -126,7 +122,7 @@ class Lab:
             raise UserError(f"path_loss_exponent is {path_loss_exponent}, and must be from 1 to 10")
         if propagation is not None and (range_m is not None or path_loss_exponent != 3.0):
             raise UserError("range_m and path_loss_exponent belong to the usual propagation: give these or another one")
-        _check_ms("boot_ms", boot_ms)
+        check_ms("boot_ms", boot_ms)
         self.boot_us = round(boot_ms * 1000)
         self.record = record
         self.boards: list[LabBoard] = []
@@ -245,25 +241,25 @@ class Lab:
         """
         if self._folder is not None and isinstance(program, (str, Path)) and (self._folder / program).exists():
             program = self._folder / program
-        made = _make_program(program, code, argv)
+        made = make_program(program, code, argv)
         profile = profile or self._profile
-        _check_profile(profile)
+        check_profile(profile)
         name = self._take_name(name, made)
         address = self._check_mac(name, mac)
-        _check_ms("start_ms", start_ms)
+        check_ms("start_ms", start_ms)
         if channel not in range(1, 15):
             raise UserError(f"board {name!r}: channel is {channel!r}, and must be from 1 to 14")
-        if not _is_number(drift_ppm, -_MOST_PPM, _MOST_PPM):
+        if not is_number(drift_ppm, -_MOST_PPM, _MOST_PPM):
             raise UserError(f"board {name!r}: drift_ppm is {drift_ppm!r}, and must be from -100000 to 100000")
-        files = None if flash is None else Flash(made.folder if made is not None else None, folder=_check_flash(flash))
+        files = None if flash is None else Flash(made.folder if made is not None else None, folder=check_flash(flash))
         if link is not None:
             self._links.append(link)
         elif isinstance(self.clock, WallClock):
             raise UserError(f"board {name!r} has no link: a lab on the wall clock has no air")
         else:
-            if not _is_number(antenna_dbi, -200, 200):
+            if not is_number(antenna_dbi, -200, 200):
                 raise UserError(f"board {name!r}: antenna_dbi is {antenna_dbi!r}, and must be from -200 to 200")
-            if not _is_number(height_m, 1e-6, 1e9):
+            if not is_number(height_m, 1e-6, 1e9):
                 raise UserError(f"board {name!r}: height_m is {height_m!r}, and must be a number of metres above 0")
             position = check_position(name, at)
             link = self.air.attach(name, position, height_m=height_m, antenna_dbi=antenna_dbi)
@@ -446,7 +442,7 @@ class Lab:
         Raises:
             UserError: a time that cannot be.
         """
-        _check_ms("a time", ms)
+        check_ms("a time", ms)
         self.clock.call_at(round(ms * 1000), lambda: _do(function))
 
     def finished(self) -> bool:
@@ -531,7 +527,7 @@ class Lab:
 
     def _after_ms(self, what: str, ms: float) -> int:
         """Return when so much time has passed from now on."""
-        _check_ms(what, ms)
+        check_ms(what, ms)
         return self.clock.now_us + round(ms * 1000)
 
     def _take_name(self, name: str | None, program: Program | None) -> str:
@@ -541,7 +537,7 @@ class Lab:
             if name in self._names:
                 raise UserError(f"two boards are named {name!r}: give each its own name")
             return name
-        if program is not None and program.filename == _TEXT:
+        if program is not None and program.filename == TEXT:
             return next(name for number in count(1) if (name := f"code{number}") not in self._names)
         stem = Path(program.filename).stem.strip("<>") if program is not None else "board"
         name, number = stem, 1
@@ -571,44 +567,5 @@ class Lab:
         return address
 
 
-def _is_number(value: object, least: float, most: float) -> bool:
-    return isinstance(value, (int, float)) and least <= value <= most
-
-
-def _check_ms(what: str, ms: float) -> None:
-    if not isinstance(ms, (int, float)) or not 0 <= ms < math.inf:
-        raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
-
-
-def _check_flash(flash: str | Path) -> Path:
-    path = Path(flash)
-    if path.exists() and not path.is_dir():
-        raise UserError(f"a flash is kept in a folder, and {printable(str(path))} is a file")
-    return path
-
-
 def _do(function: Callable[[], object]) -> None:
     function()
-
-
-def _check_profile(profile: str) -> None:
-    if profile not in PROFILES:
-        raise UserError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
-
-
-def _make_program(
-    program: str | Path | Callable[..., Any] | None, code: str | None, argv: tuple[str, ...]
-) -> Program | None:
-    if code is not None:
-        if program is not None:
-            raise UserError("a board has one program: give a file or code, not both")
-        compile_program(code, _TEXT)
-        return Program(_TEXT, (SourceFile("", _TEXT, code),), folder=Path.cwd(), argv=("-c", *argv))
-    if program is None:
-        return None
-    if callable(program):
-        return Program(getattr(program, "__name__", "program"), function=program, argv=("", *argv))
-    path = Path(program)
-    files = source_files(path)
-    folder = path.parent if path.is_file() else path
-    return Program(str(path) if path.stem else path.resolve().name, files, folder=folder, argv=(str(path), *argv))

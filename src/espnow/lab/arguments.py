@@ -1,0 +1,65 @@
+"""What a caller says of a lab: what cannot be is refused, in a UserError of one line.
+
+Rules: nothing is changed here, and nothing of a lab is known but what is asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from espnow.board import PROFILES
+from espnow.errors import UserError
+from espnow.frame.text import printable
+from espnow.lab.program import Program, SourceFile, compile_program, source_files
+
+__all__ = ["TEXT", "check_flash", "check_ms", "check_profile", "is_number", "make_program"]
+
+#: What tracebacks call a program that is given as text, as CPython does.
+TEXT = "<string>"
+
+
+def is_number(value: object, least: float, most: float) -> bool:
+    """Return whether a value is a number from `least` to `most`."""
+    return isinstance(value, (int, float)) and least <= value <= most
+
+
+def check_ms(what: str, ms: float) -> None:
+    """Check a time in milliseconds, which an error calls `what`."""
+    if not isinstance(ms, (int, float)) or not 0 <= ms < math.inf:
+        raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
+
+
+def check_flash(flash: str | Path) -> Path:
+    """Return the folder of a flash."""
+    path = Path(flash)
+    if path.exists() and not path.is_dir():
+        raise UserError(f"a flash is kept in a folder, and {printable(str(path))} is a file")
+    return path
+
+
+def check_profile(profile: str) -> None:
+    """Check that there is such a kind of board."""
+    if profile not in PROFILES:
+        raise UserError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+
+
+def make_program(
+    program: str | Path | Callable[..., Any] | None, code: str | None, argv: tuple[str, ...]
+) -> Program | None:
+    """Return the program of a board, given as a file, a folder, a callable or its text; None if it has none."""
+    if code is not None:
+        if program is not None:
+            raise UserError("a board has one program: give a file or code, not both")
+        compile_program(code, TEXT)
+        return Program(TEXT, (SourceFile("", TEXT, code),), folder=Path.cwd(), argv=("-c", *argv))
+    if program is None:
+        return None
+    if callable(program):
+        return Program(getattr(program, "__name__", "program"), function=program, argv=("", *argv))
+    path = Path(program)
+    files = source_files(path)
+    folder = path.parent if path.is_file() else path
+    return Program(str(path) if path.stem else path.resolve().name, files, folder=folder, argv=(str(path), *argv))

@@ -88,6 +88,8 @@ def test_a_station_of_a_crowd_acknowledges_what_is_for_it():
         data, answer = lab.transmissions[:2]
         assert (data.station, answer.station) == (board.name, "model-0")
         assert answer.receptions[0].station == board.name
+        assert data.receptions == (("model-0", -50),)
+        assert all(one.receptions == () for one in lab.transmissions[2:])
         reasons = {loss.address: (loss.reason, loss.sentence) for loss in lab.explain()}
         assert there not in reasons
         assert reasons[far][0] is reasons[elsewhere][0] is LossReason.MODEL_MISSED
@@ -104,7 +106,7 @@ def test_what_others_drown_at_a_station_of_a_crowd_is_told_so():
         lab.board(code=asking(crowd.mac(crowd.first)))
         lab.run()
         (loss,) = lab.explain()
-        assert loss.sentence.startswith("a station without a program missed it: 02:6d:6f:00:00:00: others sent")
+        assert loss.sentence.startswith("a station without a program missed it: model-0: others sent")
 
 
 def test_a_broadcast_that_only_a_crowd_hears_is_no_loss():
@@ -113,6 +115,7 @@ def test_a_broadcast_that_only_a_crowd_hears_is_no_loss():
         lab.board(code=asking(b"\xff" * 6))
         lab.run()
         assert list(lab.explain()) == []
+        assert [(one.receptions, one.models) for one in lab.transmissions] == [((), 1)]
 
 
 def test_a_crowd_sends_to_a_board_and_knows_what_arrived():
@@ -333,7 +336,7 @@ def test_its_stations_are_counted_from_0_and_have_addresses_in_a_row():
         lab.board()
         one = lab.crowd([Place((0.0, 0.0))] * 3)
         other = lab.crowd([Place((0.0, 0.0))] * 2, name="meter", mac="02:00:00:00:10:00")
-        assert (len(one), repr(other)) == (3, "<Crowd meter-0 to meter-1>")
+        assert (len(one), repr(other)) == (3, "<Crowd meter of meter-0, meter-1>")
         assert [format_mac(crowd.mac(crowd.first + 1)) for crowd in (one, other)] == [
             "02:6d:6f:00:00:01",
             "02:00:00:00:10:01",
@@ -429,6 +432,74 @@ def test_a_wrong_crowd_is_one_line(files, more, told):
         Lab.from_file(files / "lab.toml")
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_stations_of_a_plan_are_called_as_it_calls_them(files, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    (files / "field.toml").write_text(PLAN + '[[station]]\nname = "far"\nat = [9000, 0]\n')
+    (files / "lab.toml").write_text('crowd = "field.toml"\n[[board]]\nname = "hub"\nprogram = "ask.py"\n')
+    (files / "ask.py").write_text(asking(bytes.fromhex("026d6f000003"), bytes.fromhex("026d6f000005"), b"\xff" * 6))
+    with (files / "ask.py").open("a") as file:
+        file.write("import time\ntime.sleep(3)\n")
+    assert main(["run", "--for", "2s", "--log", "--explain", "lab.toml"]) == 0
+    shown = capsys.readouterr().err
+    assert "(hub to leaf[3])" in shown
+    assert "(leaf[0] to hub)" in shown
+    assert "(hub to 5 of a crowd)" in shown
+    assert 'hub -> far: "hello"' in shown
+    assert "a station without a program missed it: far: out of range" in shown
+    assert "leaf[0] -> hub: " in shown  # never read
+    assert "? ->" not in shown
+    assert "model-" not in shown
+    assert "02:6d:6f:00:00:05" not in shown.partition("---")[2]
+
+
+def test_a_station_of_a_plan_has_its_number_where_another_has_its_name(files):
+    """A board that is not said to take its place, but is called after its program."""
+    (files / "lab.toml").write_text('crowd = "field.toml"\n[[board]]\nprogram = "hub.py"\n')
+    with Lab.from_file(files / "lab.toml") as lab:
+        assert [board.name for board in lab.boards] == ["hub"]
+        assert lab.boards[0].position == (0.0, 0.0)
+        assert list(lab.crowds[0].names) == [f"leaf[{number}]" for number in range(5)] + ["hub[0]"]
+
+
+def test_boards_and_routers_that_come_later_have_names_that_are_free():
+    with Lab() as lab:
+        crowd = lab.crowd([Place((0.0, 0.0))] * 3, name="field", names=["hear", "router", "code1"])
+        assert list(crowd.names) == ["hear", "router", "code1"]
+        assert crowd.has("hear")
+        assert not crowd.has("field-0")
+
+        def hear():
+            pass
+
+        assert lab.board(hear).name == "hear-2"
+        assert lab.board(hear).name == "hear-3"
+        assert lab.board(code="").name == "code2"
+        assert lab.router("home").name == "router-2"
+        with pytest.raises(UserError, match="named 'hear' already"):
+            lab.router("other", name="hear")
+        with pytest.raises(UserError, match="MAC address of a crowd"):
+            lab.router("other", mac=crowd.mac(crowd.first))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a"], "crowd 'field': there are 1 names for 2 places: give each its own"),
+        (["a", "a"], "crowd 'field': two stations are named 'a': give each its own name"),
+        (["a", "b\x1b[2J"], r"crowd 'field': a station is named 'b\x1b[2J': a name is a text of printable characters"),
+        (["a", "board"], "'board' is the name of another station already: give the crowd other names"),
+        (["a", "model-0"], "'model-0' is the name of another station already: give the crowd other names"),
+    ],
+)
+def test_names_that_cannot_be(names, message):
+    with Lab() as lab:
+        lab.board(name="board")
+        lab.crowd([Place((0.0, 0.0))])
+        with pytest.raises(UserError) as caught:
+            lab.crowd([Place((0.0, 0.0))] * 2, name="field", names=names)
+        assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("rate", [0, 12, 23, 41, 42])

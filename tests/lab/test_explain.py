@@ -190,7 +190,7 @@ def model_missed(pair):
     crowd = pair.lab.crowd([Place((0.0, 1e4))])
     pair.tx.add_peer(crowd.mac(crowd.first))
     pair.send(to=crowd.mac(crowd.first))
-    return "a station without a program missed it: 02:6d:6f:00:00:00: out of range; 7 attempts"
+    return "a station without a program missed it: model-0: out of range; 7 attempts"
 
 
 def lost(pair):

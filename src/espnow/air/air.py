@@ -169,6 +169,7 @@ class Air:
         traffic: Sequence[Traffic],
         *,
         mac: bytes,
+        names: Sequence[str] | None = None,
         links: Sequence[AirLink] = (),
         asleep: Collection[int] = (),
         message: Message | None = None,
@@ -176,10 +177,11 @@ class Air:
         """Add stations without links, which send by themselves from now on.
 
         Args:
-            name: each is called so, and by its number.
+            name: what they are called together.
             places: the stations.
             traffic: what they send; times count from now.
             mac: the first one's address, 6 bytes; the others' follow.
+            names: what each is called; None: by that name and its number.
             links: whom they can send to besides each other: the first is number ``len(places)``.
             asleep: numbers of stations that hear nothing but answers to what they send.
             message: returns what a message holds that a link's station hears; see `Crowd`.
@@ -200,9 +202,11 @@ class Air:
         medium = self.medium
         for rate in sorted(rates_of(traffic)):
             medium.use_rate(rate)
-        first = medium.add_all(name, places)
+        if names is None:
+            names = [f"{name}-{number}" for number in range(len(places))]
+        first = medium.add_all(names, places)
         stream = medium.add_stream(streams_of(traffic))
-        crowd = Crowd(medium, name, first, len(places), mac, traffic, stream, links, message)
+        crowd = Crowd(medium, name, names, first, mac, traffic, stream, links, message)
         self._crowds.append(crowd)
         medium.kernel.set_time(self.clock.now_us)
         for number in asleep:
@@ -287,6 +291,11 @@ class Air:
         self._armed = armed
         if at_us < _NEVER_US:
             self._timer = self.clock.call_at(at_us, self._run, background=background)
+
+    def model(self, address: bytes) -> str | None:
+        """Return what the station without a link is called that has an address; None if none has it."""
+        number = self._model(address)
+        return None if number is None else self.medium.names[number]
 
     def in_range(self, link: AirLink, rate: int) -> list[AirLink]:
         """Return the links that a link's signal reaches strongly enough for a rate."""
@@ -376,7 +385,10 @@ class Air:
         if self.observer is not None:
             name = self.medium.names[number]
             observed = tuple(Reception(link.name, levels[link.number]) for link in receivers)
-            self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, observed))
+            if answered and not receivers and (model := self._model(mpdu[4:10])) is not None:
+                observed = (Reception(self.medium.names[model], self.medium.rssi_dbm(number, model)),)
+            models = decoded - len(heard) if group else 0
+            self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, observed, models))
 
     def _tell_misses(self, sender: AirLink, mpdu: bytes, receivers: list[AirLink], answered: bool) -> None:
         """Say who did not get a frame, and why."""

@@ -183,13 +183,12 @@ class Medium:
         more = min(max(_EDGES * _STATIONS, 8 * edges), 4_000_000)  # a long-range rate has three times as many hear
         self._make_room(stations + _STATIONS, edges + more, streams + _STATIONS)
 
-    def add_all(self, name: str, places: Sequence[Place]) -> int:
-        """Return the number of the first of many new stations, called by a name and their numbers from 0 on."""
+    def add_all(self, names: Sequence[str], places: Sequence[Place]) -> int:
+        """Return the number of the first of many new stations, which have these names."""
         first = len(self.names)
         self._make_room(first + len(places), self._places.end, self._streams)
-        for number, place in enumerate(places, first):
-            own = place.position, place.height_m, place.antenna_dbi, place.power_dbm
-            self._note(f"{name}-{number - first}", *own, self.kernel)
+        for number, (name, place) in enumerate(zip(names, places, strict=True), first):
+            self._note(name, place.position, place.height_m, place.antenna_dbi, place.power_dbm, self.kernel)
             self.kernel.set_station(number, 1, milliwatts(place.power_dbm), place.attempts)
             self.kernel.set_channel(number, place.channel)
             self.kernel.set_receiver(number, ON, True)

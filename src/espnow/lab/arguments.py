@@ -6,16 +6,27 @@ Rules: nothing is changed here, and nothing of a lab is known but what is asked.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from espnow.board import PROFILES
 from espnow.errors import UserError
+from espnow.frame import format_mac, station_address
 from espnow.frame.text import printable
 from espnow.lab.program import Program, SourceFile, compile_program, source_files
 
-__all__ = ["TEXT", "check_flash", "check_ms", "check_profile", "is_number", "make_program"]
+__all__ = [
+    "TEXT",
+    "check_flash",
+    "check_ms",
+    "check_name",
+    "check_profile",
+    "crowd_address",
+    "crowd_names",
+    "is_number",
+    "make_program",
+]
 
 #: What tracebacks call a program that is given as text, as CPython does.
 TEXT = "<string>"
@@ -30,6 +41,50 @@ def check_ms(what: str, ms: float) -> None:
     """Check a time in milliseconds, which an error calls `what`."""
     if not isinstance(ms, (int, float)) or not 0 <= ms < math.inf:
         raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
+
+
+def check_name(what: str, name: object) -> str:
+    """Return a name as it may stand in a terminal and in a log, as in lab files; an error calls its owner `what`."""
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise UserError(f"{what} is named {name!r}: a name is a text of printable characters")
+    return name
+
+
+def crowd_names(crowd: str, names: Sequence[str] | None, count: int) -> list[str]:
+    """Return what the stations of a crowd are called: its own name and their numbers, if nothing else is said."""
+    if names is None:
+        return [f"{crowd}-{number}" for number in range(count)]
+    if len(names) != count:
+        raise UserError(f"crowd {crowd!r}: there are {len(names)} names for {count} places: give each its own")
+    called = [check_name(f"crowd {crowd!r}: a station", name) for name in names]
+    if len(set(called)) < count:
+        twice = next(name for number, name in enumerate(called) if name in called[:number])
+        raise UserError(f"crowd {crowd!r}: two stations are named {twice!r}: give each its own name")
+    return called
+
+
+def crowd_address(
+    crowd: str, mac: bytes | str | None, count: int, free: int, taken: Iterable[tuple[int, int, str]]
+) -> int:
+    """Return the address, as a number, of the first station of a crowd.
+
+    Args:
+        crowd: what it is called.
+        mac: the first one's address, if somebody wants one.
+        count: so many stations have it and the next ones.
+        free: the first one's address otherwise.
+        taken: first and last address of all others, as numbers, and whose they are.
+    """
+    try:
+        first = free if mac is None else int.from_bytes(station_address(mac))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"crowd {crowd!r}: {error}") from None
+    if first + count > 1 << 48 or (first + count - 1) >> 40 & 1:
+        raise UserError(f"crowd {crowd!r}: {count} addresses from {format_mac(first.to_bytes(6))} on are not there")
+    for low, high, other in taken:
+        if first <= high and low < first + count:
+            raise UserError(f"crowd {crowd!r} has addresses of {other}: give it another mac")
+    return first
 
 
 def check_flash(flash: str | Path) -> Path:

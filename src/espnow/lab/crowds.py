@@ -31,6 +31,7 @@ class CrowdPart:
 
     Attributes:
         places: where they stand.
+        names: what the plan calls them.
         traffic: what they send; who is behind the last place is a board.
         asleep: those of them that hear nothing but answers.
         boards: names of these boards, in order.
@@ -41,6 +42,7 @@ class CrowdPart:
     """
 
     places: list[Place]
+    names: list[str]
     traffic: list[Traffic]
     asleep: list[int]
     boards: list[str]
@@ -85,10 +87,12 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
         taken[number] = name
     numbers: dict[int, int] = {}
     places: list[Place] = []
-    for number, place in enumerate(scene.places):
+    called: list[str] = []
+    for number, (name, place) in enumerate(zip(layout.names(), scene.places, strict=True)):
         if number not in taken:
             numbers[number] = len(places)
             places.append(place)
+            called.append(name)
     boards = list(taken.values())
     for index, number in enumerate(taken):
         numbers[number] = len(places) + index
@@ -110,7 +114,7 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
     stands = {name: scene.places[number] for number, name in taken.items()}
     asleep = [numbers[number] for number in sorted(layout.asleep) if number not in taken]
     timing = AirTiming(cw_min=scene.access.cw_min, cw_max=scene.access.cw_max)
-    return CrowdPart(places, traffic, asleep, boards, stands, propagation, scene.receiver, timing)
+    return CrowdPart(places, called, traffic, asleep, boards, stands, propagation, scene.receiver, timing)
 
 
 def _station(layout: Layout, name: str) -> int | None:

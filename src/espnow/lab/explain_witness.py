@@ -259,7 +259,8 @@ class Explainer:
             if reason is _NOBODY:
                 found.note(*self._unowned(found.address))
             else:
-                found.note(None, Cause(LossReason.MODEL_MISSED, (format_mac(found.address), reason.value)))
+                model = self.air.model(found.address) or format_mac(found.address)
+                found.note(None, Cause(LossReason.MODEL_MISSED, (printable(model), reason.value)))
             return
         if receiver is sender:  # judged when all attempts are over, since others may have the address, too
             return
@@ -327,7 +328,9 @@ class Explainer:
 
     def posted(self, receiver: Witness, message: ReceivedMessage) -> Posted:
         """Return what is known of a message in a ring."""
-        return Posted(self.addresses.owner(message.source), message.at_us, receiver.board.mac, message.message)
+        sender = self.addresses.owner(message.source)
+        model = self.air.model(message.source) if sender is None else None
+        return Posted(sender, message.at_us, receiver.board.mac, message.message, model)
 
     def keep(
         self,

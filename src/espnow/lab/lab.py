@@ -19,7 +19,18 @@ from espnow.board import PROFILES, WifiTiming
 from espnow.board.accesspoint import ApTiming
 from espnow.errors import UserError
 from espnow.frame import format_mac, station_address
-from espnow.lab.arguments import TEXT, check_flash, check_ms, check_profile, is_number, make_program
+from espnow.frame.text import printable
+from espnow.lab.arguments import (
+    TEXT,
+    check_flash,
+    check_ms,
+    check_name,
+    check_profile,
+    crowd_address,
+    crowd_names,
+    is_number,
+    make_program,
+)
 from espnow.lab.board import LabBoard, check_position
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
@@ -139,6 +150,7 @@ class Lab:
         self._unfinished: LabBoard | None = None
         self._ran = self._settled = False
         self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}  # of the last name that was made of one
         self._macs: dict[bytes, str] = {}
         self.air = Air(
             self.clock,
@@ -313,11 +325,13 @@ class Lab:
             UserError: something of this cannot be, or a name or an address is taken.
         """
         if name is None:
-            name = next(name for n in count(1) if (name := f"router-{n}" if n > 1 else "router") not in self._names)
-        elif name in self._names:
-            raise UserError(f"there is a board or router named {name!r} already: give each its own name")
+            name = self._free_name("router", "router-")
+        elif self._is_taken(check_name("a router", name)):
+            raise UserError(f"there is a board, a router or a station named {name!r} already: give each its own name")
         access_point = check_router(name, ssid, key, channel, tx_power_dbm, hidden)
         address = check_router_mac(name, mac, len(self.routers) + 1, self._macs)
+        if any(crowd.number_of(address) is not None for crowd in self.crowds):
+            raise UserError(f"router {name!r} has a MAC address of a crowd: {format_mac(address)}")
         link = self.air.attach(name, check_position(name, at))
         self._names.add(name)
         self._macs[address] = name
@@ -347,6 +361,7 @@ class Lab:
         traffic: Sequence[Traffic] = (),
         *,
         name: str | None = None,
+        names: Sequence[str] | None = None,
         mac: bytes | str | None = None,
         boards: Sequence[LabBoard] = (),
         asleep: Collection[int] = (),
@@ -361,7 +376,8 @@ class Lab:
         Args:
             places: the stations (`espnow.air.scene.Place`).
             traffic: what they send (`espnow.air.scene.Traffic`); its numbers are those of `places`.
-            name: each is called so, and by its number; by default ``model-0``, and ``model2-0`` in the second crowd.
+            name: what it is called; by default ``model``, and ``model2`` for the second crowd.
+            names: what each station is called; by default the crowd's name and its number, as in ``model-0``.
             mac: the first one's address, bytes or ``"aa:bb:cc:dd:ee:ff"``; the others' are the next. By default
                 02:6d:6f and a number.
             boards: whom they can send to besides each other: the first is number ``len(places)`` in the traffic.
@@ -370,31 +386,33 @@ class Lab:
                 microsecond at which it was made. Without it, that microsecond in 8 bytes, the lowest first, and zeros.
 
         Raises:
-            UserError: something of this cannot be, or an address is taken.
+            UserError: something of this cannot be, or a name or an address is taken.
         """
-        count = len(places)
         if name is None:
             name = f"model{len(self.crowds) + 1}" if self.crowds else "model"
-        taken = next((f"{name}-{number}" for number in range(count) if f"{name}-{number}" in self._names), None)
-        if taken is not None:
-            raise UserError(f"there is a board or router named {taken!r} already: give the crowd another name")
+        check_name("a crowd", name)
         if any(crowd.name == name for crowd in self.crowds):
             raise UserError(f"two crowds are named {name!r}: give each its own name")
-        try:
-            first = _MODEL_MAC + sum(map(len, self.crowds)) if mac is None else int.from_bytes(station_address(mac))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"crowd {name!r}: {error}") from None
-        if first + count > 1 << 48 or (first + count - 1) >> 40 & 1:
-            raise UserError(f"crowd {name!r}: {count} addresses from {format_mac(first.to_bytes(6))} on are not there")
-        ranges = [(int.from_bytes(taken), int.from_bytes(taken), other) for taken, other in self._macs.items()]
-        ranges += [(*crowd.addresses, "another crowd") for crowd in self.crowds]
-        for low, high, other in ranges:
-            if first <= high and low < first + count:
-                raise UserError(f"crowd {name!r} has addresses of {other}: give it another mac")
+        called = crowd_names(name, names, len(places))
+        taken = next(filter(self._is_taken, called), None)
+        if taken is not None:
+            cure = "another name" if names is None else "other names"
+            raise UserError(f"{taken!r} is the name of another station already: give the crowd {cure}")
+        addresses = [(int.from_bytes(taken), int.from_bytes(taken), other) for taken, other in self._macs.items()]
+        addresses += [(*crowd.addresses, "another crowd") for crowd in self.crowds]
+        free = _MODEL_MAC + sum(map(len, self.crowds))
+        first = crowd_address(name, mac, len(places), free, addresses)
         links = [board.air_link for board in boards]
         try:
             crowd = self.air.populate(
-                name, places, traffic, mac=first.to_bytes(6), links=links, asleep=asleep, message=message
+                name,
+                places,
+                traffic,
+                mac=first.to_bytes(6),
+                names=called,
+                links=links,
+                asleep=asleep,
+                message=message,
             )
         except ValueError as error:
             raise UserError(f"crowd {name!r}: {error}") from None
@@ -532,19 +550,29 @@ class Lab:
 
     def _take_name(self, name: str | None, program: Program | None) -> str:
         if name is not None:
+            check_name("a board", name)
             if any(crowd.has(name) for crowd in self.crowds):
                 raise UserError(f"a station of a crowd is named {name!r}: give the board another name")
             if name in self._names:
                 raise UserError(f"two boards are named {name!r}: give each its own name")
             return name
         if program is not None and program.filename == TEXT:
-            return next(name for number in count(1) if (name := f"code{number}") not in self._names)
-        stem = Path(program.filename).stem.strip("<>") if program is not None else "board"
-        name, number = stem, 1
-        while name in self._names:
-            number += 1
-            name = f"{stem}-{number}"
+            return self._free_name("code1", "code")
+        stem = printable(Path(program.filename).stem.strip("<>")) if program is not None else "board"
+        return self._free_name(stem, f"{stem}-")
+
+    def _free_name(self, first: str, others: str) -> str:
+        """Return a name that nobody has: `first`, or `others` with a number from 2 on."""
+        for number in count(self._numbers.get(first, 1)):  # names stay taken
+            name = first if number == 1 else f"{others}{number}"
+            if not self._is_taken(name):
+                break
+        self._numbers[first] = number
         return name
+
+    def _is_taken(self, name: str) -> bool:
+        """Return whether a board, a router or a station of a crowd is called so."""
+        return name in self._names or any(crowd.has(name) for crowd in self.crowds)
 
     def _check_mac(self, name: str, mac: bytes | str | None) -> bytes:
         if mac is None:

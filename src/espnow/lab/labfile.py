@@ -109,9 +109,14 @@ class LabFile:
                 self._add_board(lab, board, crowd.stands.get(board.name or "") if crowd else None)
         if crowd is not None:
             boards = {board.name: board for board in lab.boards}
+            others = {*boards, *(router.name for router in lab.routers)}
             with self._telling("crowd"):
                 lab.crowd(
-                    crowd.places, crowd.traffic, asleep=crowd.asleep, boards=[boards[name] for name in crowd.boards]
+                    crowd.places,
+                    crowd.traffic,
+                    names=[f"{name}[0]" if name in others else name for name in crowd.names],
+                    asleep=crowd.asleep,
+                    boards=[boards[name] for name in crowd.boards],
                 )
         for link in self.content.air.links:
             with self._telling(link.where):

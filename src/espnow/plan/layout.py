@@ -46,6 +46,14 @@ class Layout:
     members: Mapping[str, range]
     asleep: frozenset[int]
 
+    def names(self) -> list[str]:
+        """Return what its stations are called, in their order: ``hub`` where it is alone in its group, ``leaf[3]``."""
+        return [
+            group if len(numbers) == 1 else f"{group}[{index}]"
+            for group, numbers in self.members.items()
+            for index in range(len(numbers))
+        ]
+
 
 def lay_out(part: PlanPart, seed: int) -> Layout:
     """Return the scene of a plan.

@@ -106,7 +106,9 @@ def test_what_others_drown_at_a_station_of_a_crowd_is_told_so():
         lab.board(code=asking(crowd.mac(crowd.first)))
         lab.run()
         (loss,) = lab.explain()
-        assert loss.sentence.startswith("a station without a program missed it: model-0: others sent")
+        assert loss.sentence.startswith(
+            "a station without a program missed it: model-0: others sent at the same time (the frame of model-1)"
+        )
 
 
 def test_a_broadcast_that_only_a_crowd_hears_is_no_loss():

@@ -130,6 +130,9 @@ class Air:
         self._timer: Timer | None = None
         self._armed = _NEVER_US, False
         self._running = False
+        self._looked_for = -1, -1  # who sent at once with which frame
+        self._looked_at: set[int] = set()
+        self._at_once: list[int] = []
 
     @property
     def loss(self) -> float:
@@ -294,8 +297,16 @@ class Air:
 
     def model(self, address: bytes) -> str | None:
         """Return what the station without a link is called that has an address; None if none has it."""
-        number = self._model(address)
+        number = self.model_number(address)
         return None if number is None else self.medium.names[number]
+
+    def model_number(self, address: bytes) -> int | None:
+        """Return the number of the station without a link that has an address."""
+        for crowd in self._crowds:
+            number = crowd.number_of(address)
+            if number is not None:
+                return number
+        return None
 
     def in_range(self, link: AirLink, rate: int) -> list[AirLink]:
         """Return the links that a link's signal reaches strongly enough for a rate."""
@@ -305,6 +316,30 @@ class Air:
             for number in self.medium.kernel.row(link.number)[1]
             if (other := self._by_number.get(number)) is not None and self.medium.is_heard(link.number, number, rate)
         ]
+
+    def others(self, sender: AirLink, receiver: int) -> list[str]:
+        """Return who else was on the air at a station during the frame that a link sent last, the strongest first.
+
+        Known at that frame's end, and looked for among those whom the station itself reaches.
+
+        Args:
+            sender: the link.
+            receiver: the station's number.
+        """
+        kernel = self.medium.kernel
+        begin_us, end_us, channel, _, frame = kernel.air(sender.number)
+        if (sender.number, frame) != self._looked_for:  # many may miss one frame: each station is looked at once
+            self._looked_for = sender.number, frame
+            self._looked_at = {sender.number}
+            self._at_once = []
+        around = kernel.row(receiver)[1]
+        for other in set(around) - self._looked_at:
+            from_us, to_us, there, _, _ = kernel.air(other)
+            if from_us < end_us and to_us > begin_us and there == channel:
+                self._at_once.append(other)
+        self._looked_at.update(around)
+        found = sorted((-kernel.mw_of(other, receiver), other) for other in self._at_once)
+        return [self.medium.names[other] for mw, other in found if mw]
 
     # What the kernel says.
 
@@ -385,7 +420,7 @@ class Air:
         if self.observer is not None:
             name = self.medium.names[number]
             observed = tuple(Reception(link.name, levels[link.number]) for link in receivers)
-            if answered and not receivers and (model := self._model(mpdu[4:10])) is not None:
+            if answered and not receivers and (model := self.model_number(mpdu[4:10])) is not None:
                 observed = (Reception(self.medium.names[model], self.medium.rssi_dbm(number, model)),)
             models = decoded - len(heard) if group else 0
             self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, observed, models))
@@ -401,7 +436,7 @@ class Air:
             return
         owners = self._owners.get(mpdu[4:10], ())
         if not owners and not answered:
-            model = self._model(mpdu[4:10])
+            model = self.model_number(mpdu[4:10])
             reason = MissReason.NOBODY if model is None else self._why_model_missed(sender, model)
             on_miss(sender, None, reason)
         in_range = sender.in_range()
@@ -441,19 +476,11 @@ class Air:
         """Return the number of the station that answers for an address."""
         owners = [link for link in self._owners.get(address, ()) if link is not sender]
         if not owners:
-            model = self._model(address)
+            model = self.model_number(address)
             return NOWHERE if model is None else model
         if len(owners) > 1:  # of those who share it, one answers: the first that can
             owners.sort(key=lambda link: not link.may_hear(sender))
         return owners[0].number
-
-    def _model(self, address: bytes) -> int | None:
-        """Return the number of the station without a link that has an address."""
-        for crowd in self._crowds:
-            number = crowd.number_of(address)
-            if number is not None:
-                return number
-        return None
 
     def _crowd_of(self, number: int) -> Crowd:
         return next(crowd for crowd in self._crowds if crowd.first <= number < crowd.first + len(crowd))

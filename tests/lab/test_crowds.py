@@ -504,6 +504,31 @@ def test_names_that_cannot_be(names, message):
         assert str(caught.value) == message
 
 
+ROUTER = '[[router]]\nssid = "home"\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "where", "place"),
+    [
+        ('[[board]]\ncode = ""\nat = [51, 0]\n', "board[2].at", "[51, 0]"),
+        ('[[board]]\ncode = ""\n[[board.stimulus]]\nmove = [5, -1]\n', "board[2].stimulus[0].move", "[5, -1]"),
+        (ROUTER + "at = [0, 41]\n", "router[0].at", "[0, 41]"),
+        (ROUTER + '[[router.event]]\nat = "1s"\nmove = [99, 9]\n', "router[0].event[0].move", "[99, 9]"),
+        (ROUTER + '[[board]]\ncode = ""\nat = [50, 40]\n[[board.stimulus]]\nmove = [0, 0]\n', "", ""),
+    ],
+)
+def test_who_stands_beside_the_floor_of_a_plan_is_one_line(files, more, where, place):
+    (files / "field.toml").write_text(PLAN + "[floor]\nsize = [50, 40]\n")
+    (files / "lab.toml").write_text(LAB + more)
+    if not where:
+        Lab.from_file(files / "lab.toml").close()
+        return
+    with pytest.raises(UserError) as caught:
+        Lab.from_file(files / "lab.toml")
+    told = f"{where}: {place} is outside the floor, which is [0, 0] to [50, 40], as the plan of its crowd has it"
+    assert str(caught.value) == f"{files / 'lab.toml'}: {told}"
+
+
 @pytest.mark.parametrize("rate", [0, 12, 23, 41, 42])
 def test_models_hear_each_other_at_every_kind_of_rate(rate):
     with Lab() as lab:

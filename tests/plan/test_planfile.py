@@ -94,6 +94,14 @@ MISTAKES = [
         GOOD.replace("grid = 10", "random = [9, 9]") + "[floor]\nsize = [5, 50]",
         "station[1]: [9, 9] is outside the floor, which is [0, 0] to [5, 50]",
     ),
+    (
+        GOOD.replace("grid = 10", 'grid = 10\nway = [["0s", 0, 0], ["9s", 30, -5]]') + "[floor]\nsize = [50, 50]",
+        "station[1].way: at point 1 [30, -5] is outside the floor, which is [0, 0] to [50, 50]",
+    ),
+    (
+        GOOD.replace("grid = 10", 'random = [9, 9]\nway = [["0s", 0, 0], ["9s", 42, 0]]') + "[floor]\nsize = [50, 50]",
+        "station[1].way: at point 1 [51, 9] is outside the floor, which is [0, 0] to [50, 50]",
+    ),
     # sweeps
     (
         GOOD + "[sweep]\nstation.leaf.count = 3",

@@ -20,6 +20,7 @@ from espnow.air.scene import Place, Receiver, Traffic
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.plan.layout import Layout, lay_out
+from espnow.plan.parts import FloorPart
 from espnow.plan.planfile import read
 
 __all__ = ["CrowdPart", "read_crowd"]
@@ -39,6 +40,7 @@ class CrowdPart:
         propagation: what the air does to a signal.
         receiver: what receivers need.
         timing: when stations transmit.
+        floor: which the plan has, or None.
     """
 
     places: list[Place]
@@ -50,6 +52,7 @@ class CrowdPart:
     propagation: Propagation
     receiver: Receiver
     timing: AirTiming
+    floor: FloorPart | None
 
 
 def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPart:
@@ -114,7 +117,8 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
     stands = {name: scene.places[number] for number, name in taken.items()}
     asleep = [numbers[number] for number in sorted(layout.asleep) if number not in taken]
     timing = AirTiming(cw_min=scene.access.cw_min, cw_max=scene.access.cw_max)
-    return CrowdPart(places, called, traffic, asleep, boards, stands, propagation, scene.receiver, timing)
+    floor = plan.part.floor
+    return CrowdPart(places, called, traffic, asleep, boards, stands, propagation, scene.receiver, timing, floor)
 
 
 def _station(layout: Layout, name: str) -> int | None:

@@ -282,10 +282,13 @@ def _awake_us(group: GroupPart, boot_ms: float) -> float:
 def _check_floor(part: PlanPart, number: int, refuse: Any) -> None:
     if part.floor is None or part.floor.size is None:
         return
-    (width, height), group = part.floor.size, part.groups[number]
-    for east, north in group.action.corners():
-        if not (0 <= east <= width and 0 <= north <= height):
-            raise refuse(
-                f"station[{number}]",
-                f"[{east:g}, {north:g}] is outside the floor, which is [0, 0] to [{width:g}, {height:g}]",
-            )
+    group, corners = part.groups[number], part.groups[number].action.corners()
+    for corner in corners:
+        outside = part.floor.outside(corner)
+        if outside:
+            raise refuse(f"station[{number}]", outside)
+    for index, (_, by) in enumerate(group.way):
+        for corner in corners:
+            outside = part.floor.outside((corner[0] + by[0], corner[1] + by[1]))
+            if outside:
+                raise refuse(f"station[{number}].way", f"at point {index} {outside}")

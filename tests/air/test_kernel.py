@@ -5,7 +5,8 @@ import math
 import pytest
 
 from espnow.air.propagation import FreeSpace, LinkTable, sensitivity_dbm
-from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
+from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
+from espnow.air.telling import frame_length
 from espnow.frame import RATES, SIFS_US, airtime_us
 
 ONCE_US = 1e12  # a period that no run reaches

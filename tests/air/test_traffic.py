@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from espnow.air import scene as scene_module
+from espnow.air import telling
 from espnow.air.propagation import LinkTable, LogDistance, Shadowing
 from espnow.air.scene import (
     BROADCAST,
@@ -17,9 +17,9 @@ from espnow.air.scene import (
     Scene,
     Traffic,
     TrafficKind,
-    frame_length,
     on_event,
 )
+from espnow.air.telling import frame_length
 from espnow.frame import SIFS_US, airtime_us
 
 from .twins import INTERPRETED
@@ -60,7 +60,7 @@ class Watched(INTERPRETED.Kernel):
 
 @pytest.fixture
 def watched(monkeypatch):
-    monkeypatch.setattr(scene_module, "Kernel", Watched)
+    monkeypatch.setattr(telling, "Kernel", Watched)
 
 
 # Bursts.

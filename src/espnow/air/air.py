@@ -21,7 +21,8 @@ from espnow.air.crowd import Crowd, Message
 from espnow.air.kernel import FRAME, GROUP_ADDRESS, NOWHERE, OFF
 from espnow.air.medium import Medium, whole_dbm
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation
-from espnow.air.scene import Access, Place, Receiver, Traffic, check_stations, rates_of, start_traffic, streams_of
+from espnow.air.scene import Access, Place, Receiver, Traffic, check_stations
+from espnow.air.telling import rates_of, start_traffic, streams_of
 from espnow.air.transmission import MissReason, Reception, Transmission
 from espnow.frame import ack
 from espnow.link import Clock, RadioConfig, Timer

@@ -21,7 +21,8 @@ from espnow.air.kernel import ON, Kernel
 from espnow.air.neighbours import METRES_A_MICROSECOND
 from espnow.air.propagation import LogDistance, Position, Propagation, Site
 from espnow.air.rows import RowPlaces
-from espnow.air.scene import Access, Place, Receiver, describe_rates, make_kernel, milliwatts
+from espnow.air.scene import Access, Place, Receiver
+from espnow.air.telling import describe_rates, make_kernel, milliwatts
 from espnow.errors import UserError
 from espnow.frame import RATE_1M
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from espnow.errors import UserError
 from espnow.frame.text import printable
-from espnow.times import parse_time_us
+from espnow.times import TimeTooLong, parse_time_us
 
 __all__ = [
     "CHANNEL",
@@ -156,15 +156,17 @@ def _flag(value: object, _folder: Path) -> bool:
 
 
 def read_time_us(value: object) -> int:
-    """Return a time in microseconds: a text with a unit, or a number of seconds."""
+    """Return a time in microseconds: a text with a unit, or a number of seconds; `TimeTooLong` if it is."""
     if isinstance(value, str):
         return parse_time_us(value)
-    return parse_time_us(f"{read_number(value, 0, 1e10):f}")
+    return parse_time_us(f"{read_number(value, 0):f}")
 
 
 def _time(value: object, _folder: Path) -> int:
     try:
         return read_time_us(value)
+    except TimeTooLong:
+        raise
     except ValueError:
         raise ValueError from None
 
@@ -322,6 +324,8 @@ class _Check:
     def _read(self, kind: Kind, content: object, where: str) -> Any:
         try:
             return kind.read(content, self.path.parent)
+        except TimeTooLong as error:
+            raise self.refuse(where, f"{shown(content)} is too long: {error}") from None
         except (ValueError, TypeError) as error:
             what = "this" if kind.secret else shown(content)
             more = f": {error}" if isinstance(error, ValueError) and str(error) else ""

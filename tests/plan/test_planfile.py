@@ -42,6 +42,8 @@ MISTAKES = [
     ('duration = "1s"', "station: there is none; write [[station]] with a name and where it stands"),
     ('duration = "1s"\n' + HUB, "traffic: there is none, and nothing happens; write [[traffic]] with from and to"),
     ("duration = 0", 'duration: 0 is not a time above 0, such as "500ms"'),
+    ("duration = 1e300", "duration: 1e+300 is too long: a time must be less than 285 years (104249 days)"),
+    ('duration = "104250d"', 'duration: "104250d" is too long: a time must be less than 285 years (104249 days)'),
     ('duration = "1s"\nseeds = 0', "seeds: 0 is not a whole number from 1 to 10000"),
     ('duration = "1s"\nstation = 3', "station: write [[station]], with two brackets"),
     (GOOD + "[air]\nexponent = 3", "air.exponent: there is no such key; did you mean path_loss_exponent? Allowed: "),
@@ -88,6 +90,12 @@ MISTAKES = [
     (GOOD + 'rate = "3M"', 'traffic[0].rate: "3M" is not a rate: 1M, 2M, '),
     (GOOD + "saturated = false", "traffic[0]: every and saturated do not go together: it has one of every, poisson, "),
     (GOOD.replace('every = "1s"', ""), "traffic[0]: nothing says when messages come: it has one of every, poisson, "),
+    (GOOD + "burst = {count = 1000000000}", "traffic[0].burst.count: 1000000000 is not a whole number from 1 to 10000"),
+    (GOOD.replace("grid = 10", 'grid = 10\nway = [["999999d", 0, 0]]'), 'point 0 is at "999999d": a time must be less'),
+    (
+        GOOD + '[[interferer]]\nat = [0, 0]\nbusy = 0.001\nburst = "9999d"',
+        "interferer[0]: busy is 0.001 and burst_us 863913600000000: pauses between bursts would be 285 years or more",
+    ),
     # the floor
     (GOOD + "[floor]\nsize = [5, 50]", "station[1]: [10, 0] is outside the floor, which is [0, 0] to [5, 50]"),
     (

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from espnow.air.propagation import CsvRow, Position, csv_rows
 from espnow.errors import UserError
+from espnow.times import MOST_US
 
 __all__ = ["Loss", "Way", "read_loss_rows", "read_losses"]
 
@@ -43,7 +44,7 @@ class Way:
     repeats: bool = False
 
     def __post_init__(self) -> None:
-        """Raises ValueError: there is no point, or instants are not in order, or a place is none."""
+        """Raises ValueError: there is no point, or instants are not in order or too far away, or a place is none."""
         if not self.points:
             raise ValueError("a way has at least one point")
         for (before_us, _), (at_us, _) in zip(self.points, self.points[1:], strict=False):
@@ -54,6 +55,9 @@ class Way:
         for _, position in self.points:
             if not all(map(math.isfinite, position)):
                 raise ValueError(f"a way has a point at {position}, which is nowhere")
+        for at_us in (self.points[0][0], self.points[-1][0]):
+            if not -MOST_US < at_us < MOST_US:
+                raise ValueError(f"a way has a point at {at_us} us, which is 285 years or more away")
 
     def position(self, at_us: int) -> Position:
         """Return where it is at an instant."""

@@ -24,6 +24,7 @@ from espnow.air.neighbours import neighbour_rows
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, sensitivity_dbm
 from espnow.air.telling import describe_rates, make_kernel, milliwatts, rates_of, start_traffic, streams_of
 from espnow.frame import RATES, response_rate
+from espnow.times import MOST_US
 
 if TYPE_CHECKING:
     from espnow.air.course import Course
@@ -54,6 +55,7 @@ BENCH_NOISE_DBM = -94.0
 
 _V2_MOST = 1470
 _MOST_HOPS = 255
+_MOST_BURST = 10_000
 
 
 def _must(holds: bool, name: str, value: object, allowed: str) -> None:
@@ -65,6 +67,12 @@ def _are_numbers(of: object, *names: str) -> None:
     for name in names:
         value = getattr(of, name)
         _must(math.isfinite(value), name, value, "a finite number")
+
+
+def _are_times(of: object, *names: str, least_us: int = 0) -> None:
+    for name in names:
+        value = getattr(of, name)
+        _must(least_us <= value < MOST_US, name, value, f"{least_us} or more, and less than 2**53 (285 years)")
 
 
 class TrafficKind(enum.IntEnum):
@@ -114,7 +122,7 @@ class Burst:
     """Several messages each time.
 
     Attributes:
-        count: how many.
+        count: how many; 1 to 10000.
         spacing_us: from one to the next; 0: all at once.
     """
 
@@ -123,8 +131,8 @@ class Burst:
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
-        _must(self.count >= 1, "count", self.count, "1 or more")
-        _must(self.spacing_us >= 0, "spacing_us", self.spacing_us, "0 or more")
+        _must(1 <= self.count <= _MOST_BURST, "count", self.count, f"1 to {_MOST_BURST}")
+        _are_times(self, "spacing_us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +154,7 @@ class Answer:
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
         _must(1 <= self.size <= _V2_MOST, "size", self.size, f"1 to {_V2_MOST}")
-        _must(self.think_us >= 0, "think_us", self.think_us, "0 or more")
-        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+        _are_times(self, "think_us", "jitter_us")
         _must(self.rate is None or self.rate in RATES, "rate", self.rate, "a wifi_phy_rate_t number, or None")
 
 
@@ -168,8 +175,7 @@ class Flood:
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
         _must(1 <= self.hops <= _MOST_HOPS, "hops", self.hops, f"1 to {_MOST_HOPS}")
-        _must(self.delay_us >= 0, "delay_us", self.delay_us, "0 or more")
-        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+        _are_times(self, "delay_us", "jitter_us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,8 @@ class Traffic:
         to: number of the receiver, or `BROADCAST`.
         size: bytes of a message.
         kind: when they come.
-        period_us: from one to the next; the mean for POISSON; nothing for SATURATED.
+        period_us: from one to the next, 1 or more; the mean for POISSON; nothing for SATURATED. This and all times are
+            less than 285 years.
         jitter_us: each comes later by up to so much, evenly distributed (PERIODIC).
         first_us: when the first comes.
         rate: ``wifi_phy_rate_t`` number.
@@ -212,9 +219,8 @@ class Traffic:
         _must(self.to >= BROADCAST and self.to != self.station, "to", self.to, "another station's number, or BROADCAST")
         _must(1 <= self.size <= _V2_MOST, "size", self.size, f"1 to {_V2_MOST}")
         if self.kind is not TrafficKind.SATURATED:
-            _must(0 < self.period_us < math.inf, "period_us", self.period_us, "above 0")
-        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
-        _must(self.first_us >= 0, "first_us", self.first_us, "0 or more")
+            _are_times(self, "period_us", least_us=1)
+        _are_times(self, "jitter_us", "first_us")
         _must(self.rate in RATES, "rate", self.rate, "a wifi_phy_rate_t number")
         _must(self.answer is None or self.to != BROADCAST, "answer", self.answer, "None for messages to all")
         _must(self.flood is None or self.to == BROADCAST, "flood", self.flood, "None for messages to one station")
@@ -393,6 +399,7 @@ class Scene:
             _must(0 <= number < count, "ways", number, f"of a station, below {count}, the number of places")
         for one in self.losses:
             _must(0 <= one.probability <= 1, "losses", one.probability, "a probability from 0 to 1")
+            _are_times(one, "at_us")
             for number in (one.sender, one.receiver):
                 _must(0 <= number < count, "losses", number, f"of stations, below {count}, the number of places")
         if not self.ways and not self.losses:

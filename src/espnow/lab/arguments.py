@@ -15,6 +15,7 @@ from espnow.errors import UserError
 from espnow.frame import format_mac, station_address
 from espnow.frame.text import printable
 from espnow.lab.program import Program, SourceFile, compile_program, source_files
+from espnow.times import MOST_US
 
 __all__ = [
     "TEXT",
@@ -39,8 +40,10 @@ def is_number(value: object, least: float, most: float) -> bool:
 
 def check_ms(what: str, ms: float) -> None:
     """Check a time in milliseconds, which an error calls `what`."""
-    if not isinstance(ms, (int, float)) or not 0 <= ms < math.inf:
+    if not is_number(ms, 0, math.inf):
         raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
+    if ms >= MOST_US / 1000:
+        raise UserError(f"{what} is {ms!r} ms, and must be less than 285 years")
 
 
 def check_name(what: str, name: object) -> str:

@@ -529,6 +529,43 @@ def test_who_stands_beside_the_floor_of_a_plan_is_one_line(files, more, where, p
     assert str(caught.value) == f"{files / 'lab.toml'}: {told}"
 
 
+@pytest.mark.parametrize("reaction", [{"flood": Flood(3)}, {"to": 1, "answer": Answer(5)}])
+def test_behind_a_crowd_that_reacts_there_is_room_for_sixty_and_then_a_line(reaction):
+    with Lab(record=False) as lab:
+        lab.board(name="first")
+        lab.crowd([Place((float(number), 0.0)) for number in range(2)], [Traffic(0, **reaction)])
+        for _ in range(60):
+            lab.board()
+        told = (
+            "there is no room for more stations beside a crowd that answers or floods: add that crowd last, when all "
+        )
+        with pytest.raises(UserError) as caught:
+            for _ in range(200):
+                lab.board()
+        assert str(caught.value) == told + "all boards, routers and other crowds are there"
+        lab.run(for_ms=100)  # with those that are there
+
+
+def test_beside_a_crowd_that_reacts_there_is_room_for_so_many_pairs_and_then_a_line():
+    with Lab(record=False) as lab:
+        speaker = lab.board()
+        boards = [lab.board(at=(1e6 * number, 1e6)) for number in range(270)]
+        lab.crowd([Place((0.0, 0.0))], [Traffic(0, flood=Flood(3))])
+        lab.run(for_ms=100)
+        for board in boards:
+            board.position = (0.0, 0.0)
+        speaker.module("network").WLAN(0).active(True)
+        radio = speaker.module("espnow").ESPNow()
+        radio.active(True)
+        radio.add_peer(b"\xff" * 6)
+        with pytest.raises(UserError) as caught:
+            radio.send(b"\xff" * 6, "x")
+        assert str(caught.value) == (
+            "there is no room for more pairs of stations that hear each other beside a crowd that answers or floods: "
+            "let fewer come near each other, or add that crowd when they are there"
+        )
+
+
 @pytest.mark.parametrize("rate", [0, 12, 23, 41, 42])
 def test_models_hear_each_other_at_every_kind_of_rate(rate):
     with Lab() as lab:

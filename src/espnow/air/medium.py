@@ -368,11 +368,12 @@ class Medium:
             return
         if not self._grows:
             raise UserError("stations on their way come near too many others: there is no room for so many pairs")
-        if self.kernel.reacts:
-            raise UserError(
-                "there is no room for more stations, or pairs that hear each other, where models answer or flood: "
-                "add those when all boards are there, with the rates that they use"
-            )
+        if self.kernel.reacts:  # what is under way there cannot be taken over
+            what, cure = "stations", "add that crowd last, when all boards, routers and other crowds are there"
+            if needed[1] > self._room[1]:
+                what = "pairs of stations that hear each other"
+                cure = "let fewer come near each other, or add that crowd when they are there"
+            raise UserError(f"there is no room for more {what} beside a crowd that answers or floods: {cure}")
         room = [have if need <= have else 2 * max(need, have) for need, have in zip(needed, self._room, strict=True)]
         if max(needed[0], needed[2]) > MOST_STATIONS:
             raise UserError(f"an air has room for {MOST_STATIONS} stations, and as many streams of messages")

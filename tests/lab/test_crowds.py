@@ -537,7 +537,7 @@ def test_behind_a_crowd_that_reacts_there_is_room_for_sixty_and_then_a_line(reac
         for _ in range(60):
             lab.board()
         told = (
-            "there is no room for more stations beside a crowd that answers or floods: add that crowd last, when all "
+            "there is no room for more stations beside a crowd that answers or floods: add that crowd last, when "
         )
         with pytest.raises(UserError) as caught:
             for _ in range(200):

@@ -411,7 +411,7 @@ def load(path: Path) -> dict[str, Any]:
     """
     name = printable(str(path))
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # editors of Windows mark UTF-8 so
     except OSError as error:
         raise UserError(f"{name}: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -162,6 +162,8 @@ BAD_TABLES = [
     ("from,to,loss_db\n0,1,nan\n", "line 2: loss_db is 'nan', and must be a number from 0 to 300"),
     ("from,to,loss_db\n0,1,much\n", "line 2: loss_db is 'much', and must be a number from 0 to 300"),
     ("from,to,loss_db\n0,-1,6\n", "line 2: to is '-1', and must be a station's number, 0 or more"),
+    ("from,to,loss_db,to\n0,1,6,2\n", "line 1: has two columns 'to'; the first line must be from,to,loss_db"),
+    (f"from,to,loss_db\n0,{'9' * 5000},6\n", "and must be a station's number, 0 or more"),
     ("from,to,loss_db\n4,4,6\n", "line 2: to is '4', and must be another station than in 'from'"),
     ('from,to,loss_db\n0,"1,6\n', "is no CSV file in UTF-8 with the columns from,to,loss_db"),
     (b"from,to,loss_db\n0,\xff,6\n", "is no CSV file in UTF-8"),

@@ -414,6 +414,7 @@ def test_a_lab_file_has_the_stations_of_a_plan(files):
     [
         ("[air]\nrange = 20\n", "lab.toml: crowd: the plan says what the air is: leave out air.range"),
         ("", "field.toml: No such file"),
+        ('[[board]]\nname = "leaf"\ncode = ""\n', "crowd: leaf are 5 stations: call the board leaf[0] to leaf[4], or"),
         ('[[board]]\nname = "leaf[9]"\ncode = ""\n', "crowd: the plan has no leaf[9]; its leaf are 0 to 4"),
         ('[[board]]\nname = "leaf[02]"\ncode = ""\n', "crowd: leaf[02] is no station: write leaf[2]"),
         ('[[board]]\nname = "hub[0]"\ncode = ""\n', "crowd: hub and hub[0] are one station: one board takes its place"),
@@ -536,9 +537,7 @@ def test_behind_a_crowd_that_reacts_there_is_room_for_sixty_and_then_a_line(reac
         lab.crowd([Place((float(number), 0.0)) for number in range(2)], [Traffic(0, **reaction)])
         for _ in range(60):
             lab.board()
-        told = (
-            "there is no room for more stations beside a crowd that answers or floods: add that crowd last, when "
-        )
+        told = "there is no room for more stations beside a crowd that answers or floods: add that crowd last, when "
         with pytest.raises(UserError) as caught:
             for _ in range(200):
                 lab.board()

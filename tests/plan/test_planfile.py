@@ -153,6 +153,11 @@ def test_a_mistake_is_told_in_one_line(write, text, told):
     assert told in line
 
 
+def test_a_mark_of_utf_8_at_its_beginning_is_left_alone(tmp_path):
+    (tmp_path / "plan.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert planfile.read(tmp_path / "plan.toml").part.groups
+
+
 def test_a_file_that_is_not_there_and_one_that_is_no_toml(tmp_path, write):
     with pytest.raises(UserError, match=r"none\.toml: No such file"):
         planfile.read(tmp_path / "none.toml")
@@ -165,6 +170,7 @@ def test_a_file_that_is_not_there_and_one_that_is_no_toml(tmp_path, write):
     [
         ("x,y\n1,2\n3,z\n", 'line 3 is "3,z": x and y are numbers'),
         ("x,z\n1,2\n", 'its columns are "x, z": write x,y[,power,channel,group]'),
+        ("x,x,y\n1,2,3\n", 'its columns are "x, x, y": write x,y[,power,channel,group]'),
         ("x,y\n", "it has no station"),
         ("", "it has no station"),
         ("1,2,99\n", 'line 1 is "1,2,99": x and y are numbers, power is a number of dBm from -20 to 36'),
@@ -185,6 +191,7 @@ def test_a_wrong_csv_is_told_with_its_line(write, text, told):
     ("text", "told"),
     [
         ("", 'its columns are "": write from,to,loss_db'),
+        ("from,to,loss_db,to\nhub,leaf[0],3,hub\n", 'its columns are "from, to, loss_db, to": write from,to,loss_db'),
         ("from,to\n", 'its columns are "from, to": write from,to,loss_db'),
         ("from,to,loss_db\nhub,leaf[0],x\n", 'line 2 is "hub,leaf[0],x": write two stations, once in this direction'),
         ("from,to,loss_db\nhub,hub,3\n", 'line 2 is "hub,hub,3"'),

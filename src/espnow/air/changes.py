@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from espnow.air.propagation import CsvRow, Position, csv_rows
 from espnow.errors import UserError
+from espnow.frame.text import printable
 from espnow.times import MOST_US
 
 __all__ = ["Loss", "Way", "read_loss_rows", "read_losses"]
@@ -166,5 +167,5 @@ def read_losses(path: str | Path, names: Mapping[str, int] | None = None) -> lis
     """
     found = read_loss_rows(Path(path), lambda row, column: row.station(column, names))
     if not found:
-        raise UserError(f"{path}: has no line with a loss")
+        raise UserError(f"{printable(str(path))}: has no line with a loss")
     return [Loss(*one) for one in found]

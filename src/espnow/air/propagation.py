@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -34,6 +35,7 @@ from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 from espnow.air.wallgrid import WallGrid
 from espnow.errors import UserError
 from espnow.frame import RATES
+from espnow.frame.text import printable
 
 __all__ = [
     "HEIGHT_M",
@@ -454,7 +456,9 @@ class CsvRow:
 
     def error(self, name: str, allowed: str) -> UserError:
         """Return the error of a wrong value."""
-        return UserError(f"{self.path}, line {self.line}: {name} is {self.values[name]!r}, and must be {allowed}")
+        return UserError(
+            f"{printable(str(self.path))}, line {self.line}: {name} is {self.values[name]!r}, and must be {allowed}"
+        )
 
     def number(self, name: str, least: float, most: float) -> float:
         """Return the number in a column."""
@@ -473,31 +477,33 @@ class CsvRow:
             if text not in names:
                 raise self.error(name, "the name of a station")
             return names[text]
-        if not (text.isascii() and text.isdigit()):
+        if not re.fullmatch("[0-9]{1,9}", text):
             raise self.error(name, "a station's number, 0 or more")
         return int(text)
 
 
 def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[CsvRow]:
     """Read a CSV file with a head that names the columns; further columns are left alone."""
-    head = ",".join(columns)
+    head, called = ",".join(columns), printable(str(path))
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             names = [name.strip() for name in next(reader, [])]
             if missing := [name for name in columns if name not in names]:
-                raise UserError(f"{path}, line 1: has no column {missing[0]!r}; the first line must be {head}")
+                raise UserError(f"{called}, line 1: has no column {missing[0]!r}; the first line must be {head}")
+            if twice := [name for name in columns if names.count(name) > 1]:
+                raise UserError(f"{called}, line 1: has two columns {twice[0]!r}; the first line must be {head}")
             for values in reader:
                 if not values:
                     continue
                 if len(values) != len(names):
                     raise UserError(
-                        f"{path}, line {reader.line_num}: has {len(values)} values, and must have {len(names)}"
+                        f"{called}, line {reader.line_num}: has {len(values)} values, and must have {len(names)}"
                     )
                 yield CsvRow(
                     path, reader.line_num, {name: text.strip() for name, text in zip(names, values, strict=True)}
                 )
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UserError(f"{called}: cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: is no CSV file in UTF-8 with the columns {head}: {error}") from None
+        raise UserError(f"{called}: is no CSV file in UTF-8 with the columns {head}: {error}") from None

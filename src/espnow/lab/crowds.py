@@ -125,14 +125,17 @@ def _station(layout: Layout, name: str) -> int | None:
     """Return the number of a plan's station by its name; None if the name is no station's.
 
     Raises:
-        UserError: it is written as one, and there is none of that number.
+        UserError: it is written as one, and there is none of that number; or it is a group's that has several.
     """
     group, _, rest = name.partition("[")
     members = layout.members.get(group)
     if members is None:
         return None
     if not rest:
-        return members[0] if len(members) == 1 else None
+        if len(members) > 1:
+            last = f"{group}[{len(members) - 1}]"
+            raise UserError(f"{group} are {len(members)} stations: call the board {group}[0] to {last}, or otherwise")
+        return members[0]
     index = rest.removesuffix("]")
     if not rest.endswith("]") or not index.isascii() or not index.isdigit():
         return None

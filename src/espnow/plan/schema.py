@@ -75,7 +75,7 @@ def _sites(value: object, folder: Path) -> tuple[Site, ...]:
     if rows and not re.match(r"\s*[-+.\d]", rows[0][1][0]):
         names = [cell.strip().lower() for cell in rows.pop(0)[1]]
         unknown = [name for name in names if name not in _COLUMNS]
-        if unknown or not {"x", "y"} <= set(names):
+        if unknown or not {"x", "y"} <= set(names) or len(set(names)) < len(names):
             raise ValueError(f"its columns are {shown(', '.join(names))}: write x,y[,power,channel,group]")
     if not rows:
         raise ValueError("it has no station")
@@ -103,7 +103,7 @@ def _links(value: object, folder: Path) -> tuple[tuple[str, str, float], ...]:
     names, *rows = _read_csv(read_path(value, folder)) or [(1, [])]
     columns = [cell.strip().lower() for cell in names[1]]
     wanted = ("from", "to", "loss_db")
-    if not set(wanted) <= set(columns):
+    if not set(wanted) <= set(columns) or any(columns.count(name) > 1 for name in wanted):
         raise ValueError(f"its columns are {shown(', '.join(columns))}: write from,to,loss_db")
     found: dict[tuple[str, str], float] = {}
     for line, row in rows:

@@ -190,6 +190,10 @@ def test_other_bad_things(tmp_path):
         LinkTable.read(path, {"a": 0})
     with pytest.raises(UserError, match=r"link from 0 to 1: loss_db is 301, and must be from 0 to 300"):
         LinkTable({(0, 1): 301})
+    with pytest.raises(UserError, match=r"log-distance: exponent is nan, and must be from 1 to 10"):
+        LogDistance(math.nan)
+    with pytest.raises(UserError, match=r"log-distance: range_m is -5, and must be 0 or more, or None"):
+        LogDistance(3.0, -5)
     with pytest.raises(UserError, match=r"sigma_db is 21, and must be from 0 to 20"):
         Shadowing(sigma_db=21)
     with pytest.raises(UserError, match=r"most is 0, and must be from 0\.1 to 6"):

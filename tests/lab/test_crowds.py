@@ -223,6 +223,7 @@ def test_waiting_for_a_crowd_is_no_end():
         ({"mac": "02:ff:ff:ff:ff:ff", "places": [Place((0.0, 0.0))] * 2}, "crowd 'model2': 2 addresses from 02:ff"),
         ({"asleep": [1]}, "crowd 'model2': asleep has 1, and must have numbers of places, below 1"),
         ({"asleep": [-1]}, "crowd 'model2': asleep has -1"),
+        ({"mac": 5}, "crowd 'model2': a MAC address is 6 bytes or a text, not 5"),
         ({"mac": "x"}, "crowd 'model2': 'x' is no MAC address"),
         ({"mac": "02:6d:6f:00:00:00"}, "crowd 'model2' has addresses of another crowd: give it another mac"),
     ],

@@ -150,6 +150,13 @@ class LogDistance:
     exponent: float = 3.0
     range_m: float | None = None
 
+    def __post_init__(self) -> None:
+        """Raises UserError: a number makes no sense."""
+        if not 1 <= self.exponent <= 10:
+            raise UserError(f"log-distance: exponent is {self.exponent!r}, and must be from 1 to 10")
+        if self.range_m is not None and not 0 <= self.range_m < math.inf:
+            raise UserError(f"log-distance: range_m is {self.range_m!r}, and must be 0 or more, or None")
+
     def loss_db(self, distance_m: float) -> float:
         """Return the loss over a distance; within one metre it is that of one metre."""
         return FREE_SPACE_LOSS_1M_DB + 10 * self.exponent * math.log10(max(1.0, distance_m))

@@ -56,6 +56,10 @@ BENCH_NOISE_DBM = -94.0
 _V2_MOST = 1470
 _MOST_HOPS = 255
 _MOST_BURST = 10_000
+_MOST_SLOTS = 65_535
+
+#: Powers and gains are within this, beyond which sums of them in mW would mean nothing.
+_MOST_DB = 200
 
 
 def _must(holds: bool, name: str, value: object, allowed: str) -> None:
@@ -66,7 +70,7 @@ def _must(holds: bool, name: str, value: object, allowed: str) -> None:
 def _are_numbers(of: object, *names: str) -> None:
     for name in names:
         value = getattr(of, name)
-        _must(math.isfinite(value), name, value, "a finite number")
+        _must(-_MOST_DB <= value <= _MOST_DB, name, value, f"-{_MOST_DB} to {_MOST_DB}")
 
 
 def _are_times(of: object, *names: str, least_us: int = 0) -> None:
@@ -109,8 +113,7 @@ class Place:
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
         _must(all(map(math.isfinite, self.position)), "position", self.position, "two numbers of metres")
-        for name in ("power_dbm", "antenna_dbi"):
-            _must(-200 <= getattr(self, name) <= 200, name, getattr(self, name), "-200 to 200")
+        _are_numbers(self, "power_dbm", "antenna_dbi")
         _must(1 <= self.channel <= 14, "channel", self.channel, "1 to 14")
         _must(self.attempts >= 1, "attempts", self.attempts, "1 or more")
         _must(0 < self.height_m < math.inf, "height_m", self.height_m, "above 0")
@@ -218,6 +221,7 @@ class Traffic:
         _must(self.station >= 0, "station", self.station, "a station's number, 0 or more")
         _must(self.to >= BROADCAST and self.to != self.station, "to", self.to, "another station's number, or BROADCAST")
         _must(1 <= self.size <= _V2_MOST, "size", self.size, f"1 to {_V2_MOST}")
+        _must(isinstance(self.kind, TrafficKind), "kind", self.kind, "a TrafficKind")
         if self.kind is not TrafficKind.SATURATED:
             _are_times(self, "period_us", least_us=1)
         _are_times(self, "jitter_us", "first_us")
@@ -257,9 +261,11 @@ class Access:
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
-        _must(self.slot_us >= 1, "slot_us", self.slot_us, "1 or more")
-        for name in ("difs_us", "timeout_us", "turnaround_us", "cw_min"):
-            _must(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        _must(1 <= self.slot_us <= 1e6, "slot_us", self.slot_us, "1 to 1000000")
+        for name in ("difs_us", "eifs_us", "timeout_us", "turnaround_us"):
+            _must(0 <= getattr(self, name) <= 1e6, name, getattr(self, name), "0 to 1000000")
+        for name in ("cw_min", "cw_max"):
+            _must(0 <= getattr(self, name) <= _MOST_SLOTS, name, getattr(self, name), f"0 to {_MOST_SLOTS} slots")
         _must(self.eifs_us >= self.difs_us, "eifs_us", self.eifs_us, "difs_us or more")
         _must(self.cw_max >= self.cw_min, "cw_max", self.cw_max, "cw_min or more")
 
@@ -294,10 +300,11 @@ class Receiver:
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
         _are_numbers(self, "noise_dbm", "sense_dbm", "detect_db")
-        _must(self.least_dbm is None or math.isfinite(self.least_dbm), "least_dbm", self.least_dbm, "a number, or None")
+        if self.least_dbm is not None:
+            _are_numbers(self, "least_dbm")
         _must(self.preamble_us >= 0, "preamble_us", self.preamble_us, "0 or more")
-        allowed = "0 or more, or None"
-        _must(self.capture_db is None or 0 <= self.capture_db < math.inf, "capture_db", self.capture_db, allowed)
+        allowed = f"0 to {_MOST_DB}, or None"
+        _must(self.capture_db is None or 0 <= self.capture_db <= _MOST_DB, "capture_db", self.capture_db, allowed)
 
     def least(self, rate: int) -> float:
         """Return the weakest signal of a rate that is received when nobody else sends, in dBm."""

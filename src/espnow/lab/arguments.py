@@ -80,8 +80,10 @@ def crowd_address(
     """
     try:
         first = free if mac is None else int.from_bytes(station_address(mac))
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise UserError(f"crowd {crowd!r}: {error}") from None
+    except TypeError:
+        raise UserError(f"crowd {crowd!r}: a MAC address is 6 bytes or a text, not {mac!r}") from None
     if first + count > 1 << 48 or (first + count - 1) >> 40 & 1:
         raise UserError(f"crowd {crowd!r}: {count} addresses from {format_mac(first.to_bytes(6))} on are not there")
     for low, high, other in taken:

@@ -60,6 +60,9 @@ __all__ = [
 
 _SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
+#: East and north, no place is farther from [0, 0].
+_MOST_M = 1e9
+
 #: A value is shown in an error with so many characters at most.
 _SHOWN = 40
 
@@ -181,7 +184,10 @@ def _time_above_0(value: object, folder: Path) -> int:
 def _position(value: object, _folder: Path) -> tuple[float, float]:
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError
-    return read_number(value[0]), read_number(value[1])
+    east, north = read_number(value[0]), read_number(value[1])
+    if max(abs(east), abs(north)) > _MOST_M:
+        raise ValueError(f"no place is farther away than {_MOST_M:g} m")
+    return east, north
 
 
 def _texts(value: object, folder: Path) -> tuple[str, ...]:

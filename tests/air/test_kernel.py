@@ -363,6 +363,7 @@ def test_ten_decibels_more_noise_take_ten_decibels():
     [
         (Place, {"position": (0.0, math.nan)}, r"position is \(0.0, nan\), and must be two numbers"),
         (Place, {"position": (0.0, 0.0), "power_dbm": math.inf}, "power_dbm is inf"),
+        (Place, {"position": (0.0, 1e300)}, r"position is \(0.0, 1e\+300\), and must be two numbers of metres, within"),
         (Place, {"position": (0.0, 0.0), "channel": 15}, "channel is 15, and must be 1 to 14"),
         (Place, {"position": (0.0, 0.0), "attempts": 0}, "attempts is 0"),
         (Place, {"position": (0.0, 0.0), "height_m": 0.0}, "height_m is 0.0"),

@@ -91,6 +91,19 @@ MISTAKES = [
     (GOOD + "saturated = false", "traffic[0]: every and saturated do not go together: it has one of every, poisson, "),
     (GOOD.replace('every = "1s"', ""), "traffic[0]: nothing says when messages come: it has one of every, poisson, "),
     (GOOD + "burst = {count = 1000000000}", "traffic[0].burst.count: 1000000000 is not a whole number from 1 to 10000"),
+    (
+        GOOD.replace("grid = 10", 'grid = 10\nrepeats = true\nway = [["0s", 0, 0], ["9ms", 1, 0]]'),
+        "station[1]: way: one that repeats takes 10 ms or more",
+    ),
+    (
+        GOOD.replace("grid = 10", 'grid = 10\nway = [["0s", 0, 0], ["9s", 1e300, 0]]'),
+        "station[1].way: at point 1 [1e+300, 0] is farther away than 1e+09 m",
+    ),
+    (
+        GOOD.replace("grid = 10", "grid = 1e6").replace("count = 4", "count = 3\norigin = [1e9, 0]"),
+        "[1.001e+09, 0] is farther",
+    ),
+    (GOOD.replace("at = [0, 0]", "at = [1e300, 0]"), "station[0].at: [1e+300, 0] is not two numbers, metres east and"),
     (GOOD.replace("grid = 10", 'grid = 10\nway = [["999999d", 0, 0]]'), 'point 0 is at "999999d": a time must be less'),
     (
         GOOD + '[[interferer]]\nat = [0, 0]\nbusy = 0.001\nburst = "9999d"',

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from espnow.air.propagation import CsvRow, Position, csv_rows
+from espnow.air.propagation import MOST_M, CsvRow, Position, csv_rows
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.times import MOST_US
 
-__all__ = ["Loss", "Way", "read_loss_rows", "read_losses"]
+__all__ = ["LEAST_REPEAT_US", "Loss", "Way", "read_loss_rows", "read_losses"]
 
 StationT = TypeVar("StationT", int, str)
 
@@ -27,6 +27,9 @@ LossRow: TypeAlias = tuple[int, StationT, StationT, float]
 #: A station on its way is put elsewhere after so many metres, and at most so often.
 STEP_M = 1.0
 _LEAST_STEP_US = 10_000
+
+#: A way that repeats takes so long at the least.
+LEAST_REPEAT_US = _LEAST_STEP_US
 
 _LATEST_S = 1e9
 
@@ -51,11 +54,11 @@ class Way:
         for (before_us, _), (at_us, _) in zip(self.points, self.points[1:], strict=False):
             if at_us <= before_us:
                 raise ValueError(f"a way has a point at {before_us} us, and the next at {at_us} us: it must be later")
-        if self.repeats and len(self.points) > 1 and self.points[-1][0] - self.points[0][0] < _LEAST_STEP_US:
-            raise ValueError(f"a way that repeats takes {_LEAST_STEP_US} us or more")
+        if self.repeats and len(self.points) > 1 and self.points[-1][0] - self.points[0][0] < LEAST_REPEAT_US:
+            raise ValueError(f"a way that repeats takes {LEAST_REPEAT_US} us or more")
         for _, position in self.points:
-            if not all(map(math.isfinite, position)):
-                raise ValueError(f"a way has a point at {position}, which is nowhere")
+            if not all(-MOST_M <= metres <= MOST_M for metres in position):
+                raise ValueError(f"a way has a point at {position}, and must be within 1e9 m")
         for at_us in (self.points[0][0], self.points[-1][0]):
             if not -MOST_US < at_us < MOST_US:
                 raise ValueError(f"a way has a point at {at_us} us, which is 285 years or more away")

@@ -39,6 +39,7 @@ from espnow.frame.text import printable
 
 __all__ = [
     "HEIGHT_M",
+    "MOST_M",
     "FreeSpace",
     "LinkTable",
     "LogDistance",
@@ -59,6 +60,9 @@ Position: TypeAlias = tuple[float, float]
 
 #: 20 * log10(4 * pi * 1 m / wavelength) at 2.437 GHz.
 FREE_SPACE_LOSS_1M_DB = 40.2
+
+#: East and north, no place is farther from [0, 0]: a signal takes seconds there, which is no ESP-NOW any more.
+MOST_M = 1e9
 
 #: Of a station of which nothing is said, metres above the ground (assumed).
 HEIGHT_M = 1.5

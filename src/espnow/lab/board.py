@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from greenlet import GreenletExit
 
 from espnow.air import AirLink, Position
+from espnow.air.propagation import MOST_M
 from espnow.board import Board, Ports, PowerState, Profile, ResetCause
 from espnow.errors import UserError
 from espnow.frame import format_mac
@@ -596,11 +596,11 @@ def check_position(name: str, position: Position) -> Position:
         if isinstance(position, (str, bytes)):
             raise TypeError
         x, y = (float(part) for part in position)
-        if math.isfinite(x) and math.isfinite(y):
+        if max(abs(x), abs(y)) <= MOST_M:
             return x, y
     except (TypeError, ValueError, OverflowError):
         pass
-    raise UserError(f"{name!r}: a position is two numbers, metres x and y, not {position!r}")
+    raise UserError(f"{name!r}: a position is two numbers, metres x and y, within 1e9 m, not {position!r}")
 
 
 def _exit_code(error: SystemExit, console: LabConsole) -> int:

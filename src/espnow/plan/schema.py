@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from espnow import tomlfile
+from espnow.air.changes import LEAST_REPEAT_US
 from espnow.air.chips import CHIPS
 from espnow.air.energy import Battery, State
 from espnow.air.interference import Interferer
@@ -193,6 +194,9 @@ def _plain(number: float) -> int | float:
 def _group(*, where: str, name: str, action: Any, **more: Any) -> GroupPart:
     if more.get("repeats") and "way" not in more:
         raise ValueError("repeats: there is no way that it could go again")
+    way = more.get("way", ())
+    if more.get("repeats") and len(way) > 1 and way[-1][0] - way[0][0] < LEAST_REPEAT_US:
+        raise ValueError(f"way: one that repeats takes {LEAST_REPEAT_US / 1000:g} ms or more")
     if isinstance(action, CsvPlacement) and any(site.group for site in action.rows):
         names = dict.fromkeys(site.group for site in action.rows if site.group)
         action = CsvPlacement(rows=tuple(site for site in action.rows if site.group == name))

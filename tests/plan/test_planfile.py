@@ -101,7 +101,7 @@ MISTAKES = [
     ),
     (
         GOOD.replace("grid = 10", "grid = 1e6").replace("count = 4", "count = 3\norigin = [1e9, 0]"),
-        "[1.001e+09, 0] is farther",
+        "station[1]: [1.001e+09, 0] is farther away than 1e+09 m",
     ),
     (GOOD.replace("at = [0, 0]", "at = [1e300, 0]"), "station[0].at: [1e+300, 0] is not two numbers, metres east and"),
     (GOOD.replace("grid = 10", 'grid = 10\nway = [["999999d", 0, 0]]'), 'point 0 is at "999999d": a time must be less'),

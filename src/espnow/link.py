@@ -86,13 +86,13 @@ class PowerSave(NamedTuple):
 
     Attributes:
         first_us: begin of one of the times in which the receiver is on.
-        period_us: from one of these to the next.
+        period_us: from one of these to the next; with a fraction where the clock is not the air's.
         on_us: how long each lasts.
         linger_us: how long the receiver stays on after a frame that the station sent, or that was addressed to it.
     """
 
     first_us: int
-    period_us: int
+    period_us: float
     on_us: int
     linger_us: int
 

@@ -1,11 +1,14 @@
 """What must hold in any scene, looked up in the list of all transmissions."""
 
+import math
+from fractions import Fraction
 from random import Random
 
 import pytest
 
 from espnow.air import scene as scene_module
 from espnow.air import telling
+from espnow.air.kernel import DOZING, OFF, Kernel
 from espnow.air.neighbours import neighbour_rows
 from espnow.air.propagation import LogDistance, Shadowing, sensitivity_dbm
 from espnow.air.scene import BROADCAST, Access, Place, Scene, Traffic, TrafficKind
@@ -104,3 +107,38 @@ def test_no_message_is_lost_from_the_books(seed):
             assert result.attempts <= 7 * result.made
     assert sum(result.attempts for result in results) == kernel.frames
     assert sum(result.heard for result in results) <= kernel.receptions
+
+
+@pytest.mark.parametrize("make", [INTERPRETED.Kernel, Kernel])
+@pytest.mark.parametrize(("first", "period"), [(0, 100_000), (70_000, 102_400.25), (5_000_123, 99_998.75)])
+def test_a_receiver_that_is_on_at_times_keeps_its_period_over_a_day(make, first, period):
+    on_us = 9_000
+    kernel = make(1, 1, 1, 1, (20, 10, 50, 364, 222, 5, 31, 1023, 192), 1e-10, 1e-9, 1.0, 0.0)
+    kernel.set_receiver(0, DOZING, False, first, period, on_us, 0)
+    for number in (1, 2, 1_000, 843_749, 864_000):
+        begin = first + Fraction(period) * number
+        awake = [kernel.is_awake(0, math.floor(begin + us)) for us in (-2, 1, on_us - 1, on_us + 2)]
+        assert awake == [False, True, True, False]
+
+
+@pytest.mark.parametrize("make", [INTERPRETED.Kernel, Kernel])
+@pytest.mark.parametrize(
+    ("change", "answers"),
+    [
+        (lambda kernel: None, 1),
+        (lambda kernel: kernel.set_receiver(1, OFF, False), 0),
+        (lambda kernel: kernel.set_channel(1, 6), 0),
+    ],
+)
+def test_who_goes_between_a_frame_and_its_answer_does_not_answer(monkeypatch, make, change, answers):
+    monkeypatch.setattr(telling, "Kernel", make)
+    one = Scene([Place((0, 0), 20.0), Place((5, 0), 20.0)], [Traffic(0, 1, 50, first_us=1_000)], LogDistance(3.0))
+    kernel = one.kernel()
+    kernel.run(1_000)
+    begin_us, end_us, *_ = kernel.air(0)
+    assert begin_us >= 1_000
+    kernel.run(end_us + 5)
+    change(kernel)
+    kernel.run(end_us + 200)
+    assert kernel.answers == answers
+    assert kernel.is_sending(1) is bool(answers)

@@ -106,3 +106,14 @@ def test_the_command_says_which_one_runs(capsys):
         main(["--version"])
     form = "compiled" if IS_COMPILED else "interpreted"
     assert capsys.readouterr().out == f"espnow {version('espnow')}, the air's kernel {form}\n"
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_what_stations_did_adds_up_at_any_time(seed):
+    one = random_scene(seed)
+    kernel = one.kernel()
+    for us in (20_000, 37_000, 60_000):
+        kernel.run(us)
+        totals = [kernel.station_totals(number) for number in range(len(one.places))]
+        assert sum(decoded for _, _, decoded in totals) == kernel.receptions
+        assert all(0 <= sensed_us <= us and decoded >= 0 for _, sensed_us, decoded in totals)

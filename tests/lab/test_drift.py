@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from espnow.errors import UserError
 from espnow.lab import Lab
-from espnow.lab.drift import DriftingClock
+from espnow.lab.drift import DriftingClock, DriftingLink
+from espnow.link import PowerSave, RadioConfig
 from espnow.testing import ManualClock
 
 WAYS = {
@@ -114,3 +115,17 @@ def test_a_drifting_clock_never_runs_back_and_keeps_appointments(drift_ppm, inst
 def test_a_crystal_that_cannot_be(drift_ppm):
     with Lab() as lab, pytest.raises(UserError, match="must be from -100000 to 100000"):
         lab.board(drift_ppm=drift_ppm)
+
+
+@pytest.mark.parametrize("drift_ppm", [-20, 0, 3, 20])
+def test_a_receiver_sleeps_by_the_boards_clock_over_a_day(drift_ppm):
+    asked = []
+
+    class Radio:
+        def configure(self, config):
+            asked.append(config.power_save)
+
+    link = DriftingLink(Radio(), DriftingClock(ManualClock(), drift_ppm))
+    link.configure(RadioConfig(power_save=PowerSave(0, 102_400, 10_000, 5_000)))
+    periods = 843_750  # a day
+    assert asked[0].period_us * periods == pytest.approx(86_400_000_000 / (1 + drift_ppm * 1e-6), abs=1)

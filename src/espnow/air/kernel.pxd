@@ -1,7 +1,7 @@
 # Types of kernel.py where it is compiled.
 cimport cython
 from libc.math cimport exp, log10
-from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
 # What a compiler cannot ask for early is waited for.
 cdef extern from *:
@@ -16,13 +16,29 @@ cdef extern from *:
 
 ctypedef long long integer
 ctypedef int small
+ctypedef short brief
+ctypedef signed char tiny
 ctypedef unsigned long long word
 
-# Memory is a bytearray's, and goes with the list that keeps it.
+cdef object memory_of  # espnow.air.memory
+
+# Memory is a bytearray's or a mapping's, neither of which moves, and goes with what keeps it.
+cdef inline char* place_of(memory) except NULL:
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(memory, &buffer, PyBUF_WRITABLE)
+    cdef char* found = <char*> buffer.buf
+    PyBuffer_Release(&buffer)
+    return found
+
 cdef inline char* zeros(list owned, Py_ssize_t size) except NULL:
-    memory = bytearray(size if size > 0 else 8)
+    memory = memory_of(size if size > 0 else 8)
     owned.append(memory)
-    return PyByteArray_AS_STRING(memory)
+    return place_of(memory)
+
+# Where a line of the cache begins.
+cdef inline char* line_of(memory) except NULL:
+    cdef char* begin = place_of(memory)
+    return begin + (64 - (<size_t> begin) % 64) % 64
 
 cdef inline integer* integers(list owned, Py_ssize_t count) except NULL:
     return <integer*> zeros(owned, count * sizeof(integer))
@@ -41,85 +57,133 @@ cdef double LOUDEST, LN_10
 cdef word MASK, GOLDEN, MIX_1, MIX_2, PRIME
 cdef integer ARRIVAL, ACCESS, GROUP, END, ANSWER, TIMEOUT, REACTION, DEADLINE, NOTHING, FRAME, ACK, NO_TURN, TURN, BACKOFF, PERIODIC, POISSON, SATURATED, CURVE_STEPS, CURVE_FROM_DB, CURVE_LENGTH, LATENCY_STEPS, LATENCY_LENGTH, GROUP_ADDRESS, NOWHERE, SCRIPT, EVENT, ANSWERS, RADIATION, ON, OFF, DOZING
 
-# What is known of a station, in an order in which what is wanted together stands together.
+# What is known of a station, a line of the cache after the other. The first two are all that a signal needs that begins
+# or ends at it.
 ctypedef struct Record:
-    small signals
-    small busy
-    small lock
-    small wants
-    small deaf
-    small apart
-    small channel
-    small receiver
+    # what it hears and whether it counts
     double level
     integer due
-    integer idle_since
     double lock_mw
     double lock_log
     integer lock_at
     integer lock_begin
-    integer busy_since
-    integer nav
-    integer spoilt
-    integer counts_from
-    integer slots
-    integer not_simply
-    integer not_simply_us
-    integer tuned
+    small lock
+    brief signals
+    brief busy
+    brief channel
+    tiny wants
+    tiny deaf
+    tiny apart
+    tiny receiver
+    tiny sending
+    tiny long_range
+    # what came of it, and since when
     integer got
     integer busy_us
+    integer tuned
+    integer busy_since
+    integer idle_since
+    integer spoilt
+    integer nav
     small group
-    small script
-    small long_range
-    small lost_alone
-    integer at_once
-    integer lost_of
+    tiny script
+    tiny lost_alone
+    tiny muted
+    # its turn
+    word chance
+    integer slots
+    integer counts_from
+    integer group_at
+    integer air_number
     integer messages
-    small sending
-    integer air_rate
+    integer attempt
+    small at_once
+    small cw
+    # what it has on the air
     integer air_us
     integer air_begin
-    integer closely
-    integer doubted
-    integer clean
-    integer answer_to
-    integer first
-    integer last
-    word chance
-    word luck
-    integer to
-    integer rate
-    integer frame_us
-    integer stream_of
-    integer created
-    integer attempt
-    integer cw
-    integer arrived
-    integer most
-    integer q_first
-    integer q_count
-    integer sent_us
-    integer sent_count
-    integer air_end
     integer air_first
     integer air_last
-    integer air_number
+    integer clean
+    integer closely
+    integer doubted
+    small air_rate
     small air_channel
-    small muted
-    integer group_at
+    # what it sends next
+    integer first
+    integer last
+    integer frame_us
+    integer created
+    integer most
+    small to
+    small stream_of
+    small rate
+    small arrived
+    small q_first
+    small q_count
+    # what it did
+    word luck
+    small answer_to
+    integer sent_us
+    integer sent_count
+    integer lost_of
     integer deadline
     double power_mw
+    integer added_us
+    # what is seldom wanted
     integer awake_until
-    integer doze_first
-    integer doze_period
+    double doze_first
+    double doze_period
     integer doze_on
     integer doze_linger
     integer simply
     integer simply_us
     integer added_count
-    integer added_us
 
 ctypedef Record* record_p
+
+# Messages of a station, and what came of them.
+ctypedef struct StreamRecord:
+    # what makes them
+    double period
+    double jitter
+    integer base
+    double rest
+    integer burst
+    small kind
+    small to
+    small rate
+    small us
+    small random
+    small group
+    # what came of them
+    integer made
+    integer dropped
+    integer sent
+    integer attempts
+    integer hearings
+    integer delivered
+    integer acknowledged
+    double latency
+    # what is seldom wanted
+    integer failed
+    integer spacing
+    integer left
+    word luck
+
+ctypedef StreamRecord* stream_p
+
+# How one station gets the signal of another: two of them are a line of the cache.
+ctypedef struct PairRecord:
+    double strength
+    small other
+    small delay
+    small owner
+    small alone
+    small next_closely
+    small next_doubted
+
+ctypedef PairRecord* pair_p
 
 @cython.final
 cdef class Heap:
@@ -128,10 +192,10 @@ cdef class Heap:
     cdef integer* cells
 
 cdef inline void enlarge(Heap heap) noexcept:
-    memory = heap.owned[0]
-    memory.extend(bytes(2 * heap.room * sizeof(integer)))
+    before = heap.owned.pop()
+    heap.cells = integers(heap.owned, 4 * heap.room)
+    heap.owned[0][: len(before)] = before
     heap.room = 2 * heap.room
-    heap.cells = <integer*> PyByteArray_AS_STRING(memory)
 
 @cython.locals(cells=cython.p_longlong, at=integer, above=integer)
 cdef void push(Heap heap, integer at_us, integer kind, integer which) noexcept
@@ -147,7 +211,7 @@ cdef class Kernel:
     cdef readonly double noise_mw, sense_mw, detect_ratio, capture_ratio, detect_noise_mw
     cdef readonly word trace
     cdef list owned
-    cdef bytearray station_memory, record_places
+    cdef object station_memory, record_places, pair_memory, stream_memory
     cdef Record** station
     cdef Heap heap
     cdef integer end_of_rows, edges, home, starts, scripts, stopped
@@ -160,15 +224,10 @@ cdef class Kernel:
     cdef small* is_long_range
     cdef double* loss
     cdef word* luck
-    cdef small* other
-    cdef small* delay
-    cdef small* alone
+    cdef pair_p pair
+    cdef stream_p stream
     cdef integer* until
     cdef small* heard_at
-    cdef small* owner
-    cdef double* strength
-    cdef small* next_closely
-    cdef small* next_doubted
     cdef integer prepared, there
     cdef readonly integer decoded
     cdef readonly integer answered
@@ -177,17 +236,6 @@ cdef class Kernel:
     cdef integer* header_us
     cdef integer* header_curve
     cdef small* s_station
-    cdef small* s_kind
-    cdef small* s_to
-    cdef small* s_rate
-    cdef small* s_us
-    cdef integer* s_base
-    cdef integer* s_burst
-    cdef integer* s_spacing
-    cdef double* s_rest
-    cdef integer* s_left
-    cdef small* s_random
-    cdef word* s_luck
     cdef readonly integer reacts, spare_reaction, spare_flood, cause, room_for_reactions, room_for_floods
     cdef integer* s_answer
     cdef integer* s_asked
@@ -207,26 +255,14 @@ cdef class Kernel:
     cdef integer* f_last
     cdef integer* f_copies
     cdef small* f_heard
-    cdef integer* made
-    cdef integer* dropped
-    cdef integer* sent
-    cdef integer* acknowledged
-    cdef integer* failed
-    cdef integer* attempts
-    cdef integer* hearings
-    cdef integer* delivered
     cdef small* q_stream
     cdef integer* q_made
-    cdef integer* s_group
     cdef integer* latencies
     cdef double* gain
     cdef double* bits_us
     cdef double* sure
     cdef double* least_mw
     cdef double* curve
-    cdef double* s_period
-    cdef double* s_jitter
-    cdef double* latency
 
     @cython.locals(z=word)
     cdef double draw(self, Py_ssize_t i) noexcept
@@ -239,8 +275,8 @@ cdef class Kernel:
     cpdef bint set_pair(self, Py_ssize_t i, integer j, double ratio, integer us)
     @cython.locals(e=integer, j=integer)
     cdef void release_row(self, Py_ssize_t i) noexcept
-    @cython.locals(e=integer, j=integer, count=integer, us=integer, more=integer, more_us=integer)
-    cdef void add_row(self, Py_ssize_t i, bint whole) noexcept
+    @cython.locals(e=integer, more=integer, more_us=integer)
+    cdef void add_row(self, Py_ssize_t i) noexcept
     cpdef take_over(self, Kernel old)
     cpdef set_chance(self, Py_ssize_t i, word chance)
     @cython.locals(e=integer)
@@ -253,7 +289,7 @@ cdef class Kernel:
     cpdef set_target(self, Py_ssize_t i, integer to)
     cpdef set_muted(self, Py_ssize_t i, bint muted)
     cpdef set_channel(self, Py_ssize_t i, integer channel)
-    cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, integer doze_first=*, integer doze_period=*, integer doze_on=*, integer doze_linger=*)
+    cpdef set_receiver(self, Py_ssize_t i, integer state, bint long_range, double doze_first=*, double doze_period=*, integer doze_on=*, integer doze_linger=*)
     cpdef forget(self, Py_ssize_t i)
     cpdef message(self)
     @cython.locals(e=integer)
@@ -284,6 +320,7 @@ cdef class Kernel:
     cpdef set_rate(self, Py_ssize_t rate, integer ack_rate, integer ack_us, integer header_us, double bits_us, double sure, double least_mw, integer header_curve, curve, bint long_range=*)
     cpdef set_stream(self, Py_ssize_t s, integer station, integer kind, double period, double jitter, integer to, integer rate, integer us)
     cpdef totals(self, Py_ssize_t s)
+    @cython.locals(got=integer, us=integer, until=integer)
     cpdef station_totals(self, Py_ssize_t i)
     @cython.locals(i=integer)
     cdef void add_up(self) noexcept
@@ -349,13 +386,13 @@ cdef class Kernel:
     cdef void go_on(self, Py_ssize_t i) noexcept
     @cython.locals(passed=integer, left=integer)
     cdef void freeze(self, Py_ssize_t i, integer at) noexcept
-    @cython.locals(now=integer, following=integer, e=integer, j=integer, first=cython.p_longlong, other=cython.p_int, due=cython.p_longlong, group=cython.p_int, wants=cython.p_int)
+    @cython.locals(now=integer, following=integer, e=integer, j=integer, first=cython.p_longlong, pair=pair_p, due=cython.p_longlong, group=cython.p_int, wants=cython.p_int)
     cdef void turns(self, Py_ssize_t i) noexcept
     @cython.locals(s=integer)
     cdef void send(self, Py_ssize_t i) noexcept
     @cython.locals(until=integer, e=integer, i=integer, begin=integer)
     cdef void look_closely(self, Py_ssize_t j) noexcept
-    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, simple_mw=double, clean=integer, last_doubted=integer, next_doubted=cython.p_int, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer, mw=double)
+    @cython.locals(now=integer, rate=integer, us=integer, least=double, sense=double, clear_mw=double, simple_mw=double, clean=integer, last_doubted=integer, first=cython.p_longlong, pair=pair_p, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer, mw=double)
     cdef void start(self, Py_ssize_t i, integer kind) noexcept
     @cython.locals(before=double, locked=integer)
     cdef void reach(self, Py_ssize_t j, integer e, Py_ssize_t i, integer at, double mw, double least, double sense) noexcept
@@ -363,13 +400,13 @@ cdef class Kernel:
     cdef void advance(self, Py_ssize_t j, integer at) noexcept
     @cython.locals(now=integer, kind=integer, rate=integer, target=integer, nav_us=integer, stream=integer, decoded=integer, repeated=integer)
     cdef void end(self, Py_ssize_t i) noexcept
-    @cython.locals(now=integer, slow=integer, fast=integer, header_bits=double, body_bits=double, other=cython.p_int, delay=cython.p_int, alone=cython.p_int, until=cython.p_longlong, heard_at=cython.p_int, curve=cython.p_double, draws=integer, limit=double, log=double, e=integer, j=integer, at=integer)
+    @cython.locals(now=integer, slow=integer, fast=integer, header_bits=double, body_bits=double, pair=pair_p, until=cython.p_longlong, heard_at=cython.p_int, curve=cython.p_double, draws=integer, limit=double, log=double, e=integer, j=integer, at=integer)
     cdef void leave_doubted(self, Py_ssize_t i, integer rate) noexcept
     @cython.locals(number=double)
     cdef double fate(self, Py_ssize_t i, word draws) noexcept
-    @cython.locals(now=integer, first=cython.p_longlong, other=cython.p_int, delay=cython.p_int, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer)
+    @cython.locals(now=integer, first=cython.p_longlong, pair=pair_p, until=cython.p_longlong, heard_at=cython.p_int, e=integer, j=integer, at=integer)
     cdef void leave_unicast(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
-    @cython.locals(now=integer, rate=integer, least=double, sense=double, error_us=integer, clear_mw=double, following=integer, following_e=integer, other=cython.p_int, delay=cython.p_int, strength=cython.p_double, e=integer, j=integer, at=integer, mw=double, log=double, left=integer, group=small, undisturbed=cython.bint)
+    @cython.locals(now=integer, rate=integer, least=double, sense=double, error_us=integer, clear_mw=double, following=integer, following_e=integer, pair=pair_p, e=integer, j=integer, at=integer, mw=double, log=double, left=integer, group=small, undisturbed=cython.bint)
     cdef void leave_closely(self, Py_ssize_t i, integer kind, integer target, integer nav_us) noexcept
     cdef void take(self, Py_ssize_t j, Py_ssize_t i, integer kind, integer target, integer at, integer nav_us) noexcept
     @cython.locals(i=integer, rate=integer)
@@ -382,20 +419,31 @@ cdef class Kernel:
 # Each begins with a line of the cache.
 cdef inline Record** stations(Kernel kernel, Py_ssize_t count) except NULL:
     cdef Py_ssize_t size = (sizeof(Record) + 63) // 64 * 64
-    kernel.station_memory = bytearray(count * size + 64)
-    kernel.record_places = bytearray(count * sizeof(record_p) + 8)
-    cdef char* begin = PyByteArray_AS_STRING(kernel.station_memory)
-    cdef Record** found = <Record**> PyByteArray_AS_STRING(kernel.record_places)
+    kernel.station_memory = memory_of(count * size + 64)
+    kernel.record_places = memory_of(count * sizeof(record_p) + 8)
+    cdef char* begin = line_of(kernel.station_memory)
+    cdef Record** found = <Record**> place_of(kernel.record_places)
     cdef Py_ssize_t i
-    begin += 64 - (<size_t> begin) % 64
     for i in range(count):
         found[i] = <Record*> (begin + i * size)
     return found
 
-cdef inline void move_stations(Kernel kernel, Kernel old) noexcept:
+cdef inline pair_p pairs(Kernel kernel, Py_ssize_t count) except NULL:
+    kernel.pair_memory = memory_of(count * sizeof(PairRecord) + 64)
+    return <pair_p> line_of(kernel.pair_memory)
+
+cdef inline stream_p streams_of(Kernel kernel, Py_ssize_t count) except NULL:
+    kernel.stream_memory = memory_of(count * sizeof(StreamRecord) + 64)
+    return <stream_p> line_of(kernel.stream_memory)
+
+cdef inline void move_records(Kernel kernel, Kernel old) noexcept:
     cdef Py_ssize_t i
     for i in range(old.count):
         kernel.station[i][0] = old.station[i][0]
+    for i in range(old.edges):
+        kernel.pair[i] = old.pair[i]
+    for i in range(old.streams):
+        kernel.stream[i] = old.stream[i]
 
 # In a large field each station is a wait for the memory: those of whom books are kept are asked for before they are
 # looked at, one after the other.
@@ -403,7 +451,6 @@ cdef inline void expect_station(Kernel kernel, Py_ssize_t j) noexcept:
     cdef char* place = <char*> kernel.station[j]
     espnow_prefetch(place)
     espnow_prefetch(place + 64)
-    espnow_prefetch(place + 128)
 
 cdef inline void expect_next(Kernel kernel, Heap heap) noexcept:
     cdef integer code, i
@@ -413,26 +460,29 @@ cdef inline void expect_next(Kernel kernel, Heap heap) noexcept:
     code = heap.cells[1]
     i = (code >> 3) & 0x1FFFFF
     if code & 7 == ARRIVAL:
+        place = <char*> &kernel.stream[i]
+        espnow_prefetch(place)
+        espnow_prefetch(place + 64)
         i = kernel.s_station[i]
     elif code & 7 == REACTION:
         return
     place = <char*> kernel.station[i]
     espnow_prefetch(place)
     espnow_prefetch(place + 64)
+    espnow_prefetch(place + 128)
     espnow_prefetch(place + 192)
     espnow_prefetch(place + 256)
     espnow_prefetch(place + 320)
-    espnow_prefetch(place + 384)
 
 cdef inline void expect_row(Kernel kernel, Record* me, integer now) noexcept:
     cdef Py_ssize_t e
     cdef Py_ssize_t j
     for e in range(me.first, me.last):
-        j = kernel.other[e]
+        j = kernel.pair[e].other
         if kernel.until[j] > now:
             expect_station(kernel, j)
 
 cdef inline void expect_closely(Kernel kernel, integer e) noexcept:
     while e >= 0:
-        expect_station(kernel, kernel.other[e])
-        e = kernel.next_closely[e]
+        expect_station(kernel, kernel.pair[e].other)
+        e = kernel.pair[e].next_closely

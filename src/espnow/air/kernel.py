@@ -35,9 +35,13 @@ except ImportError:  # it is needed to compile this, and not to run it
 
     cython = SimpleNamespace(compiled=False)
 
-if not cython.compiled:
+if cython.compiled:
+    from .memory import zeros as memory_of  # noqa: F401  (kernel.pxd)
+else:
     from heapq import heappop, heappush
     from math import exp, log10
+
+    from espnow.air.records import doubles, integers, pairs, smalls, stations, streams_of, words
 
 __all__ = ["Kernel"]
 
@@ -113,137 +117,6 @@ MIX_1 = 0xBF58476D1CE4E5B9
 MIX_2 = 0x94D049BB133111EB
 PRIME = 0x00000100000001B3
 
-if not cython.compiled:
-
-    def integers(owned: list[object], count: int) -> list[int]:
-        """Return zeros, which `owned` has too; compiled, it keeps their memory."""
-        zeros = [0] * count
-        owned.append(zeros)
-        return zeros
-
-    def smalls(owned: list[object], count: int) -> list[int]:
-        """Return zeros, which `owned` has too; compiled, it keeps their memory, and they have 32 bits."""
-        zeros = [0] * count
-        owned.append(zeros)
-        return zeros
-
-    def doubles(owned: list[object], count: int) -> list[float]:
-        """Return zeros, which `owned` has too; compiled, it keeps their memory."""
-        zeros = [0.0] * count
-        owned.append(zeros)
-        return zeros
-
-    def words(owned: list[object], count: int) -> list[int]:
-        """Return zeros, which `owned` has too; compiled, it keeps their memory."""
-        zeros = [0] * count
-        owned.append(zeros)
-        return zeros
-
-    class Station:
-        """What is known of a station; compiled, it is a struct of kernel.pxd.
-
-        Attributes that need saying:
-            first, last: its row, from and up to where.
-            apart: books are kept always: it is on another channel than most, or its receiver is not always on.
-            tuned: what began up to that number is not known to it.
-            clean: how many hear its frame, and nothing else.
-            closely, doubted: whom its frame's end must look closely at, and who may lose it to noise: places in the
-                rows, each with the next.
-            not_simply, not_simply_us: of all that others sent, what was not simply heard: `got` and `busy_us` have
-                what became of that.
-            added_count, added_us: of what it sent, what has been added to what the others get.
-            lost_of, lost_alone: the last frame that it lost, by its number, and whether nobody else sent.
-            arrived: the frame at the head of its queue, whose fields stand here too, was decoded once.
-        """
-
-        __slots__ = (
-            "added_count",
-            "added_us",
-            "air_begin",
-            "air_channel",
-            "air_end",
-            "air_first",
-            "air_last",
-            "air_number",
-            "air_rate",
-            "air_us",
-            "answer_to",
-            "apart",
-            "arrived",
-            "at_once",
-            "attempt",
-            "awake_until",
-            "busy",
-            "busy_since",
-            "busy_us",
-            "chance",
-            "channel",
-            "clean",
-            "closely",
-            "counts_from",
-            "created",
-            "cw",
-            "deadline",
-            "deaf",
-            "doubted",
-            "doze_first",
-            "doze_linger",
-            "doze_on",
-            "doze_period",
-            "due",
-            "first",
-            "frame_us",
-            "got",
-            "group",
-            "group_at",
-            "idle_since",
-            "last",
-            "level",
-            "lock",
-            "lock_at",
-            "lock_begin",
-            "lock_log",
-            "lock_mw",
-            "long_range",
-            "lost_alone",
-            "lost_of",
-            "luck",
-            "messages",
-            "most",
-            "muted",
-            "nav",
-            "not_simply",
-            "not_simply_us",
-            "power_mw",
-            "q_count",
-            "q_first",
-            "rate",
-            "receiver",
-            "script",
-            "sending",
-            "sent_count",
-            "sent_us",
-            "signals",
-            "simply",
-            "simply_us",
-            "slots",
-            "spoilt",
-            "stream_of",
-            "to",
-            "tuned",
-            "wants",
-        )
-
-        def __init__(self):
-            for name in self.__slots__:
-                setattr(self, name, 0)
-            self.level = self.lock_mw = self.lock_log = self.power_mw = 0.0
-
-    def stations(kernel, count):
-        """Return stations of which nothing is known yet."""
-        del kernel  # compiled, it keeps their memory
-        return [Station() for _ in range(count)]
-
 
 def mix(z):
     """Return a number from 0 to below 1 that looks like chance, of a word that is one step after the last."""
@@ -294,21 +167,14 @@ class Kernel:
         self.capture_ratio = capture_ratio
         # Who hears whom.
         self.end_of_rows = 0
-        self.other = smalls(owned, edges)
+        self.pair = pairs(self, edges)
         self.gain = doubles(owned, edges)
-        self.delay = smalls(owned, edges)
-        self.alone = smalls(owned, edges)  # a signal that nobody disturbs: its place in the curves
         # Radios.
         # What a station senses.
         # A station that does nothing but hear one signal, or none: until when, and which, as its place in the rows.
         # `until` is NEVER for all others, of which the arrays below and above tell.
         self.until = integers(owned, count)
         self.heard_at = smalls(owned, count)
-        self.owner = smalls(owned, edges)
-        self.strength = doubles(owned, edges)
-        # Whom a frame's end must look closely at, and who may lose it to noise: places in the rows, each with the next.
-        self.next_closely = smalls(owned, edges)
-        self.next_doubted = smalls(owned, edges)
         self.prepared = 0
         # Stations of which books are kept always: on another channel than most are, or with a receiver that is not
         # always on.
@@ -345,29 +211,7 @@ class Kernel:
         # Traffic.
         self.streams = streams
         self.s_station = smalls(owned, streams)
-        self.s_kind = smalls(owned, streams)
-        self.s_period = doubles(owned, streams)
-        self.s_jitter = doubles(owned, streams)
-        self.s_to = smalls(owned, streams)
-        self.s_rate = smalls(owned, streams)
-        self.s_us = smalls(owned, streams)
-        self.s_base = integers(owned, streams)
-        self.s_burst = integers(owned, streams)
-        self.s_spacing = integers(owned, streams)
-        self.s_rest = doubles(owned, streams)  # of a microsecond
-        self.s_left = integers(owned, streams)  # of a burst
-        self.s_random = smalls(owned, streams)
-        self.s_luck = words(owned, streams)
-        # What came of it, a stream each.
-        self.made = integers(owned, streams)
-        self.dropped = integers(owned, streams)
-        self.sent = integers(owned, streams)
-        self.acknowledged = integers(owned, streams)
-        self.failed = integers(owned, streams)
-        self.attempts = integers(owned, streams)
-        self.hearings = integers(owned, streams)
-        self.delivered = integers(owned, streams)
-        self.latency = doubles(owned, streams)
+        self.stream = streams_of(self, streams)
         # A station's queue, a ring of streams and times.
         self.room = 32
         self.q_stream = smalls(owned, count * 32)
@@ -376,7 +220,6 @@ class Kernel:
         # Of all that others sent, what was not simply heard: the two above have what became of that.
         # How long messages took, counted for groups of streams; for none unless `count_latencies` says so.
         self.groups = 0
-        self.s_group = integers(owned, streams)
         self.latencies = integers(owned, 1)
         # What stations do by themselves about what they receive; nothing unless `allow_reactions` says so.
         self.reacts = 0
@@ -423,9 +266,11 @@ class Kernel:
         for mine, before in zip(self.owned, old.owned, strict=True):
             mine[: len(before)] = before
         if cython.compiled:
-            move_stations(self, old)  # noqa: F821  (kernel.pxd)
+            move_records(self, old)  # noqa: F821  (kernel.pxd)
         else:
             self.station[: old.count] = old.station
+            self.pair[: old.edges] = old.pair
+            self.stream[: old.streams] = old.stream
         self.heap = old.heap
         self.now_us = old.now_us
         self.frames = old.frames
@@ -454,9 +299,9 @@ class Kernel:
             self.end_of_rows += len(others)
         me.first = at
         for j, ratio, us in zip(others, gains, delays, strict=True):
-            self.other[at] = j
+            self.pair[at].other = j
             self.gain[at] = ratio
-            self.delay[at] = us
+            self.pair[at].delay = us
             at += 1
         me.last = at
         if self.prepared:
@@ -466,11 +311,11 @@ class Kernel:
         """Say how another one gets the signal of a station that sends nothing now; False if it is not in the row."""
         me = self.station[i]
         for e in range(me.first, me.last):
-            if self.other[e] == j:
+            if self.pair[e].other == j:
                 self.gain[e] = ratio
-                self.delay[e] = us
-                self.strength[e] = ratio * me.power_mw
-                self.alone[e] = self.step(self.strength[e] / self.noise_mw)
+                self.pair[e].delay = us
+                self.pair[e].strength = ratio * me.power_mw
+                self.pair[e].alone = self.step(self.pair[e].strength / self.noise_mw)
                 return True
         return False
 
@@ -478,7 +323,7 @@ class Kernel:
         """Let nothing but a frame on the air need the row of a station any more."""
         me = self.station[i]
         for e in range(me.first, me.last):
-            j = self.other[e]
+            j = self.pair[e].other
             ear = self.station[j]
             if me.sending != NOTHING and self.heard_at[j] == e and self.until[j] < NEVER:
                 self.look_closely(j)
@@ -486,7 +331,7 @@ class Kernel:
                 ear.group = -1
                 if ear.wants == TURN and ear.due < NEVER:
                     push(self.heap, ear.due, ACCESS, j)
-        self.add_row(i, True)
+        self.add_row(i)
 
     def set_station(self, i, channel, power_mw, most):
         """Say how a station sends, and how often at most in all."""
@@ -517,34 +362,34 @@ class Kernel:
     def set_stream(self, s, station, kind, period, jitter, to, rate, us):
         """Describe the messages of a stream; each is `us` on the air."""
         self.s_station[s] = station
-        self.s_kind[s] = kind
-        self.s_period[s] = period
-        self.s_jitter[s] = jitter
-        self.s_to[s] = to
-        self.s_rate[s] = rate
-        self.s_us[s] = us
-        self.s_burst[s] = 1
+        self.stream[s].kind = kind
+        self.stream[s].period = period
+        self.stream[s].jitter = jitter
+        self.stream[s].to = to
+        self.stream[s].rate = rate
+        self.stream[s].us = us
+        self.stream[s].burst = 1
 
     def set_burst(self, s, count, spacing):
         """Let so many messages come each time, one so long after the other; all of a period count from the first."""
-        self.s_burst[s] = count
-        self.s_spacing[s] = spacing
+        self.stream[s].burst = count
+        self.stream[s].spacing = spacing
 
     def set_event(self, s, random, word):
         """Let a stream of EVENT come at the instants of all that have the same word; periodic, or Poisson."""
-        self.s_random[s] = random
-        self.s_luck[s] = word
+        self.stream[s].random = random
+        self.stream[s].luck = word
 
     def set_radiation(self, s, station, pause, us, rate, senses):
         """Let a station radiate for so long at a time, after pauses with a mean, whatever others do or in its turn."""
         self.set_stream(s, station, RADIATION, pause, 0.0, GROUP_ADDRESS, rate, us)
-        self.s_random[s] = senses
-        self.s_group[s] = -1
+        self.stream[s].random = senses
+        self.stream[s].group = -1
         self.start_stream(s, self.now_us + self.draw_pause(station, s))
 
     def draw_pause(self, i, s):
         """Return a pause of a stream, exponentially distributed."""
-        return int(-LN_10 * log10(1.0 - self.draw(i)) * self.s_period[s])
+        return int(-LN_10 * log10(1.0 - self.draw(i)) * self.stream[s].period)
 
     def set_answer(self, s, by, think, jitter):
         """Let a stream's messages be answered by those of another one, after a time to think."""
@@ -569,15 +414,15 @@ class Kernel:
     def totals(self, s):
         """Return what came of a stream: made, dropped, sent, acknowledged, failed, attempts, heard, delivered, us."""
         return (
-            self.made[s],
-            self.dropped[s],
-            self.sent[s],
-            self.acknowledged[s],
-            self.failed[s],
-            self.attempts[s],
-            self.hearings[s],
-            self.delivered[s],
-            self.latency[s],
+            self.stream[s].made,
+            self.stream[s].dropped,
+            self.stream[s].sent,
+            self.stream[s].acknowledged,
+            self.stream[s].failed,
+            self.stream[s].attempts,
+            self.stream[s].hearings,
+            self.stream[s].delivered,
+            self.stream[s].latency,
         )
 
     def reactions(self, s):
@@ -594,36 +439,34 @@ class Kernel:
         """Return what a station did: microseconds of sending, of sensing others, and frames that it decoded."""
         me = self.station[i]
         self.add_up()
-        return (
-            me.sent_us,
-            me.busy_us + me.simply_us - me.not_simply_us,
-            me.got + me.simply - me.not_simply,
-        )
+        got = me.got + me.simply
+        us = me.busy_us + me.simply_us
+        until = self.until[i]
+        if until == NEVER:
+            if me.busy:
+                us += self.now_us - me.busy_since
+        elif until > self.now_us and self.station[self.pair[self.heard_at[i]].owner].sending != NOTHING:
+            # What it hears now is not over.
+            got -= 1
+            us -= until - self.now_us
+        return me.sent_us, us, got
 
     def add_up(self):
         """Add up, for each station, what the others sent that get through to it at all."""
         for i in range(self.count):
-            me = self.station[i]
-            if me.added_count != me.sent_count:
-                self.add_row(i, False)
+            self.add_row(i)
 
-    def add_row(self, i, whole):
-        """Add what a station sent, with or without what is not over, to what those in its row get."""
+    def add_row(self, i):
+        """Add what a station sent to what those in its row get, as if all of that was simply heard."""
         me = self.station[i]
-        count = me.sent_count
-        us = me.sent_us
-        if me.sending != NOTHING and not whole:
-            count -= 1
-            us -= me.air_us
-        more = count - me.added_count
-        more_us = us - me.added_us
+        more = me.sent_count - me.added_count
         if more == 0:
             return
-        me.added_count = count
-        me.added_us = us
+        more_us = me.sent_us - me.added_us
+        me.added_count = me.sent_count
+        me.added_us = me.sent_us
         for e in range(me.first, me.last):
-            j = self.other[e]
-            ear = self.station[j]
+            ear = self.station[self.pair[e].other]
             ear.simply += more
             ear.simply_us += more_us
 
@@ -632,7 +475,7 @@ class Kernel:
         me = self.station[i]
         found = 0
         for e in range(me.first, me.last):
-            j = self.other[e]
+            j = self.pair[e].other
             ear = self.station[j]
             loud = self.gain[e] * me.power_mw >= self.least_mw[rate]
             if loud and ear.channel == me.channel and ear.receiver != OFF:
@@ -646,7 +489,7 @@ class Kernel:
 
     def set_group(self, s, group):
         """Say to which group of `count_latencies` a stream belongs."""
-        self.s_group[s] = group
+        self.stream[s].group = group
 
     def latency_counts(self, group):
         """Return how many messages of a group took how long, in `LATENCY_STEPS` a tenfold of microseconds."""
@@ -666,9 +509,9 @@ class Kernel:
         """Look at every pair of a row."""
         me = self.station[i]
         for e in range(me.first, me.last):
-            self.owner[e] = i
-            self.strength[e] = self.gain[e] * me.power_mw
-            self.alone[e] = self.step(self.strength[e] / self.noise_mw)
+            self.pair[e].owner = i
+            self.pair[e].strength = self.gain[e] * me.power_mw
+            self.pair[e].alone = self.step(self.pair[e].strength / self.noise_mw)
 
     def settle(self, i):
         """See whether books of a station must be kept always, and begin to if so."""
@@ -698,17 +541,17 @@ class Kernel:
         me.script = 1
         self.scripts = 1
         self.s_station[stream] = i
-        self.s_kind[stream] = SCRIPT
+        self.stream[stream].kind = SCRIPT
         me.stream_of = stream
 
     def offer(self, i, to, rate, us, most, deadline_us):
         """Queue a message of a station that has none: to whom, how, and how often and until when it is tried."""
         me = self.station[i]
         s = me.stream_of
-        self.s_to[s] = to
-        self.s_rate[s] = rate
-        self.s_us[s] = us
-        self.made[s] += 1
+        self.stream[s].to = to
+        self.stream[s].rate = rate
+        self.stream[s].us = us
+        self.stream[s].made += 1
         me.most = most
         me.deadline = deadline_us
         if deadline_us < NEVER:
@@ -717,7 +560,7 @@ class Kernel:
 
     def set_target(self, i, to):
         """Send to another station, from the next attempt on, what a station tries to send."""
-        self.s_to[self.station[i].stream_of] = to
+        self.stream[self.station[i].stream_of].to = to
 
     def set_muted(self, i, muted):
         """Let a station not send any more what it has, or send again."""
@@ -729,12 +572,12 @@ class Kernel:
         self.settle(i)
         self.forget(i)
 
-    def set_receiver(self, i, state, long_range, doze_first=0, doze_period=1, doze_on=0, doze_linger=0):
+    def set_receiver(self, i, state, long_range, doze_first=0.0, doze_period=1.0, doze_on=0, doze_linger=0):
         """Say when a receiver is on, and whether it decodes LR; the times are those of `espnow.link.PowerSave`."""
         me = self.station[i]
         me.long_range = long_range
         me.receiver = state
-        if doze_period > 0:
+        if doze_period > 0.0:
             me.doze_first = doze_first % doze_period - doze_period  # before all time: compiled, a rest has a sign
         me.doze_period = doze_period
         me.doze_on = doze_on
@@ -787,7 +630,7 @@ class Kernel:
 
     def luck_of(self, e):
         """Return where the stream of chance of a pair stands, when a frame that is on the air has drawn from it."""
-        if self.station[self.owner[e]].sending != NOTHING:
+        if self.station[self.pair[e].owner].sending != NOTHING:
             return (self.luck[e] + GOLDEN) & MASK
         return self.luck[e]
 
@@ -800,7 +643,7 @@ class Kernel:
     def air(self, i):
         """Return what a station has, or last had, on the air: begin, end, channel, rate, and its number."""
         me = self.station[i]
-        return me.air_begin, me.air_end, me.air_channel, me.air_rate, me.air_number
+        return me.air_begin, me.air_begin + me.air_us, me.air_channel, me.air_rate, me.air_number
 
     def message(self):
         """Return the stream of the frame that `ended`, when it was made, its number at its station, and the attempt."""
@@ -810,8 +653,8 @@ class Kernel:
         """Return the power of the frame that `ended` at another station; 0 if it does not get there."""
         me = self.station[i]
         for e in range(me.air_first, me.air_last):
-            if self.other[e] == j:
-                return self.strength[e]
+            if self.pair[e].other == j:
+                return self.pair[e].strength
         return 0.0
 
     def is_as_it_was(self, i):
@@ -825,7 +668,7 @@ class Kernel:
     def row(self, i):
         """Return where the row of a station begins, and whose numbers stand there."""
         me = self.station[i]
-        return me.first, [self.other[e] for e in range(me.first, me.last)]
+        return me.first, [self.pair[e].other for e in range(me.first, me.last)]
 
     def is_sending(self, i):
         """Return whether a station has something on the air."""
@@ -872,9 +715,9 @@ class Kernel:
         s = self.q_stream[at]
         me.stream_of = s
         me.created = self.q_made[at]
-        me.to = self.s_to[s]
-        me.rate = self.s_rate[s]
-        me.frame_us = self.s_us[s]
+        me.to = self.stream[s].to
+        me.rate = self.stream[s].rate
+        me.frame_us = self.stream[s].us
         me.attempt = 1
         me.arrived = 0
         me.messages += 1
@@ -883,9 +726,9 @@ class Kernel:
 
     def start_stream(self, s, first_us):
         """Let a stream's first message come at an instant, or its first event be then."""
-        self.s_base[s] = first_us
-        if self.s_kind[s] == EVENT:
-            first_us += int(self.draw(self.s_station[s]) * self.s_jitter[s])
+        self.stream[s].base = first_us
+        if self.stream[s].kind == EVENT:
+            first_us += int(self.draw(self.s_station[s]) * self.stream[s].jitter)
         push(self.heap, first_us, ARRIVAL, s)
 
     def run(self, until_us):
@@ -943,63 +786,63 @@ class Kernel:
         """A message of a stream is there."""
         now = self.now_us
         i = self.s_station[s]
-        kind = self.s_kind[s]
+        kind = self.stream[s].kind
         if kind == RADIATION:
             self.radiate(i, s)
             return
-        if self.s_burst[s] > 1:
-            if self.s_left[s] == 0:
-                self.s_left[s] = self.s_burst[s]
+        if self.stream[s].burst > 1:
+            if self.stream[s].left == 0:
+                self.stream[s].left = self.stream[s].burst
             while True:
                 self.come(i, s)
-                self.s_left[s] -= 1
-                if self.s_left[s] == 0:
+                self.stream[s].left -= 1
+                if self.stream[s].left == 0:
                     break
-                if self.s_spacing[s] > 0:
-                    push(self.heap, now + self.s_spacing[s], ARRIVAL, s)
+                if self.stream[s].spacing > 0:
+                    push(self.heap, now + self.stream[s].spacing, ARRIVAL, s)
                     return
         else:
             self.come(i, s)
         if kind == PERIODIC:
-            gap = self.s_rest[s] + self.s_period[s]
-            base = self.s_base[s] + int(gap)
-            self.s_rest[s] = gap - int(gap)
-            self.s_base[s] = base
-            if self.s_jitter[s] > 0.0:
-                base += int(self.draw(i) * self.s_jitter[s])
+            gap = self.stream[s].rest + self.stream[s].period
+            base = self.stream[s].base + int(gap)
+            self.stream[s].rest = gap - int(gap)
+            self.stream[s].base = base
+            if self.stream[s].jitter > 0.0:
+                base += int(self.draw(i) * self.stream[s].jitter)
             push(self.heap, base if base > now else now, ARRIVAL, s)
         elif kind == POISSON:
             push(self.heap, now + self.draw_pause(i, s) + 1, ARRIVAL, s)
         elif kind == EVENT:
-            gap = self.s_period[s]
-            if self.s_random[s]:
-                self.s_luck[s] = (self.s_luck[s] + GOLDEN) & MASK
-                gap *= -LN_10 * log10(1.0 - mix(self.s_luck[s]))
-            base = self.s_base[s] + int(gap) + 1 if self.s_random[s] else self.s_base[s] + int(gap)
-            self.s_base[s] = base
-            base += int(self.draw(i) * self.s_jitter[s])
+            gap = self.stream[s].period
+            if self.stream[s].random:
+                self.stream[s].luck = (self.stream[s].luck + GOLDEN) & MASK
+                gap *= -LN_10 * log10(1.0 - mix(self.stream[s].luck))
+            base = self.stream[s].base + int(gap) + 1 if self.stream[s].random else self.stream[s].base + int(gap)
+            self.stream[s].base = base
+            base += int(self.draw(i) * self.stream[s].jitter)
             push(self.heap, base if base > now else now, ARRIVAL, s)
 
     def radiate(self, i, s):
         """A burst of energy is due."""
         now = self.now_us
-        self.made[s] += 1
-        if self.s_random[s]:
+        self.stream[s].made += 1
+        if self.stream[s].random:
             if not self.transmit(i, s, now):
-                self.dropped[s] += 1
+                self.stream[s].dropped += 1
         else:
             self.append(i, s, now)
             self.turn_to_first(i)
             self.send(i)
-        push(self.heap, now + self.s_us[s] + self.draw_pause(i, s), ARRIVAL, s)
+        push(self.heap, now + self.stream[s].us + self.draw_pause(i, s), ARRIVAL, s)
 
     def come(self, i, s):
         """Queue a message of a stream, or drop it."""
-        self.made[s] += 1
+        self.stream[s].made += 1
         if self.reacts:
             self.cause = self.begin_flood(i, s) if self.s_hops[s] else -1
         if not self.transmit(i, s, self.now_us):
-            self.dropped[s] += 1
+            self.stream[s].dropped += 1
             if self.reacts and self.cause >= 0:
                 self.let_go(s, self.cause)
 
@@ -1121,9 +964,9 @@ class Kernel:
             if not self.transmit(j, s, self.now_us):
                 self.let_go(s, cause)
             return
-        self.made[s] += 1
+        self.stream[s].made += 1
         if not self.transmit(j, s, self.now_us):
-            self.dropped[s] += 1
+            self.stream[s].dropped += 1
 
     def react(self, j, i, at):
         """A station decoded for the first time what another one sent it, or sent to all."""
@@ -1136,7 +979,7 @@ class Kernel:
                 return
             self.f_heard[f * self.count + j] = 1
             us = at - self.f_made[f]
-            self.delivered[s] += 1
+            self.stream[s].delivered += 1
             self.trip_us[s] += us
             if at > self.f_last[f]:
                 self.f_last[f] = at
@@ -1160,9 +1003,9 @@ class Kernel:
         me = self.station[i]
         now = self.now_us
         for e in range(me.air_first, me.air_last):
-            j = self.other[e]
-            if self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
-                self.react(j, i, now + self.delay[e])
+            j = self.pair[e].other
+            if self.heard_at[j] == e and self.until[j] == now + self.pair[e].delay:
+                self.react(j, i, now + self.pair[e].delay)
 
     # Access.
 
@@ -1240,14 +1083,14 @@ class Kernel:
         now = self.now_us
         me.group_at = NEVER
         following = NEVER
-        other = self.other
+        pair = self.pair
         for e in range(me.first, me.last):
-            j = other[e]
+            j = pair[e].other
             ear = self.station[j]
             if ear.group == i and ear.wants == TURN and ear.due <= now:
                 self.send(j)
         for e in range(me.first, me.last):
-            ear = self.station[other[e]]
+            ear = self.station[pair[e].other]
             if ear.group == i and ear.wants == TURN and ear.due < following:
                 following = ear.due
         if following < NEVER:
@@ -1263,14 +1106,14 @@ class Kernel:
         me.due = NEVER
         me.at_once = 0
         if me.script:
-            me.to = self.s_to[me.stream_of]  # who has the address may have changed
+            me.to = self.stream[me.stream_of].to  # who has the address may have changed
         if me.muted:
             me.attempt -= 1  # this one is not made
             self.finish(i, False)
             return
         self.frames += 1
         s = me.stream_of
-        self.attempts[s] += 1
+        self.stream[s].attempts += 1
         me.air_rate = me.rate
         me.air_us = me.frame_us
         self.start(i, FRAME)
@@ -1284,23 +1127,23 @@ class Kernel:
         if until <= self.now_us:
             return
         e = self.heard_at[j]
-        i = self.owner[e]
+        i = self.pair[e].owner
         me = self.station[i]
         if me.sending == NOTHING:  # it ended, and its last microsecond is under way
             return
-        begin = me.air_begin + self.delay[e]
+        begin = me.air_begin + self.pair[e].delay
         if begin + me.air_us != until or not me.air_first <= e < me.air_last:
             return
         me.clean -= 1
-        ear.not_simply += 1
-        ear.not_simply_us += me.air_us
-        self.next_closely[e] = me.closely
+        ear.got -= 1
+        ear.busy_us -= me.air_us
+        self.pair[e].next_closely = me.closely
         me.closely = e
         ear.signals = 1
         ear.busy = 1
-        ear.level = self.strength[e]
+        ear.level = self.pair[e].strength
         ear.busy_since = begin
-        self.receive(j, i, self.strength[e], begin)
+        self.receive(j, i, self.pair[e].strength, begin)
 
     def start(self, i, kind):
         """A signal begins, and reaches everybody in the row."""
@@ -1319,7 +1162,6 @@ class Kernel:
         me.air_number = self.starts
         me.air_channel = me.channel
         me.air_begin = now
-        me.air_end = now + us
         me.air_first = me.first
         me.air_last = me.last
         me.sent_us += us
@@ -1336,26 +1178,23 @@ class Kernel:
         last_doubted = -1
         me.doubted = -1
         me.closely = -1
-        other = self.other
-        delay = self.delay
-        strength = self.strength
+        pair = self.pair
         until = self.until
         heard_at = self.heard_at
-        next_doubted = self.next_doubted
         me.clean = 0
         if cython.compiled:
             expect_row(self, me, now)  # noqa: F821  (kernel.pxd)
         for e in range(me.first, me.last):
-            j = other[e]
-            at = now + delay[e]
-            mw = strength[e]
+            j = pair[e].other
+            at = now + pair[e].delay
+            mw = pair[e].strength
             if until[j] <= at and mw >= simple_mw:
                 until[j] = at + us
                 heard_at[j] = e
                 clean += 1
                 if mw < clear_mw:
                     if last_doubted >= 0:
-                        next_doubted[last_doubted] = e
+                        pair[last_doubted].next_doubted = e
                     else:
                         me.doubted = e
                     last_doubted = e
@@ -1363,15 +1202,15 @@ class Kernel:
                 self.reach(j, e, i, at, mw, least, sense)
         me.clean += clean
         if last_doubted >= 0:
-            next_doubted[last_doubted] = -1
+            pair[last_doubted].next_doubted = -1
         push(self.heap, now + us, END, i)
 
     def reach(self, j, e, i, at, mw, least, sense):
         """A signal begins at a station that does more than to hear this one."""
         ear = self.station[j]
         me = self.station[i]
-        ear.not_simply += 1
-        ear.not_simply_us += me.air_us
+        ear.got -= 1
+        ear.busy_us -= me.air_us
         if ear.channel != me.channel:
             return
         if self.until[j] < NEVER:
@@ -1379,7 +1218,7 @@ class Kernel:
         elif ear.wants == BACKOFF and ear.due <= at and ear.signals == 0 and not ear.deaf:
             ear.wants = NO_TURN  # the backoff after its frame ended while nobody waited
             ear.due = NEVER
-        self.next_closely[e] = me.closely
+        self.pair[e].next_closely = me.closely
         me.closely = e
         before = ear.level
         locked = ear.lock
@@ -1487,11 +1326,11 @@ class Kernel:
         self.receptions += decoded
         self.note(now, decoded)
         if kind == FRAME:
-            self.sent[stream] += 1
-            self.hearings[stream] += decoded
+            self.stream[stream].sent += 1
+            self.stream[stream].hearings += decoded
             if target == GROUP_ADDRESS:
                 if not (self.reacts and self.s_hops[stream]):
-                    self.delivered[stream] += decoded
+                    self.stream[stream].delivered += decoded
                 self.finish(i, True)
             elif self.answered:
                 if self.reacts and not repeated:
@@ -1514,8 +1353,8 @@ class Kernel:
         me = self.station[i]
         now = self.now_us
         for e in range(me.air_first, me.air_last):
-            j = self.other[e]
-            if self.station[j].script and self.heard_at[j] == e and self.until[j] == now + self.delay[e]:
+            j = self.pair[e].other
+            if self.station[j].script and self.heard_at[j] == e and self.until[j] == now + self.pair[e].delay:
                 self.heard.append(j)
 
     def weigh(self, i, rate):
@@ -1543,21 +1382,19 @@ class Kernel:
         body_bits = self.body_bits
         slow = self.header_at
         fast = self.body_at
-        other = self.other
-        delay = self.delay
+        pair = self.pair
         until = self.until
         heard_at = self.heard_at
         curve = self.curve
-        alone = self.alone
         draws = 0
         limit = self.fate(i, draws)
         log = 0.0
         e = me.doubted
         while e >= 0:
-            j = other[e]
-            at = now + delay[e]
+            j = pair[e].other
+            at = now + pair[e].delay
             if heard_at[j] == e and until[j] == at:
-                log += header_bits * curve[slow + alone[e]] + body_bits * curve[fast + alone[e]]
+                log += header_bits * curve[slow + pair[e].alone] + body_bits * curve[fast + pair[e].alone]
                 if log < limit:
                     draws += 1
                     limit = self.fate(i, draws)
@@ -1565,13 +1402,13 @@ class Kernel:
                     self.decoded -= 1
                     self.failed_receptions += 1
                     ear = self.station[j]
-                    ear.not_simply += 1
+                    ear.got -= 1
                     ear.lost_of = me.air_number
                     ear.lost_alone = 1
                     self.look_closely(j)  # until it has heard a frame without an error
                     ear.idle_since = at
                     ear.spoilt = at + self.eifs_us - self.difs_us
-            e = self.next_doubted[e]
+            e = self.pair[e].next_doubted
 
     def fate(self, i, draws):
         """Return the logarithm of a number from 0 to 1, the same for the same frame of a station, whoever hears it."""
@@ -1583,13 +1420,12 @@ class Kernel:
         """Let those who heard a frame for one station, and nothing else, keep quiet for its answer; or be that one."""
         me = self.station[i]
         now = self.now_us
-        other = self.other
-        delay = self.delay
+        pair = self.pair
         until = self.until
         heard_at = self.heard_at
         for e in range(me.air_first, me.air_last):
-            j = other[e]
-            at = now + delay[e]
+            j = pair[e].other
+            at = now + pair[e].delay
             if until[j] == at and heard_at[j] == e:
                 self.take(j, i, kind, target, at, nav_us)
 
@@ -1607,29 +1443,27 @@ class Kernel:
         clear_mw = self.sure[rate] * self.noise_mw
         following = NEVER
         group = i if me.air_first == me.first else -1  # it has another row by now
-        other = self.other
-        delay = self.delay
-        strength = self.strength
+        pair = self.pair
         following_e = me.closely
         if cython.compiled:
             expect_closely(self, following_e)  # noqa: F821  (kernel.pxd)
         while following_e >= 0:
             e = following_e
-            following_e = self.next_closely[e]
-            j = other[e]
+            following_e = self.pair[e].next_closely
+            j = pair[e].other
             ear = self.station[j]
             if ear.tuned >= me.air_number:
                 continue
-            at = now + delay[e]
-            mw = strength[e]
+            at = now + pair[e].delay
+            mw = pair[e].strength
             left = ear.signals - 1
             if ear.lock == i:
                 undisturbed = left == 0 and ear.lock_at == ear.lock_begin  # nobody else sent
                 if undisturbed:
                     log = 0.0
                     if mw < clear_mw:
-                        log = self.header_bits * self.curve[self.header_at + self.alone[e]]
-                        log += self.body_bits * self.curve[self.body_at + self.alone[e]]
+                        log = self.header_bits * self.curve[self.header_at + self.pair[e].alone]
+                        log += self.body_bits * self.curve[self.body_at + self.pair[e].alone]
                 else:
                     self.advance(j, at)
                     log = ear.lock_log
@@ -1694,7 +1528,7 @@ class Kernel:
             if kind == FRAME and not me.arrived:
                 # Repetitions come because the answer was lost: the receiver drops them.
                 me.arrived = 1
-                self.delivered[me.stream_of] += 1
+                self.stream[me.stream_of].delivered += 1
         elif nav_us and at + nav_us > ear.nav:
             ear.nav = at + nav_us
 
@@ -1705,10 +1539,10 @@ class Kernel:
             me.awake_until = at + me.doze_linger
 
     def answer(self, k):
-        """A receiver acknowledges, whatever the medium does."""
+        """A receiver acknowledges, whatever the medium does, if it is still there."""
         me = self.station[k]
         i = me.answer_to
-        if me.sending != NOTHING:
+        if me.sending != NOTHING or me.receiver == OFF or me.channel != self.station[i].air_channel:
             push(self.heap, self.now_us + self.timeout_us - self.sifs_us, TIMEOUT, i)
             return
         if self.until[k] < NEVER:
@@ -1755,20 +1589,20 @@ class Kernel:
         if self.reacts and self.s_hops[s] and self.cause_of[i] & 255 > 1:
             pass  # it was another one's message
         elif answered:
-            self.acknowledged[s] += 1
+            self.stream[s].acknowledged += 1
             us = self.now_us - me.created
-            self.latency[s] += us
-            if self.groups and self.s_group[s] >= 0:
-                self.count_latency(self.s_group[s], us)
+            self.stream[s].latency += us
+            if self.groups and self.stream[s].group >= 0:
+                self.count_latency(self.stream[s].group, us)
         else:
-            self.failed[s] += 1
+            self.stream[s].failed += 1
         at = me.q_first + 1
         me.q_first = 0 if at == self.room else at
         me.q_count -= 1
         me.cw = self.cw_min
         me.slots = self.draw_slots(i)
-        if self.s_kind[s] == SATURATED:
-            self.made[s] += 1
+        if self.stream[s].kind == SATURATED:
+            self.stream[s].made += 1
             if self.reacts:
                 self.cause = -1
             self.append(i, s, self.now_us)  # there is room, since one has just gone

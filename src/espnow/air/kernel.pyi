@@ -96,8 +96,8 @@ class Kernel:
         i: int,
         state: int,
         long_range: bool,
-        doze_first: int = 0,
-        doze_period: int = 1,
+        doze_first: float = 0.0,
+        doze_period: float = 1.0,
         doze_on: int = 0,
         doze_linger: int = 0,
     ) -> None: ...

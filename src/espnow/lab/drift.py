@@ -48,6 +48,10 @@ class DriftingClock:
             at_us += 1
         return at_us
 
+    def lab_length_us(self, own_us: float) -> float:
+        """Return how long the lab takes for so long on it."""
+        return own_us / self._rate
+
     def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> Timer:
         """Call `function` when it shows that (`espnow.link.Clock`)."""
         return self._clock.call_at(self.lab_us(at_us), function, background=background)
@@ -108,9 +112,8 @@ class DriftingLink:
         """Make the radio work so; it sleeps by the board's clock."""
         save = config.power_save
         if save is not None:
-            first_us, clock = save.first_us, self._clock
-            begin_us = clock.lab_us(first_us)
-            period_us = clock.lab_us(first_us + save.period_us) - begin_us
+            begin_us = self._clock.lab_us(save.first_us)
+            period_us = self._clock.lab_length_us(save.period_us)
             config = replace(config, power_save=PowerSave(begin_us, period_us, save.on_us, save.linger_us))
         self._link.configure(config)
 

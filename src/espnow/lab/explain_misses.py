@@ -91,7 +91,7 @@ def name_miss(sender: Witness, link: AirLink, receiver: Witness | None, reason: 
     if reason is _RETUNED:
         return Cause(LossReason.RETUNED, (config.channel,))
     if reason is _ASLEEP and config.power_save is not None:
-        return Cause(LossReason.POWER_SAVE, (config.power_save.on_us // 1000, config.power_save.period_us // 1000))
+        return Cause(LossReason.POWER_SAVE, (config.power_save.on_us // 1000, int(config.power_save.period_us) // 1000))
     if reason is _COLLIDED:
         return _collided(name_others(air.others(sender.link, link.number)))
     return _WITHOUT_FIGURES[reason._value_]

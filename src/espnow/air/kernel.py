@@ -36,7 +36,7 @@ except ImportError:  # it is needed to compile this, and not to run it
     cython = SimpleNamespace(compiled=False)
 
 if cython.compiled:
-    from .memory import zeros as memory_of  # noqa: F401  (kernel.pxd)
+    from espnow.air.memory import zeros as memory_of  # noqa: F401  (kernel.pxd)
 else:
     from heapq import heappop, heappush
     from math import exp, log10
@@ -169,17 +169,13 @@ class Kernel:
         self.end_of_rows = 0
         self.pair = pairs(self, edges)
         self.gain = doubles(owned, edges)
-        # Radios.
-        # What a station senses.
         # A station that does nothing but hear one signal, or none: until when, and which, as its place in the rows.
-        # `until` is NEVER for all others, of which the arrays below and above tell.
+        # `until` is NEVER for all others, of which books are kept in `station`.
         self.until = integers(owned, count)
         self.heard_at = smalls(owned, count)
         self.prepared = 0
-        # Stations of which books are kept always: on another channel than most are, or with a receiver that is not
-        # always on.
-        self.home = 0
-        self.starts = 0
+        self.home = 0  # the channel on which most are
+        self.starts = 0  # signals that began
         # Losses by chance.
         self.lossy = 0
         self.loss = doubles(owned, 1)
@@ -191,13 +187,10 @@ class Kernel:
         self.ended_stream = self.ended_made = self.ended_message = self.ended_attempt = 0
         self.heard = []
         self.finished = []
-        # What it receives.
-        # What it sends.
-        self.answered = self.there = self.decoded = 0  # of the signal that ends
+        # The signal that ends.
+        self.answered = self.there = self.decoded = 0
         self.header_bits = self.body_bits = 0.0
         self.header_at = self.body_at = 0
-        # Its turn.
-        # The frame at the head of its queue.
         # Rates.
         self.ack_us = integers(owned, 64)
         self.ack_rate = integers(owned, 64)
@@ -216,8 +209,6 @@ class Kernel:
         self.room = 32
         self.q_stream = smalls(owned, count * 32)
         self.q_made = integers(owned, count * 32)
-        # Per station.
-        # Of all that others sent, what was not simply heard: the two above have what became of that.
         # How long messages took, counted for groups of streams; for none unless `count_latencies` says so.
         self.groups = 0
         self.latencies = integers(owned, 1)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from espnow.air.propagation import MOST_M, Position
 from espnow.board import PROFILES
 from espnow.errors import UserError
 from espnow.frame import format_mac, station_address
@@ -22,6 +23,7 @@ __all__ = [
     "check_flash",
     "check_ms",
     "check_name",
+    "check_position",
     "check_profile",
     "crowd_address",
     "crowd_names",
@@ -51,6 +53,23 @@ def check_name(what: str, name: object) -> str:
     if not isinstance(name, str) or not name or not name.isprintable():
         raise UserError(f"{what} is named {name!r}: a name is a text of printable characters")
     return name
+
+
+def check_position(name: str, position: Position) -> Position:
+    """Return a position of the board or router `name` as two floats.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        if isinstance(position, (str, bytes)):
+            raise TypeError
+        x, y = (float(part) for part in position)
+        if max(abs(x), abs(y)) <= MOST_M:
+            return x, y
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise UserError(f"{name!r}: a position is two numbers, metres x and y, within 1e9 m, not {position!r}")
 
 
 def crowd_names(crowd: str, names: Sequence[str] | None, count: int) -> list[str]:

@@ -25,13 +25,14 @@ from espnow.lab.arguments import (
     check_flash,
     check_ms,
     check_name,
+    check_position,
     check_profile,
     crowd_address,
     crowd_names,
     is_number,
     make_program,
 )
-from espnow.lab.board import LabBoard, check_position
+from espnow.lab.board import LabBoard
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.explain import Report, explain

@@ -42,7 +42,7 @@ def is_number(value: object, least: float, most: float) -> bool:
 
 def check_ms(what: str, ms: float) -> None:
     """Check a time in milliseconds, which an error calls `what`."""
-    if not is_number(ms, 0, math.inf):
+    if not is_number(ms, 0, math.inf) or ms == math.inf:
         raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
     if ms >= MOST_US / 1000:
         raise UserError(f"{what} is {ms!r} ms, and must be less than 285 years")

@@ -227,14 +227,14 @@ def density(quick: bool) -> dict[str, float]:
 def uncompiled(quick: bool) -> dict[str, float]:
     """A hundred stations of the field, with the kernel's source interpreted."""
     from espnow.air import kernel as compiled
-    from espnow.air import scene as scenes
+    from espnow.air import telling
 
     spec = importlib.util.spec_from_file_location("interpreted", Path(compiled.__file__).with_name("kernel.py"))
     assert spec is not None
     assert spec.loader is not None
     interpreted = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(interpreted)
-    setattr(scenes, "Kernel", interpreted.Kernel)  # noqa: B010  (a class of another module, of the same source)
+    setattr(telling, "Kernel", interpreted.Kernel)  # noqa: B010  (a class of another module, of the same source)
     what = scene("field", 100)
     us = 2_000_000 if quick else 20_000_000
     rates = []

@@ -21,8 +21,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-#: Of a frame of ESP-NOW, without its message: the same number as in espnow.air.scene.frame_length, less what ns-3 adds
-#: itself (24 of header, 8 of LLC, 4 of FCS).
+#: Of a frame of ESP-NOW, without its message: the number of espnow.air.telling.frame_length, less what ns-3 adds itself
+#: (24 of header, 8 of LLC, 4 of FCS).
 MORE_BYTES = 24 + 8 + 7 + 4 - 24 - 8 - 4
 
 LIBRARIES = ("core", "network", "mobility", "propagation", "spectrum", "wifi")

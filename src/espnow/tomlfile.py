@@ -24,7 +24,7 @@ from typing import Any
 
 from espnow.errors import UserError
 from espnow.frame.text import printable
-from espnow.times import parse_time_us
+from espnow.times import TimeTooLong, parse_time_us
 
 __all__ = [
     "CHANNEL",
@@ -59,6 +59,9 @@ __all__ = [
 ]
 
 _SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+
+#: East and north, no place is farther from [0, 0].
+_MOST_M = 1e9
 
 #: A value is shown in an error with so many characters at most.
 _SHOWN = 40
@@ -156,15 +159,17 @@ def _flag(value: object, _folder: Path) -> bool:
 
 
 def read_time_us(value: object) -> int:
-    """Return a time in microseconds: a text with a unit, or a number of seconds."""
+    """Return a time in microseconds: a text with a unit, or a number of seconds; `TimeTooLong` if it is."""
     if isinstance(value, str):
         return parse_time_us(value)
-    return parse_time_us(f"{read_number(value, 0, 1e10):f}")
+    return parse_time_us(f"{read_number(value, 0):f}")
 
 
 def _time(value: object, _folder: Path) -> int:
     try:
         return read_time_us(value)
+    except TimeTooLong:
+        raise
     except ValueError:
         raise ValueError from None
 
@@ -179,7 +184,10 @@ def _time_above_0(value: object, folder: Path) -> int:
 def _position(value: object, _folder: Path) -> tuple[float, float]:
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError
-    return read_number(value[0]), read_number(value[1])
+    east, north = read_number(value[0]), read_number(value[1])
+    if max(abs(east), abs(north)) > _MOST_M:
+        raise ValueError(f"no place is farther away than {_MOST_M:g} m")
+    return east, north
 
 
 def _texts(value: object, folder: Path) -> tuple[str, ...]:
@@ -322,6 +330,8 @@ class _Check:
     def _read(self, kind: Kind, content: object, where: str) -> Any:
         try:
             return kind.read(content, self.path.parent)
+        except TimeTooLong as error:
+            raise self.refuse(where, f"{shown(content)} is too long: {error}") from None
         except (ValueError, TypeError) as error:
             what = "this" if kind.secret else shown(content)
             more = f": {error}" if isinstance(error, ValueError) and str(error) else ""
@@ -407,7 +417,7 @@ def load(path: Path) -> dict[str, Any]:
     """
     name = printable(str(path))
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # editors of Windows mark UTF-8 so
     except OSError as error:
         raise UserError(f"{name}: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from espnow.air import Air, LogDistance, scene
+from espnow.air import Air, LogDistance, telling
 from espnow.frame import BROADCAST, build
 from espnow.link import Interface, ProtocolBit, RadioConfig
 from espnow.testing import ManualClock
@@ -99,10 +99,10 @@ def make_range():
 @pytest.fixture
 def interpreted(monkeypatch):
     """Let scenes run on the interpreted kernel, whose insides can be looked at."""
-    monkeypatch.setattr(scene, "Kernel", INTERPRETED.Kernel)
+    monkeypatch.setattr(telling, "Kernel", INTERPRETED.Kernel)
 
 
 @pytest.fixture
 def compiled(monkeypatch):
     """Let scenes run on the compiled kernel."""
-    monkeypatch.setattr(scene, "Kernel", twins.compiled().Kernel)
+    monkeypatch.setattr(telling, "Kernel", twins.compiled().Kernel)

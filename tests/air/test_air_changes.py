@@ -4,8 +4,7 @@ from random import Random
 
 import pytest
 
-from espnow.air import LogDistance
-from espnow.air import scene as scene_module
+from espnow.air import LogDistance, telling
 from espnow.air.scene import Place, Traffic, TrafficKind
 from espnow.errors import LinkFull
 from espnow.frame import BROADCAST
@@ -115,7 +114,7 @@ def test_each_frame_is_answered_once_and_nothing_is_stuck(make_sky, interpreted,
 def test_the_kernel_interpreted_and_compiled_tell_the_same_story(make_sky, monkeypatch, seed):
     found = []
     for module in (INTERPRETED, compiled()):
-        monkeypatch.setattr(scene_module, "Kernel", module.Kernel)
+        monkeypatch.setattr(telling, "Kernel", module.Kernel)
         found.append(story(make_sky, seed)[1])
     assert found[0] == found[1]
     assert len(found[0][0]) > 20

@@ -1,6 +1,7 @@
 """Stations on their way, and losses that change: where they are, and what is heard then."""
 
 import math
+import signal
 from itertools import pairwise
 
 import pytest
@@ -72,7 +73,7 @@ def test_each_time_it_goes_again_has_the_same_steps(way, turns):
     [
         ([], "at least one point"),
         ([(5, (0.0, 0.0)), (5, (1.0, 0.0))], "must be later"),
-        ([(0, (math.nan, 0.0))], "nowhere"),
+        ([(0, (math.nan, 0.0))], "within 1e9 m"),
         ([(0, (0.0, 0.0)), (9_999, (1.0, 0.0))], "takes 10000 us or more"),
     ],
 )
@@ -183,3 +184,33 @@ def test_a_wrong_file_is_one_line(tmp_path, text, told):
 def test_who_is_not_there_has_no_way_and_no_loss(what):
     with pytest.raises(ValueError, match="below 2, the number of places"):
         Scene([Place((0.0, 0.0))] * 2, [Traffic(0)], **what).begin()
+
+
+def test_a_run_beyond_what_a_clock_holds_is_refused():
+    scene = Scene([Place((0.0, 0.0))], [Traffic(0)])
+    for until_us in (-1, 2**53, 10**300):
+        with pytest.raises(ValueError, match=r"until_us is .*, and must be 0 or more, and less than"):
+            scene.run(until_us)
+    with pytest.raises(ValueError, match="which is 285 years or more away"):
+        Way([(0, (0.0, 0.0)), (2**53, (1.0, 0.0))])
+    with pytest.raises(ValueError, match="at_us is -1"):
+        Scene([Place((0.0, 0.0))] * 2, [], losses=[Loss(-1, 0, 1, 0.5)]).begin()
+
+
+def test_a_long_run_hears_ctrl_c():
+    """The kernel gives way to Python once a second of its time."""
+    scene = Scene([Place((0.0, 0.0))] * 2, [Traffic(0, period_us=100_000)])
+    course = scene.begin()
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            course.run(10**13)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert 0 < course.kernel.now_us < 10**13

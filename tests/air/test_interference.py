@@ -6,7 +6,8 @@ import pytest
 
 from espnow.air.interference import BLUETOOTH_BURST_US, BLUETOOTH_SHARE, Interferer
 from espnow.air.propagation import LinkTable
-from espnow.air.scene import BROADCAST, Answer, Flood, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
+from espnow.air.scene import BROADCAST, Answer, Flood, Place, Receiver, Scene, Traffic, TrafficKind
+from espnow.air.telling import frame_length
 from espnow.frame import airtime_us
 
 HERE = (0.0, 0.0)

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from espnow.air.propagation import FreeSpace, LinkTable, sensitivity_dbm
-from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
+from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
+from espnow.air.telling import frame_length
 from espnow.frame import RATES, SIFS_US, airtime_us
 
 ONCE_US = 1e12  # a period that no run reaches
@@ -362,6 +363,7 @@ def test_ten_decibels_more_noise_take_ten_decibels():
     [
         (Place, {"position": (0.0, math.nan)}, r"position is \(0.0, nan\), and must be two numbers"),
         (Place, {"position": (0.0, 0.0), "power_dbm": math.inf}, "power_dbm is inf"),
+        (Place, {"position": (0.0, 1e300)}, r"position is \(0.0, 1e\+300\), and must be two numbers of metres, within"),
         (Place, {"position": (0.0, 0.0), "channel": 15}, "channel is 15, and must be 1 to 14"),
         (Place, {"position": (0.0, 0.0), "attempts": 0}, "attempts is 0"),
         (Place, {"position": (0.0, 0.0), "height_m": 0.0}, "height_m is 0.0"),
@@ -369,16 +371,24 @@ def test_ten_decibels_more_noise_take_ten_decibels():
         (Traffic, {"station": -1}, "station is -1"),
         (Traffic, {"station": 3, "to": 3}, "to is 3, and must be another"),
         (Traffic, {"station": 3, "size": 1471}, "size is 1471, and must be 1 to 1470"),
-        (Traffic, {"station": 3, "period_us": 0}, "period_us is 0, and must be above 0"),
+        (Traffic, {"station": 3, "period_us": 0}, "period_us is 0, and must be 1 or more"),
+        (Traffic, {"station": 3, "period_us": 1e300}, r"period_us is 1e\+300, and must be 1 or more, and less than 2"),
+        (Traffic, {"station": 3, "period_us": math.nan}, "period_us is nan"),
+        (Traffic, {"station": 3, "first_us": 2**53}, "first_us is 9007199254740992, and must be 0 or more, and less"),
         (Traffic, {"station": 3, "jitter_us": -1}, "jitter_us is -1"),
         (Traffic, {"station": 3, "first_us": -1}, "first_us is -1"),
         (Traffic, {"station": 3, "rate": 4}, "rate is 4, and must be a wifi_phy_rate_t"),
         (Access, {"slot_us": 0}, "slot_us is 0"),
         (Access, {"eifs_us": 49}, "eifs_us is 49, and must be difs_us or more"),
         (Access, {"cw_min": 63, "cw_max": 31}, "cw_max is 31"),
+        (Traffic, {"station": 3, "kind": 7}, "kind is 7, and must be a TrafficKind"),
+        (Access, {"slot_us": 10**12}, "slot_us is 1000000000000, and must be 1 to 1000000"),
+        (Access, {"cw_max": 10**12}, "cw_max is 1000000000000, and must be 0 to 65535 slots"),
         (Receiver, {"noise_dbm": math.nan}, "noise_dbm is nan"),
+        (Receiver, {"noise_dbm": 1e9}, "noise_dbm is 1000000000.0, and must be -200 to 200"),
         (Receiver, {"least_dbm": math.inf}, "least_dbm is inf"),
         (Receiver, {"capture_db": -1.0}, "capture_db is -1.0"),
+        (Receiver, {"capture_db": 1e9}, "capture_db is 1000000000.0, and must be 0 to 200"),
         (Receiver, {"preamble_us": -1}, "preamble_us is -1"),
     ],
 )

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from espnow.air import scene as scene_module
+from espnow.air import telling
 from espnow.air.kernel import DOZING, Kernel
 from espnow.air.neighbours import neighbour_rows
 from espnow.air.propagation import LogDistance, Shadowing, sensitivity_dbm
@@ -56,7 +57,7 @@ def crowded_scene(seed):
 @pytest.mark.parametrize("seed", range(15))
 def test_nobody_begins_while_he_hears_another(monkeypatch, seed):
     """Not from the turn-round after its begin until DIFS after its end, in the listener's own time."""
-    monkeypatch.setattr(scene_module, "Kernel", Watched)
+    monkeypatch.setattr(telling, "Kernel", Watched)
     one = crowded_scene(seed)
     access, receiver = Access(), one.receiver
     kernel = one.kernel()

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from espnow.air import scene as scene_module
+from espnow.air import telling
 from espnow.air.interference import Interferer
 from espnow.air.propagation import LogDistance, Shadowing
 from espnow.air.scene import BROADCAST, Access, Answer, Burst, Flood, Place, Receiver, Scene, Traffic, TrafficKind
@@ -95,7 +95,7 @@ def test_both_give_the_same(monkeypatch, seed):
     one = random_scene(seed)
     found = []
     for module in (INTERPRETED, compiled()):
-        monkeypatch.setattr(scene_module, "Kernel", module.Kernel)
+        monkeypatch.setattr(telling, "Kernel", module.Kernel)
         found.append(outcome(one, 60_000))
     assert found[0] == found[1]
     assert found[0][-1][1] > 0

@@ -162,6 +162,8 @@ BAD_TABLES = [
     ("from,to,loss_db\n0,1,nan\n", "line 2: loss_db is 'nan', and must be a number from 0 to 300"),
     ("from,to,loss_db\n0,1,much\n", "line 2: loss_db is 'much', and must be a number from 0 to 300"),
     ("from,to,loss_db\n0,-1,6\n", "line 2: to is '-1', and must be a station's number, 0 or more"),
+    ("from,to,loss_db,to\n0,1,6,2\n", "line 1: has two columns 'to'; the first line must be from,to,loss_db"),
+    (f"from,to,loss_db\n0,{'9' * 5000},6\n", "and must be a station's number, 0 or more"),
     ("from,to,loss_db\n4,4,6\n", "line 2: to is '4', and must be another station than in 'from'"),
     ('from,to,loss_db\n0,"1,6\n', "is no CSV file in UTF-8 with the columns from,to,loss_db"),
     (b"from,to,loss_db\n0,\xff,6\n", "is no CSV file in UTF-8"),
@@ -188,6 +190,10 @@ def test_other_bad_things(tmp_path):
         LinkTable.read(path, {"a": 0})
     with pytest.raises(UserError, match=r"link from 0 to 1: loss_db is 301, and must be from 0 to 300"):
         LinkTable({(0, 1): 301})
+    with pytest.raises(UserError, match=r"log-distance: exponent is nan, and must be from 1 to 10"):
+        LogDistance(math.nan)
+    with pytest.raises(UserError, match=r"log-distance: range_m is -5, and must be 0 or more, or None"):
+        LogDistance(3.0, -5)
     with pytest.raises(UserError, match=r"sigma_db is 21, and must be from 0 to 20"):
         Shadowing(sigma_db=21)
     with pytest.raises(UserError, match=r"most is 0, and must be from 0\.1 to 6"):

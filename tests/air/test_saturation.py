@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from espnow.air.propagation import LogDistance
-from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind, frame_length
+from espnow.air.scene import BROADCAST, Access, Place, Receiver, Scene, Traffic, TrafficKind
+from espnow.air.telling import frame_length
 from espnow.frame import ACK_LENGTH, SIFS_US, airtime_us, response_rate
 
 SLOT_US, DIFS_US = 20, 50

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from espnow.air import scene as scene_module
+from espnow.air import telling
 from espnow.air.propagation import LinkTable, LogDistance, Shadowing
 from espnow.air.scene import (
     BROADCAST,
@@ -17,9 +17,9 @@ from espnow.air.scene import (
     Scene,
     Traffic,
     TrafficKind,
-    frame_length,
     on_event,
 )
+from espnow.air.telling import frame_length
 from espnow.frame import SIFS_US, airtime_us
 
 from .twins import INTERPRETED
@@ -60,7 +60,7 @@ class Watched(INTERPRETED.Kernel):
 
 @pytest.fixture
 def watched(monkeypatch):
-    monkeypatch.setattr(scene_module, "Kernel", Watched)
+    monkeypatch.setattr(telling, "Kernel", Watched)
 
 
 # Bursts.
@@ -337,6 +337,14 @@ def test_what_does_not_go_together(numbers, expected):
     ("what", "numbers", "expected"),
     [
         (Burst, (0,), "count is 0"),
+        (Burst, (10**9,), "count is 1000000000, and must be 1 to 10000"),
+        (
+            Burst,
+            (2, 2**53),
+            r"spacing_us is 9007199254740992, and must be 0 or more, and less than 2\*\*53 \(285 years",
+        ),
+        (Answer, (9, 2**53), "think_us is 9007199254740992, and must be 0 or more, and less than"),
+        (Flood, (9, 0, 1e300), r"jitter_us is 1e\+300, and must be 0 or more, and less than"),
         (Burst, (2, -1), "spacing_us is -1"),
         (Answer, (0,), "size is 0"),
         (Answer, (9, -1), "think_us is -1"),

@@ -88,6 +88,8 @@ def test_a_station_of_a_crowd_acknowledges_what_is_for_it():
         data, answer = lab.transmissions[:2]
         assert (data.station, answer.station) == (board.name, "model-0")
         assert answer.receptions[0].station == board.name
+        assert data.receptions == (("model-0", -50),)
+        assert all(one.receptions == () for one in lab.transmissions[2:])
         reasons = {loss.address: (loss.reason, loss.sentence) for loss in lab.explain()}
         assert there not in reasons
         assert reasons[far][0] is reasons[elsewhere][0] is LossReason.MODEL_MISSED
@@ -104,7 +106,9 @@ def test_what_others_drown_at_a_station_of_a_crowd_is_told_so():
         lab.board(code=asking(crowd.mac(crowd.first)))
         lab.run()
         (loss,) = lab.explain()
-        assert loss.sentence.startswith("a station without a program missed it: 02:6d:6f:00:00:00: others sent")
+        assert loss.sentence.startswith(
+            "a station without a program missed it: model-0: others sent at the same time (the frame of model-1)"
+        )
 
 
 def test_a_broadcast_that_only_a_crowd_hears_is_no_loss():
@@ -113,6 +117,7 @@ def test_a_broadcast_that_only_a_crowd_hears_is_no_loss():
         lab.board(code=asking(b"\xff" * 6))
         lab.run()
         assert list(lab.explain()) == []
+        assert [(one.receptions, one.models) for one in lab.transmissions] == [((), 1)]
 
 
 def test_a_crowd_sends_to_a_board_and_knows_what_arrived():
@@ -218,6 +223,7 @@ def test_waiting_for_a_crowd_is_no_end():
         ({"mac": "02:ff:ff:ff:ff:ff", "places": [Place((0.0, 0.0))] * 2}, "crowd 'model2': 2 addresses from 02:ff"),
         ({"asleep": [1]}, "crowd 'model2': asleep has 1, and must have numbers of places, below 1"),
         ({"asleep": [-1]}, "crowd 'model2': asleep has -1"),
+        ({"mac": 5}, "crowd 'model2': a MAC address is 6 bytes or a text, not 5"),
         ({"mac": "x"}, "crowd 'model2': 'x' is no MAC address"),
         ({"mac": "02:6d:6f:00:00:00"}, "crowd 'model2' has addresses of another crowd: give it another mac"),
     ],
@@ -333,7 +339,7 @@ def test_its_stations_are_counted_from_0_and_have_addresses_in_a_row():
         lab.board()
         one = lab.crowd([Place((0.0, 0.0))] * 3)
         other = lab.crowd([Place((0.0, 0.0))] * 2, name="meter", mac="02:00:00:00:10:00")
-        assert (len(one), repr(other)) == (3, "<Crowd meter-0 to meter-1>")
+        assert (len(one), repr(other)) == (3, "<Crowd meter of meter-0, meter-1>")
         assert [format_mac(crowd.mac(crowd.first + 1)) for crowd in (one, other)] == [
             "02:6d:6f:00:00:01",
             "02:00:00:00:10:01",
@@ -409,6 +415,7 @@ def test_a_lab_file_has_the_stations_of_a_plan(files):
     [
         ("[air]\nrange = 20\n", "lab.toml: crowd: the plan says what the air is: leave out air.range"),
         ("", "field.toml: No such file"),
+        ('[[board]]\nname = "leaf"\ncode = ""\n', "crowd: leaf are 5 stations: call the board leaf[0] to leaf[4], or"),
         ('[[board]]\nname = "leaf[9]"\ncode = ""\n', "crowd: the plan has no leaf[9]; its leaf are 0 to 4"),
         ('[[board]]\nname = "leaf[02]"\ncode = ""\n', "crowd: leaf[02] is no station: write leaf[2]"),
         ('[[board]]\nname = "hub[0]"\ncode = ""\n', "crowd: hub and hub[0] are one station: one board takes its place"),
@@ -429,6 +436,134 @@ def test_a_wrong_crowd_is_one_line(files, more, told):
         Lab.from_file(files / "lab.toml")
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_stations_of_a_plan_are_called_as_it_calls_them(files, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    (files / "field.toml").write_text(PLAN + '[[station]]\nname = "far"\nat = [9000, 0]\n')
+    (files / "lab.toml").write_text('crowd = "field.toml"\n[[board]]\nname = "hub"\nprogram = "ask.py"\n')
+    (files / "ask.py").write_text(asking(bytes.fromhex("026d6f000003"), bytes.fromhex("026d6f000005"), b"\xff" * 6))
+    with (files / "ask.py").open("a") as file:
+        file.write("import time\ntime.sleep(3)\n")
+    assert main(["run", "--for", "2s", "--log", "--explain", "lab.toml"]) == 0
+    shown = capsys.readouterr().err
+    assert "(hub to leaf[3])" in shown
+    assert "(leaf[0] to hub)" in shown
+    assert "(hub to 5 of a crowd)" in shown
+    assert 'hub -> far: "hello"' in shown
+    assert "a station without a program missed it: far: out of range" in shown
+    assert "leaf[0] -> hub: " in shown  # never read
+    assert "? ->" not in shown
+    assert "model-" not in shown
+    assert "02:6d:6f:00:00:05" not in shown.partition("---")[2]
+
+
+def test_a_station_of_a_plan_has_its_number_where_another_has_its_name(files):
+    """A board that is not said to take its place, but is called after its program."""
+    (files / "lab.toml").write_text('crowd = "field.toml"\n[[board]]\nprogram = "hub.py"\n')
+    with Lab.from_file(files / "lab.toml") as lab:
+        assert [board.name for board in lab.boards] == ["hub"]
+        assert lab.boards[0].position == (0.0, 0.0)
+        assert list(lab.crowds[0].names) == [f"leaf[{number}]" for number in range(5)] + ["hub[0]"]
+
+
+def test_boards_and_routers_that_come_later_have_names_that_are_free():
+    with Lab() as lab:
+        crowd = lab.crowd([Place((0.0, 0.0))] * 3, name="field", names=["hear", "router", "code1"])
+        assert list(crowd.names) == ["hear", "router", "code1"]
+        assert crowd.has("hear")
+        assert not crowd.has("field-0")
+
+        def hear():
+            pass
+
+        assert lab.board(hear).name == "hear-2"
+        assert lab.board(hear).name == "hear-3"
+        assert lab.board(code="").name == "code2"
+        assert lab.router("home").name == "router-2"
+        with pytest.raises(UserError, match="named 'hear' already"):
+            lab.router("other", name="hear")
+        with pytest.raises(UserError, match="MAC address of a crowd"):
+            lab.router("other", mac=crowd.mac(crowd.first))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a"], "crowd 'field': there are 1 names for 2 places: give each its own"),
+        (["a", "a"], "crowd 'field': two stations are named 'a': give each its own name"),
+        (["a", "b\x1b[2J"], r"crowd 'field': a station is named 'b\x1b[2J': a name is a text of printable characters"),
+        (["a", "board"], "'board' is the name of another station already: give the crowd other names"),
+        (["a", "model-0"], "'model-0' is the name of another station already: give the crowd other names"),
+    ],
+)
+def test_names_that_cannot_be(names, message):
+    with Lab() as lab:
+        lab.board(name="board")
+        lab.crowd([Place((0.0, 0.0))])
+        with pytest.raises(UserError) as caught:
+            lab.crowd([Place((0.0, 0.0))] * 2, name="field", names=names)
+        assert str(caught.value) == message
+
+
+ROUTER = '[[router]]\nssid = "home"\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "where", "place"),
+    [
+        ('[[board]]\ncode = ""\nat = [51, 0]\n', "board[2].at", "[51, 0]"),
+        ('[[board]]\ncode = ""\n[[board.stimulus]]\nmove = [5, -1]\n', "board[2].stimulus[0].move", "[5, -1]"),
+        (ROUTER + "at = [0, 41]\n", "router[0].at", "[0, 41]"),
+        (ROUTER + '[[router.event]]\nat = "1s"\nmove = [99, 9]\n', "router[0].event[0].move", "[99, 9]"),
+        (ROUTER + '[[board]]\ncode = ""\nat = [50, 40]\n[[board.stimulus]]\nmove = [0, 0]\n', "", ""),
+    ],
+)
+def test_who_stands_beside_the_floor_of_a_plan_is_one_line(files, more, where, place):
+    (files / "field.toml").write_text(PLAN + "[floor]\nsize = [50, 40]\n")
+    (files / "lab.toml").write_text(LAB + more)
+    if not where:
+        Lab.from_file(files / "lab.toml").close()
+        return
+    with pytest.raises(UserError) as caught:
+        Lab.from_file(files / "lab.toml")
+    told = f"{where}: {place} is outside the floor, which is [0, 0] to [50, 40], as the plan of its crowd has it"
+    assert str(caught.value) == f"{files / 'lab.toml'}: {told}"
+
+
+@pytest.mark.parametrize("reaction", [{"flood": Flood(3)}, {"to": 1, "answer": Answer(5)}])
+def test_behind_a_crowd_that_reacts_there_is_room_for_sixty_and_then_a_line(reaction):
+    with Lab(record=False) as lab:
+        lab.board(name="first")
+        lab.crowd([Place((float(number), 0.0)) for number in range(2)], [Traffic(0, **reaction)])
+        for _ in range(60):
+            lab.board()
+        told = "there is no room for more stations beside a crowd that answers or floods: add that crowd last, when "
+        with pytest.raises(UserError) as caught:
+            for _ in range(200):
+                lab.board()
+        assert str(caught.value) == told + "all boards, routers and other crowds are there"
+        lab.run(for_ms=100)  # with those that are there
+
+
+def test_beside_a_crowd_that_reacts_there_is_room_for_so_many_pairs_and_then_a_line():
+    with Lab(record=False) as lab:
+        speaker = lab.board()
+        boards = [lab.board(at=(1e6 * number, 1e6)) for number in range(270)]
+        lab.crowd([Place((0.0, 0.0))], [Traffic(0, flood=Flood(3))])
+        lab.run(for_ms=100)
+        for board in boards:
+            board.position = (0.0, 0.0)
+        speaker.module("network").WLAN(0).active(True)
+        radio = speaker.module("espnow").ESPNow()
+        radio.active(True)
+        radio.add_peer(b"\xff" * 6)
+        with pytest.raises(UserError) as caught:
+            radio.send(b"\xff" * 6, "x")
+        assert str(caught.value) == (
+            "there is no room for more pairs of stations that hear each other beside a crowd that answers or floods: "
+            "let fewer come near each other, or add that crowd when they are there"
+        )
 
 
 @pytest.mark.parametrize("rate", [0, 12, 23, 41, 42])

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from espnow.air import AirTiming
-from espnow.air.scene import Place
+from espnow.air.scene import Place, Traffic
 from espnow.board import WifiTiming
 from espnow.errors import EspNowCode, LinkFull, NodeError, UserError
 from espnow.frame import build, with_retry
@@ -183,14 +183,14 @@ def collided(pair):
     pair.broadcast()
     pair.lab.run(for_ms=5)
     assert pair.rx.recv(0)[0] == other.mac
-    return "others sent at the same time: gateway could not tell the frames from each other"
+    return "others sent at the same time: gateway could not tell it from the frame of other"
 
 
 def model_missed(pair):
     crowd = pair.lab.crowd([Place((0.0, 1e4))])
     pair.tx.add_peer(crowd.mac(crowd.first))
     pair.send(to=crowd.mac(crowd.first))
-    return "a station without a program missed it: 02:6d:6f:00:00:00: out of range; 7 attempts"
+    return "a station without a program missed it: model-0: out of range; 7 attempts"
 
 
 def lost(pair):
@@ -588,6 +588,29 @@ def test_reason(reason, act, options, record):
     assert about_gateway == ([loss] if loss.receiver == "gateway" else [])
     pair.lab.close()
     assert pair.losses() == [(reason.value, sentence)]
+
+
+@pytest.mark.parametrize(
+    ("power_dbm", "told"),
+    [
+        ([20], "the frame of m-0"),
+        ([17, 20], "the frames of m-1, m-0"),
+        ([20, 17, 19, 16], "the frames of m-0, m-2 and 2 more"),
+    ],
+)
+def test_those_who_sent_at_once_are_named_the_strongest_first(power_dbm, told):
+    """Stations that the sender does not hear, which send while it does; and one on another channel, which is none."""
+    pair = Pair(at=(200, 0), path_loss_exponent=3.15)
+    places = [Place((400.0, 10.0 * number), power_dbm=power) for number, power in enumerate(power_dbm)]
+    places.append(Place((200.0, 1.0), channel=6))
+    pair.lab.crowd(places, [Traffic(number, size=250) for number in range(len(places))], name="m")
+    pair.lab.run(for_ms=1)
+    pair.broadcast()
+    pair.lab.run(for_ms=5)
+    assert pair.losses()[0] == (
+        "collided",
+        f"others sent at the same time: gateway could not tell it from {told}",
+    )
 
 
 def test_every_reason_has_its_test_and_its_words():

@@ -190,6 +190,21 @@ def test_a_timeout_from_outside_is_not_lost_to_a_wake_before_it(lab):
 # Names, addresses, places.
 
 
+@pytest.mark.parametrize("name", ["", "a\x1b[2J", "two\nlines", "\u202eback", "\udcff", 5])
+def test_a_name_that_would_change_a_terminal_is_refused(lab, name):
+    for make in (lambda: lab.board(code="", name=name), lambda: lab.router("home", name=name)):
+        with pytest.raises(UserError) as caught:
+            make()
+        assert str(caught.value).endswith(f" is named {name!r}: a name is a text of printable characters")
+        assert str(caught.value).isprintable()
+
+
+def test_a_name_that_is_made_of_a_file_can_be_shown(lab, tmp_path):
+    program = tmp_path / "a\x1b[2J.py"
+    program.write_text("")
+    assert lab.board(program).name == r"a\x1b[2J"
+
+
 def test_names_are_made_unique(lab):
     def sensor():
         pass

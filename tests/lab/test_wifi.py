@@ -845,7 +845,7 @@ def test_long_range_messages_do_not_lose_the_router(lab):
         ({"channel": 0}, "channel is 0, and must be from 1 to 14"),
         ({"channel": True}, "channel is True, and must be from 1 to 14"),
         ({"channel": "6"}, "channel is '6', and must be from 1 to 14"),
-        ({"name": "board"}, "there is a board or router named 'board' already"),
+        ({"name": "board"}, "there is a board, a router or a station named 'board' already"),
         ({"mac": "aa"}, "'aa' is no MAC address"),
         ({"mac": b"\1" * 6}, "multicast"),
         ({"at": "here"}, "'router': a position is two numbers"),

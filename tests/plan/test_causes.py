@@ -5,7 +5,8 @@ import json
 import pytest
 
 from espnow.air.interference import Interferer
-from espnow.air.scene import Answer, Burst, Flood, TrafficKind, frame_length
+from espnow.air.scene import Answer, Burst, Flood, TrafficKind
+from espnow.air.telling import frame_length
 from espnow.errors import UserError
 from espnow.frame import airtime_us
 from espnow.plan import planfile

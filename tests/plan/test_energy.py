@@ -167,7 +167,7 @@ def test_who_sleeps_is_nobodys_receiver(write):
     with pytest.raises(UserError, match=r"traffic\[0\]\.to: leaf is not awake between its messages"):
         planfile.read(write(PLAN.replace('from = "leaf"\nto = "hub"', 'from = "hub"\nto = "leaf[1]"')))
     alone = near.replace("at = [0, 0]", "at = [0, 0]\nchannel = 6")
-    with pytest.raises(UserError, match=r"nobody of nearest is awake on channel 1, as station 1 is"):
+    with pytest.raises(UserError, match=r"nobody else is awake on channel 1, as leaf\[0\] is"):
         lay_out(planfile.read(write(alone)).points[0].part, 1)
 
 

@@ -111,7 +111,7 @@ def test_a_station_sends_nothing_to_itself(layout):
 
 def test_nobody_to_send_to_is_a_mistake(layout):
     groups = 'duration = "1s"\n[[station]]\nname = "leaf"\nat = [0, 0]\n'
-    with pytest.raises(UserError, match=r"traffic\[0\]\.to: nobody of nearest is awake on channel 1, as station 0 is"):
+    with pytest.raises(UserError, match=r"traffic\[0\]\.to: nobody else is awake on channel 1, as leaf is"):
         layout("nearest", groups=groups)
 
 

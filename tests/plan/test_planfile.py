@@ -42,6 +42,8 @@ MISTAKES = [
     ('duration = "1s"', "station: there is none; write [[station]] with a name and where it stands"),
     ('duration = "1s"\n' + HUB, "traffic: there is none, and nothing happens; write [[traffic]] with from and to"),
     ("duration = 0", 'duration: 0 is not a time above 0, such as "500ms"'),
+    ("duration = 1e300", "duration: 1e+300 is too long: a time must be less than 285 years (104249 days)"),
+    ('duration = "104250d"', 'duration: "104250d" is too long: a time must be less than 285 years (104249 days)'),
     ('duration = "1s"\nseeds = 0', "seeds: 0 is not a whole number from 1 to 10000"),
     ('duration = "1s"\nstation = 3', "station: write [[station]], with two brackets"),
     (GOOD + "[air]\nexponent = 3", "air.exponent: there is no such key; did you mean path_loss_exponent? Allowed: "),
@@ -88,11 +90,38 @@ MISTAKES = [
     (GOOD + 'rate = "3M"', 'traffic[0].rate: "3M" is not a rate: 1M, 2M, '),
     (GOOD + "saturated = false", "traffic[0]: every and saturated do not go together: it has one of every, poisson, "),
     (GOOD.replace('every = "1s"', ""), "traffic[0]: nothing says when messages come: it has one of every, poisson, "),
+    (GOOD + "burst = {count = 1000000000}", "traffic[0].burst.count: 1000000000 is not a whole number from 1 to 10000"),
+    (
+        GOOD.replace("grid = 10", 'grid = 10\nrepeats = true\nway = [["0s", 0, 0], ["9ms", 1, 0]]'),
+        "station[1]: way: one that repeats takes 10 ms or more",
+    ),
+    (
+        GOOD.replace("grid = 10", 'grid = 10\nway = [["0s", 0, 0], ["9s", 1e300, 0]]'),
+        "station[1].way: at point 1 [1e+300, 0] is farther away than 1e+09 m",
+    ),
+    (
+        GOOD.replace("grid = 10", "grid = 1e6").replace("count = 4", "count = 3\norigin = [1e9, 0]"),
+        "station[1]: [1.001e+09, 0] is farther away than 1e+09 m",
+    ),
+    (GOOD.replace("at = [0, 0]", "at = [1e300, 0]"), "station[0].at: [1e+300, 0] is not two numbers, metres east and"),
+    (GOOD.replace("grid = 10", 'grid = 10\nway = [["999999d", 0, 0]]'), 'point 0 is at "999999d": a time must be less'),
+    (
+        GOOD + '[[interferer]]\nat = [0, 0]\nbusy = 0.001\nburst = "9999d"',
+        "interferer[0]: busy is 0.001 and burst_us 863913600000000: pauses between bursts would be 285 years or more",
+    ),
     # the floor
     (GOOD + "[floor]\nsize = [5, 50]", "station[1]: [10, 0] is outside the floor, which is [0, 0] to [5, 50]"),
     (
         GOOD.replace("grid = 10", "random = [9, 9]") + "[floor]\nsize = [5, 50]",
         "station[1]: [9, 9] is outside the floor, which is [0, 0] to [5, 50]",
+    ),
+    (
+        GOOD.replace("grid = 10", 'grid = 10\nway = [["0s", 0, 0], ["9s", 30, -5]]') + "[floor]\nsize = [50, 50]",
+        "station[1].way: at point 1 [30, -5] is outside the floor, which is [0, 0] to [50, 50]",
+    ),
+    (
+        GOOD.replace("grid = 10", 'random = [9, 9]\nway = [["0s", 0, 0], ["9s", 42, 0]]') + "[floor]\nsize = [50, 50]",
+        "station[1].way: at point 1 [51, 9] is outside the floor, which is [0, 0] to [50, 50]",
     ),
     # sweeps
     (
@@ -137,6 +166,11 @@ def test_a_mistake_is_told_in_one_line(write, text, told):
     assert told in line
 
 
+def test_a_mark_of_utf_8_at_its_beginning_is_left_alone(tmp_path):
+    (tmp_path / "plan.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert planfile.read(tmp_path / "plan.toml").part.groups
+
+
 def test_a_file_that_is_not_there_and_one_that_is_no_toml(tmp_path, write):
     with pytest.raises(UserError, match=r"none\.toml: No such file"):
         planfile.read(tmp_path / "none.toml")
@@ -149,6 +183,7 @@ def test_a_file_that_is_not_there_and_one_that_is_no_toml(tmp_path, write):
     [
         ("x,y\n1,2\n3,z\n", 'line 3 is "3,z": x and y are numbers'),
         ("x,z\n1,2\n", 'its columns are "x, z": write x,y[,power,channel,group]'),
+        ("x,x,y\n1,2,3\n", 'its columns are "x, x, y": write x,y[,power,channel,group]'),
         ("x,y\n", "it has no station"),
         ("", "it has no station"),
         ("1,2,99\n", 'line 1 is "1,2,99": x and y are numbers, power is a number of dBm from -20 to 36'),
@@ -169,6 +204,7 @@ def test_a_wrong_csv_is_told_with_its_line(write, text, told):
     ("text", "told"),
     [
         ("", 'its columns are "": write from,to,loss_db'),
+        ("from,to,loss_db,to\nhub,leaf[0],3,hub\n", 'its columns are "from, to, loss_db, to": write from,to,loss_db'),
         ("from,to\n", 'its columns are "from, to": write from,to,loss_db'),
         ("from,to,loss_db\nhub,leaf[0],x\n", 'line 2 is "hub,leaf[0],x": write two stations, once in this direction'),
         ("from,to,loss_db\nhub,hub,3\n", 'line 2 is "hub,hub,3"'),

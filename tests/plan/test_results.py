@@ -166,7 +166,10 @@ def test_colours_go_from_dark_to_bright():
 
 
 def test_a_map_has_stations_lines_and_walls():
-    drawn = station_map([[0, 0, None], [10, 0, 1.0], [10, 5, 0.0]], [(0, 1)], [((5, -1), (5, 6), 8)], (20, 7))
+    stations, walls = [[0, 0, None], [10, 0, 1.0], [10, 5, 0.0]], [((5, -1), (5, 6), 8)]
+    drawn = station_map(stations, [(0, 1)], walls, (20, 7), names=["hub", "leaf[0]", "leaf[1]"])
+    assert "<title>hub at [0, 0]</title>" in drawn
+    assert "<title>leaf[1] at [10, 5]: 0.0% delivered</title>" in drawn
     assert drawn.count("<circle") == 3
     # It reaches from the end of the wall in the south to the floor's corner in the north-east.
     assert 'viewBox="-1.00 -1.00 22.00 10.00"' in drawn

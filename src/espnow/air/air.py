@@ -21,7 +21,8 @@ from espnow.air.crowd import Crowd, Message
 from espnow.air.kernel import FRAME, GROUP_ADDRESS, NOWHERE, OFF
 from espnow.air.medium import Medium, whole_dbm
 from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation
-from espnow.air.scene import Access, Place, Receiver, Traffic, check_stations, rates_of, start_traffic, streams_of
+from espnow.air.scene import Access, Place, Receiver, Traffic, check_stations
+from espnow.air.telling import rates_of, start_traffic, streams_of
 from espnow.air.transmission import MissReason, Reception, Transmission
 from espnow.frame import ack
 from espnow.link import Clock, RadioConfig, Timer
@@ -130,6 +131,9 @@ class Air:
         self._timer: Timer | None = None
         self._armed = _NEVER_US, False
         self._running = False
+        self._looked_for = -1, -1  # who sent at once with which frame
+        self._looked_at: set[int] = set()
+        self._at_once: list[int] = []
 
     @property
     def loss(self) -> float:
@@ -169,6 +173,7 @@ class Air:
         traffic: Sequence[Traffic],
         *,
         mac: bytes,
+        names: Sequence[str] | None = None,
         links: Sequence[AirLink] = (),
         asleep: Collection[int] = (),
         message: Message | None = None,
@@ -176,10 +181,11 @@ class Air:
         """Add stations without links, which send by themselves from now on.
 
         Args:
-            name: each is called so, and by its number.
+            name: what they are called together.
             places: the stations.
             traffic: what they send; times count from now.
             mac: the first one's address, 6 bytes; the others' follow.
+            names: what each is called; None: by that name and its number.
             links: whom they can send to besides each other: the first is number ``len(places)``.
             asleep: numbers of stations that hear nothing but answers to what they send.
             message: returns what a message holds that a link's station hears; see `Crowd`.
@@ -200,9 +206,11 @@ class Air:
         medium = self.medium
         for rate in sorted(rates_of(traffic)):
             medium.use_rate(rate)
-        first = medium.add_all(name, places)
+        if names is None:
+            names = [f"{name}-{number}" for number in range(len(places))]
+        first = medium.add_all(names, places)
         stream = medium.add_stream(streams_of(traffic))
-        crowd = Crowd(medium, name, first, len(places), mac, traffic, stream, links, message)
+        crowd = Crowd(medium, name, names, first, mac, traffic, stream, links, message)
         self._crowds.append(crowd)
         medium.kernel.set_time(self.clock.now_us)
         for number in asleep:
@@ -288,6 +296,19 @@ class Air:
         if at_us < _NEVER_US:
             self._timer = self.clock.call_at(at_us, self._run, background=background)
 
+    def model(self, address: bytes) -> str | None:
+        """Return what the station without a link is called that has an address; None if none has it."""
+        number = self.model_number(address)
+        return None if number is None else self.medium.names[number]
+
+    def model_number(self, address: bytes) -> int | None:
+        """Return the number of the station without a link that has an address."""
+        for crowd in self._crowds:
+            number = crowd.number_of(address)
+            if number is not None:
+                return number
+        return None
+
     def in_range(self, link: AirLink, rate: int) -> list[AirLink]:
         """Return the links that a link's signal reaches strongly enough for a rate."""
         self.medium.refresh()
@@ -296,6 +317,30 @@ class Air:
             for number in self.medium.kernel.row(link.number)[1]
             if (other := self._by_number.get(number)) is not None and self.medium.is_heard(link.number, number, rate)
         ]
+
+    def others(self, sender: AirLink, receiver: int) -> list[str]:
+        """Return who else was on the air at a station during the frame that a link sent last, the strongest first.
+
+        Known at that frame's end, and looked for among those whom the station itself reaches.
+
+        Args:
+            sender: the link.
+            receiver: the station's number.
+        """
+        kernel = self.medium.kernel
+        begin_us, end_us, channel, _, frame = kernel.air(sender.number)
+        if (sender.number, frame) != self._looked_for:  # many may miss one frame: each station is looked at once
+            self._looked_for = sender.number, frame
+            self._looked_at = {sender.number}
+            self._at_once = []
+        around = kernel.row(receiver)[1]
+        for other in set(around) - self._looked_at:
+            from_us, to_us, there, _, _ = kernel.air(other)
+            if from_us < end_us and to_us > begin_us and there == channel:
+                self._at_once.append(other)
+        self._looked_at.update(around)
+        found = sorted((-kernel.mw_of(other, receiver), other) for other in self._at_once)
+        return [self.medium.names[other] for mw, other in found if mw]
 
     # What the kernel says.
 
@@ -376,7 +421,10 @@ class Air:
         if self.observer is not None:
             name = self.medium.names[number]
             observed = tuple(Reception(link.name, levels[link.number]) for link in receivers)
-            self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, observed))
+            if answered and not receivers and (model := self.model_number(mpdu[4:10])) is not None:
+                observed = (Reception(self.medium.names[model], self.medium.rssi_dbm(number, model)),)
+            models = decoded - len(heard) if group else 0
+            self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, observed, models))
 
     def _tell_misses(self, sender: AirLink, mpdu: bytes, receivers: list[AirLink], answered: bool) -> None:
         """Say who did not get a frame, and why."""
@@ -389,7 +437,7 @@ class Air:
             return
         owners = self._owners.get(mpdu[4:10], ())
         if not owners and not answered:
-            model = self._model(mpdu[4:10])
+            model = self.model_number(mpdu[4:10])
             reason = MissReason.NOBODY if model is None else self._why_model_missed(sender, model)
             on_miss(sender, None, reason)
         in_range = sender.in_range()
@@ -429,19 +477,11 @@ class Air:
         """Return the number of the station that answers for an address."""
         owners = [link for link in self._owners.get(address, ()) if link is not sender]
         if not owners:
-            model = self._model(address)
+            model = self.model_number(address)
             return NOWHERE if model is None else model
         if len(owners) > 1:  # of those who share it, one answers: the first that can
             owners.sort(key=lambda link: not link.may_hear(sender))
         return owners[0].number
-
-    def _model(self, address: bytes) -> int | None:
-        """Return the number of the station without a link that has an address."""
-        for crowd in self._crowds:
-            number = crowd.number_of(address)
-            if number is not None:
-                return number
-        return None
 
     def _crowd_of(self, number: int) -> Crowd:
         return next(crowd for crowd in self._crowds if crowd.first <= number < crowd.first + len(crowd))

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from espnow.air.propagation import CsvRow, Position, csv_rows
+from espnow.air.propagation import MOST_M, CsvRow, Position, csv_rows
 from espnow.errors import UserError
+from espnow.frame.text import printable
+from espnow.times import MOST_US
 
-__all__ = ["Loss", "Way", "read_loss_rows", "read_losses"]
+__all__ = ["LEAST_REPEAT_US", "Loss", "Way", "read_loss_rows", "read_losses"]
 
 StationT = TypeVar("StationT", int, str)
 
@@ -25,6 +27,9 @@ LossRow: TypeAlias = tuple[int, StationT, StationT, float]
 #: A station on its way is put elsewhere after so many metres, and at most so often.
 STEP_M = 1.0
 _LEAST_STEP_US = 10_000
+
+#: A way that repeats takes so long at the least.
+LEAST_REPEAT_US = _LEAST_STEP_US
 
 _LATEST_S = 1e9
 
@@ -43,17 +48,20 @@ class Way:
     repeats: bool = False
 
     def __post_init__(self) -> None:
-        """Raises ValueError: there is no point, or instants are not in order, or a place is none."""
+        """Raises ValueError: there is no point, or instants are not in order or too far away, or a place is none."""
         if not self.points:
             raise ValueError("a way has at least one point")
         for (before_us, _), (at_us, _) in zip(self.points, self.points[1:], strict=False):
             if at_us <= before_us:
                 raise ValueError(f"a way has a point at {before_us} us, and the next at {at_us} us: it must be later")
-        if self.repeats and len(self.points) > 1 and self.points[-1][0] - self.points[0][0] < _LEAST_STEP_US:
-            raise ValueError(f"a way that repeats takes {_LEAST_STEP_US} us or more")
+        if self.repeats and len(self.points) > 1 and self.points[-1][0] - self.points[0][0] < LEAST_REPEAT_US:
+            raise ValueError(f"a way that repeats takes {LEAST_REPEAT_US} us or more")
         for _, position in self.points:
-            if not all(map(math.isfinite, position)):
-                raise ValueError(f"a way has a point at {position}, which is nowhere")
+            if not all(-MOST_M <= metres <= MOST_M for metres in position):
+                raise ValueError(f"a way has a point at {position}, and must be within 1e9 m")
+        for at_us in (self.points[0][0], self.points[-1][0]):
+            if not -MOST_US < at_us < MOST_US:
+                raise ValueError(f"a way has a point at {at_us} us, which is 285 years or more away")
 
     def position(self, at_us: int) -> Position:
         """Return where it is at an instant."""
@@ -162,5 +170,5 @@ def read_losses(path: str | Path, names: Mapping[str, int] | None = None) -> lis
     """
     found = read_loss_rows(Path(path), lambda row, column: row.station(column, names))
     if not found:
-        raise UserError(f"{path}: has no line with a loss")
+        raise UserError(f"{printable(str(path))}: has no line with a loss")
     return [Loss(*one) for one in found]

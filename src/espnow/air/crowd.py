@@ -34,7 +34,8 @@ class Crowd:
     A flood's message is the same whoever sends it on.
 
     Attributes:
-        name: each is called so, and by its number from 0 on.
+        name: what it is called.
+        names: what its stations are called, in their order.
         first: the number, on the air, of the first of them.
         traffic: what they send.
     """
@@ -43,8 +44,8 @@ class Crowd:
         self,
         medium: Medium,
         name: str,
+        names: Sequence[str],
         first: int,
-        count: int,
         mac: bytes,
         traffic: Sequence[Traffic],
         stream: int,
@@ -55,7 +56,9 @@ class Crowd:
         self.traffic = traffic
         self._medium = medium
         self.name = name
-        self._count = count
+        self.names = names
+        self._named = frozenset(names)
+        self._count = len(names)
         self._mac = int.from_bytes(mac)
         self._stream = stream
         self._links = links
@@ -66,12 +69,11 @@ class Crowd:
         return self._count
 
     def __repr__(self) -> str:
-        return f"<Crowd {self.name}-0 to {self.name}-{self._count - 1}>"
+        return f"<Crowd {self.name} of {', '.join(self.names[:3])}{', ...' if self._count > 3 else ''}>"
 
     def has(self, name: str) -> bool:
         """Return whether one of them is called so."""
-        prefix, _, number = name.rpartition("-")
-        return prefix == self.name and number.isdecimal() and str(int(number)) == number and int(number) < self._count
+        return name in self._named
 
     def results(self) -> list[StreamResult]:
         """Return what came of each traffic until now."""

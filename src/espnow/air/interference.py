@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from espnow.air.kernel import CURVE_LENGTH, OFF, Kernel
-from espnow.air.propagation import HEIGHT_M, Position
+from espnow.air.propagation import HEIGHT_M, MOST_M, Position
+from espnow.times import MOST_US
 
 __all__ = ["BLUETOOTH_BURST_US", "BLUETOOTH_SHARE", "Interferer", "start_interferers"]
 
@@ -61,10 +62,15 @@ class Interferer:
         numbers = (*self.position, self.power_dbm, self.antenna_dbi)
         if not all(map(math.isfinite, numbers)):
             raise ValueError(f"position, power_dbm and antenna_dbi are finite numbers, not {numbers!r}")
+        if not all(-MOST_M <= metres <= MOST_M for metres in self.position):
+            raise ValueError(f"position is {self.position!r}, and must be within 1e9 m")
         if not 0 < self.busy < 1:
             raise ValueError(f"busy is {self.busy!r}, and must be above 0 and below 1")
-        if self.burst_us < 1:
-            raise ValueError(f"burst_us is {self.burst_us!r}, and must be 1 or more")
+        if not 1 <= self.burst_us < MOST_US:
+            raise ValueError(f"burst_us is {self.burst_us!r}, and must be 1 or more, and less than 2**53 (285 years)")
+        if not self.pause_us < MOST_US:
+            told = f"busy is {self.busy!r} and burst_us {self.burst_us!r}"
+            raise ValueError(f"{told}: pauses between bursts would be 285 years or more")
         if not 1 <= self.channel <= 14:
             raise ValueError(f"channel is {self.channel!r}, and must be 1 to 14")
         if not 0 < self.height_m < math.inf:

@@ -21,7 +21,8 @@ from espnow.air.kernel import ON, Kernel
 from espnow.air.neighbours import METRES_A_MICROSECOND
 from espnow.air.propagation import LogDistance, Position, Propagation, Site
 from espnow.air.rows import RowPlaces
-from espnow.air.scene import Access, Place, Receiver, describe_rates, make_kernel, milliwatts
+from espnow.air.scene import Access, Place, Receiver
+from espnow.air.telling import describe_rates, make_kernel, milliwatts
 from espnow.errors import UserError
 from espnow.frame import RATE_1M
 
@@ -183,13 +184,12 @@ class Medium:
         more = min(max(_EDGES * _STATIONS, 8 * edges), 4_000_000)  # a long-range rate has three times as many hear
         self._make_room(stations + _STATIONS, edges + more, streams + _STATIONS)
 
-    def add_all(self, name: str, places: Sequence[Place]) -> int:
-        """Return the number of the first of many new stations, called by a name and their numbers from 0 on."""
+    def add_all(self, names: Sequence[str], places: Sequence[Place]) -> int:
+        """Return the number of the first of many new stations, which have these names."""
         first = len(self.names)
         self._make_room(first + len(places), self._places.end, self._streams)
-        for number, place in enumerate(places, first):
-            own = place.position, place.height_m, place.antenna_dbi, place.power_dbm
-            self._note(f"{name}-{number - first}", *own, self.kernel)
+        for number, (name, place) in enumerate(zip(names, places, strict=True), first):
+            self._note(name, place.position, place.height_m, place.antenna_dbi, place.power_dbm, self.kernel)
             self.kernel.set_station(number, 1, milliwatts(place.power_dbm), place.attempts)
             self.kernel.set_channel(number, place.channel)
             self.kernel.set_receiver(number, ON, True)
@@ -368,11 +368,12 @@ class Medium:
             return
         if not self._grows:
             raise UserError("stations on their way come near too many others: there is no room for so many pairs")
-        if self.kernel.reacts:
-            raise UserError(
-                "there is no room for more stations, or pairs that hear each other, where models answer or flood: "
-                "add those when all boards are there, with the rates that they use"
-            )
+        if self.kernel.reacts:  # what is under way there cannot be taken over
+            what, cure = "stations", "add that crowd last, when all boards, routers and other crowds are there"
+            if needed[1] > self._room[1]:
+                what = "pairs of stations that hear each other"
+                cure = "let fewer come near each other, or add that crowd when they are there"
+            raise UserError(f"there is no room for more {what} beside a crowd that answers or floods: {cure}")
         room = [have if need <= have else 2 * max(need, have) for need, have in zip(needed, self._room, strict=True)]
         if max(needed[0], needed[2]) > MOST_STATIONS:
             raise UserError(f"an air has room for {MOST_STATIONS} stations, and as many streams of messages")

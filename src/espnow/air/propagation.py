@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -34,9 +35,11 @@ from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 from espnow.air.wallgrid import WallGrid
 from espnow.errors import UserError
 from espnow.frame import RATES
+from espnow.frame.text import printable
 
 __all__ = [
     "HEIGHT_M",
+    "MOST_M",
     "FreeSpace",
     "LinkTable",
     "LogDistance",
@@ -57,6 +60,9 @@ Position: TypeAlias = tuple[float, float]
 
 #: 20 * log10(4 * pi * 1 m / wavelength) at 2.437 GHz.
 FREE_SPACE_LOSS_1M_DB = 40.2
+
+#: East and north, no place is farther from [0, 0]: a signal takes seconds there, which is no ESP-NOW any more.
+MOST_M = 1e9
 
 #: Of a station of which nothing is said, metres above the ground (assumed).
 HEIGHT_M = 1.5
@@ -147,6 +153,13 @@ class LogDistance:
 
     exponent: float = 3.0
     range_m: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UserError: a number makes no sense."""
+        if not 1 <= self.exponent <= 10:
+            raise UserError(f"log-distance: exponent is {self.exponent!r}, and must be from 1 to 10")
+        if self.range_m is not None and not 0 <= self.range_m < math.inf:
+            raise UserError(f"log-distance: range_m is {self.range_m!r}, and must be 0 or more, or None")
 
     def loss_db(self, distance_m: float) -> float:
         """Return the loss over a distance; within one metre it is that of one metre."""
@@ -454,7 +467,9 @@ class CsvRow:
 
     def error(self, name: str, allowed: str) -> UserError:
         """Return the error of a wrong value."""
-        return UserError(f"{self.path}, line {self.line}: {name} is {self.values[name]!r}, and must be {allowed}")
+        return UserError(
+            f"{printable(str(self.path))}, line {self.line}: {name} is {self.values[name]!r}, and must be {allowed}"
+        )
 
     def number(self, name: str, least: float, most: float) -> float:
         """Return the number in a column."""
@@ -473,31 +488,33 @@ class CsvRow:
             if text not in names:
                 raise self.error(name, "the name of a station")
             return names[text]
-        if not (text.isascii() and text.isdigit()):
+        if not re.fullmatch("[0-9]{1,9}", text):
             raise self.error(name, "a station's number, 0 or more")
         return int(text)
 
 
 def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[CsvRow]:
     """Read a CSV file with a head that names the columns; further columns are left alone."""
-    head = ",".join(columns)
+    head, called = ",".join(columns), printable(str(path))
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             names = [name.strip() for name in next(reader, [])]
             if missing := [name for name in columns if name not in names]:
-                raise UserError(f"{path}, line 1: has no column {missing[0]!r}; the first line must be {head}")
+                raise UserError(f"{called}, line 1: has no column {missing[0]!r}; the first line must be {head}")
+            if twice := [name for name in columns if names.count(name) > 1]:
+                raise UserError(f"{called}, line 1: has two columns {twice[0]!r}; the first line must be {head}")
             for values in reader:
                 if not values:
                     continue
                 if len(values) != len(names):
                     raise UserError(
-                        f"{path}, line {reader.line_num}: has {len(values)} values, and must have {len(names)}"
+                        f"{called}, line {reader.line_num}: has {len(values)} values, and must have {len(names)}"
                     )
                 yield CsvRow(
                     path, reader.line_num, {name: text.strip() for name, text in zip(names, values, strict=True)}
                 )
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UserError(f"{called}: cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: is no CSV file in UTF-8 with the columns {head}: {error}") from None
+        raise UserError(f"{called}: is no CSV file in UTF-8 with the columns {head}: {error}") from None

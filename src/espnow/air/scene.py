@@ -17,23 +17,14 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from espnow.air.changes import Loss, Way
-from espnow.air.errorrate import calibration_db, sure_ratio, survival_curve
+from espnow.air.errorrate import calibration_db
 from espnow.air.interference import Interferer, start_interferers
 from espnow.air.kernel import ON, Kernel
 from espnow.air.neighbours import neighbour_rows
-from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, sensitivity_dbm
-from espnow.frame import (
-    ACK_LENGTH,
-    FCS_LENGTH,
-    HEADER_LENGTH,
-    LR_RATES,
-    RATE_1M,
-    RATE_6M,
-    RATES,
-    SIFS_US,
-    airtime_us,
-    response_rate,
-)
+from espnow.air.propagation import HEIGHT_M, MOST_M, LogDistance, Position, Propagation, sensitivity_dbm
+from espnow.air.telling import describe_rates, make_kernel, milliwatts, rates_of, start_traffic, streams_of
+from espnow.frame import RATES, response_rate
+from espnow.times import MOST_US
 
 if TYPE_CHECKING:
     from espnow.air.course import Course
@@ -52,15 +43,8 @@ __all__ = [
     "Traffic",
     "TrafficKind",
     "check_stations",
-    "describe_rates",
-    "frame_length",
-    "make_kernel",
-    "milliwatts",
     "on_event",
-    "rates_of",
-    "start_traffic",
     "stream_results",
-    "streams_of",
 ]
 
 #: `Traffic.to` of a message to all.
@@ -69,12 +53,13 @@ BROADCAST = -1
 #: Thermal noise in 20 MHz and 7 dB of a receiver's own (assumed): a sensitivity is above so much.
 BENCH_NOISE_DBM = -94.0
 
-_V1_MOST = 250
 _V2_MOST = 1470
 _MOST_HOPS = 255
+_MOST_BURST = 10_000
+_MOST_SLOTS = 65_535
 
-#: Kinds of streams that are no `TrafficKind`, as the kernel numbers them.
-_EVENT, _ANSWERS = 4, 5
+#: Powers and gains are within this, beyond which sums of them in mW would mean nothing.
+_MOST_DB = 200
 
 
 def _must(holds: bool, name: str, value: object, allowed: str) -> None:
@@ -85,7 +70,13 @@ def _must(holds: bool, name: str, value: object, allowed: str) -> None:
 def _are_numbers(of: object, *names: str) -> None:
     for name in names:
         value = getattr(of, name)
-        _must(math.isfinite(value), name, value, "a finite number")
+        _must(-_MOST_DB <= value <= _MOST_DB, name, value, f"-{_MOST_DB} to {_MOST_DB}")
+
+
+def _are_times(of: object, *names: str, least_us: int = 0) -> None:
+    for name in names:
+        value = getattr(of, name)
+        _must(least_us <= value < MOST_US, name, value, f"{least_us} or more, and less than 2**53 (285 years)")
 
 
 class TrafficKind(enum.IntEnum):
@@ -121,9 +112,9 @@ class Place:
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
-        _must(all(map(math.isfinite, self.position)), "position", self.position, "two numbers of metres")
-        for name in ("power_dbm", "antenna_dbi"):
-            _must(-200 <= getattr(self, name) <= 200, name, getattr(self, name), "-200 to 200")
+        within = all(-MOST_M <= metres <= MOST_M for metres in self.position)
+        _must(within, "position", self.position, "two numbers of metres, within 1e9 m")
+        _are_numbers(self, "power_dbm", "antenna_dbi")
         _must(1 <= self.channel <= 14, "channel", self.channel, "1 to 14")
         _must(self.attempts >= 1, "attempts", self.attempts, "1 or more")
         _must(0 < self.height_m < math.inf, "height_m", self.height_m, "above 0")
@@ -135,7 +126,7 @@ class Burst:
     """Several messages each time.
 
     Attributes:
-        count: how many.
+        count: how many; 1 to 10000.
         spacing_us: from one to the next; 0: all at once.
     """
 
@@ -144,8 +135,8 @@ class Burst:
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
-        _must(self.count >= 1, "count", self.count, "1 or more")
-        _must(self.spacing_us >= 0, "spacing_us", self.spacing_us, "0 or more")
+        _must(1 <= self.count <= _MOST_BURST, "count", self.count, f"1 to {_MOST_BURST}")
+        _are_times(self, "spacing_us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +158,7 @@ class Answer:
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
         _must(1 <= self.size <= _V2_MOST, "size", self.size, f"1 to {_V2_MOST}")
-        _must(self.think_us >= 0, "think_us", self.think_us, "0 or more")
-        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+        _are_times(self, "think_us", "jitter_us")
         _must(self.rate is None or self.rate in RATES, "rate", self.rate, "a wifi_phy_rate_t number, or None")
 
 
@@ -189,8 +179,7 @@ class Flood:
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
         _must(1 <= self.hops <= _MOST_HOPS, "hops", self.hops, f"1 to {_MOST_HOPS}")
-        _must(self.delay_us >= 0, "delay_us", self.delay_us, "0 or more")
-        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
+        _are_times(self, "delay_us", "jitter_us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +191,8 @@ class Traffic:
         to: number of the receiver, or `BROADCAST`.
         size: bytes of a message.
         kind: when they come.
-        period_us: from one to the next; the mean for POISSON; nothing for SATURATED.
+        period_us: from one to the next, 1 or more; the mean for POISSON; nothing for SATURATED. This and all times are
+            less than 285 years.
         jitter_us: each comes later by up to so much, evenly distributed (PERIODIC).
         first_us: when the first comes.
         rate: ``wifi_phy_rate_t`` number.
@@ -232,10 +222,10 @@ class Traffic:
         _must(self.station >= 0, "station", self.station, "a station's number, 0 or more")
         _must(self.to >= BROADCAST and self.to != self.station, "to", self.to, "another station's number, or BROADCAST")
         _must(1 <= self.size <= _V2_MOST, "size", self.size, f"1 to {_V2_MOST}")
+        _must(isinstance(self.kind, TrafficKind), "kind", self.kind, "a TrafficKind")
         if self.kind is not TrafficKind.SATURATED:
-            _must(0 < self.period_us < math.inf, "period_us", self.period_us, "above 0")
-        _must(0 <= self.jitter_us < math.inf, "jitter_us", self.jitter_us, "0 or more")
-        _must(self.first_us >= 0, "first_us", self.first_us, "0 or more")
+            _are_times(self, "period_us", least_us=1)
+        _are_times(self, "jitter_us", "first_us")
         _must(self.rate in RATES, "rate", self.rate, "a wifi_phy_rate_t number")
         _must(self.answer is None or self.to != BROADCAST, "answer", self.answer, "None for messages to all")
         _must(self.flood is None or self.to == BROADCAST, "flood", self.flood, "None for messages to one station")
@@ -272,9 +262,11 @@ class Access:
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
-        _must(self.slot_us >= 1, "slot_us", self.slot_us, "1 or more")
-        for name in ("difs_us", "timeout_us", "turnaround_us", "cw_min"):
-            _must(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        _must(1 <= self.slot_us <= 1e6, "slot_us", self.slot_us, "1 to 1000000")
+        for name in ("difs_us", "eifs_us", "timeout_us", "turnaround_us"):
+            _must(0 <= getattr(self, name) <= 1e6, name, getattr(self, name), "0 to 1000000")
+        for name in ("cw_min", "cw_max"):
+            _must(0 <= getattr(self, name) <= _MOST_SLOTS, name, getattr(self, name), f"0 to {_MOST_SLOTS} slots")
         _must(self.eifs_us >= self.difs_us, "eifs_us", self.eifs_us, "difs_us or more")
         _must(self.cw_max >= self.cw_min, "cw_max", self.cw_max, "cw_min or more")
 
@@ -309,10 +301,11 @@ class Receiver:
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
         _are_numbers(self, "noise_dbm", "sense_dbm", "detect_db")
-        _must(self.least_dbm is None or math.isfinite(self.least_dbm), "least_dbm", self.least_dbm, "a number, or None")
+        if self.least_dbm is not None:
+            _are_numbers(self, "least_dbm")
         _must(self.preamble_us >= 0, "preamble_us", self.preamble_us, "0 or more")
-        allowed = "0 or more, or None"
-        _must(self.capture_db is None or 0 <= self.capture_db < math.inf, "capture_db", self.capture_db, allowed)
+        allowed = f"0 to {_MOST_DB}, or None"
+        _must(self.capture_db is None or 0 <= self.capture_db <= _MOST_DB, "capture_db", self.capture_db, allowed)
 
     def least(self, rate: int) -> float:
         """Return the weakest signal of a rate that is received when nobody else sends, in dBm."""
@@ -414,6 +407,7 @@ class Scene:
             _must(0 <= number < count, "ways", number, f"of a station, below {count}, the number of places")
         for one in self.losses:
             _must(0 <= one.probability <= 1, "losses", one.probability, "a probability from 0 to 1")
+            _are_times(one, "at_us")
             for number in (one.sender, one.receiver):
                 _must(0 <= number < count, "losses", number, f"of stations, below {count}, the number of places")
         if not self.ways and not self.losses:
@@ -498,62 +492,6 @@ def check_stations(traffic: Sequence[Traffic], senders: int, receivers: int) -> 
         _must(one.to < receivers, f"traffic {number}: to", one.to, f"below {receivers}, the number of places")
 
 
-def rates_of(traffic: Iterable[Traffic]) -> set[int]:
-    """Return the rates that messages and their answers have."""
-    return {rate for one in traffic for rate in (one.rate, _answer_rate(one))}
-
-
-def streams_of(traffic: Iterable[Traffic]) -> int:
-    """Return how many streams of messages traffic is: one each, and one for its answers."""
-    return sum(1 if one.answer is None else 2 for one in traffic)
-
-
-def start_traffic(
-    kernel: Kernel,
-    traffic: Sequence[Traffic],
-    numbers: Sequence[int],
-    first: int,
-    chance: Callable[[int], Random],
-    now_us: int = 0,
-    *,
-    drifts_ppm: Sequence[float],
-) -> None:
-    """Tell a kernel of traffic, and let it begin.
-
-    Args:
-        kernel: with room for `streams_of` the traffic from `first` on: answers are streams behind all that is asked.
-        traffic: which stations send what.
-        numbers: of the stations, in the kernel, by those that the traffic has.
-        first: the first stream.
-        chance: returns the random stream of an event.
-        now_us: times count from then on.
-        drifts_ppm: how fast the stations' clocks are; see `Place`.
-    """
-    answers = first + len(traffic)
-    for number, one in enumerate(traffic, first):
-        us = airtime_us(frame_length(one.size), one.rate)
-        kind = int(one.kind) if one.event is None else _EVENT
-        station, to = numbers[one.station], BROADCAST if one.to == BROADCAST else numbers[one.to]
-        period_us = one.period_us
-        if one.kind is TrafficKind.PERIODIC and one.event is None:
-            period_us /= 1 + drifts_ppm[one.station] * 1e-6
-        kernel.set_stream(number, station, kind, period_us, one.jitter_us, to, one.rate, us)
-        if one.burst is not None:
-            kernel.set_burst(number, one.burst.count, one.burst.spacing_us)
-        if one.event is not None:
-            kernel.set_event(number, one.kind is TrafficKind.POISSON, chance(one.event).getrandbits(64))
-        if one.flood is not None:
-            kernel.set_flood(number, one.flood.hops, one.flood.delay_us, one.flood.jitter_us)
-        if one.answer is not None:
-            rate = _answer_rate(one)
-            us = airtime_us(frame_length(one.answer.size), rate)
-            kernel.set_stream(answers, to, _ANSWERS, 0.0, 0.0, station, rate, us)
-            kernel.set_answer(number, answers, one.answer.think_us, one.answer.jitter_us)
-            kernel.set_group(answers, -1)
-            answers += 1
-        kernel.start_stream(number, now_us + one.first_us)
-
-
 def stream_results(kernel: Kernel, traffic: Sequence[Traffic], first: int) -> list[StreamResult]:
     """Return what came of each traffic whose first stream is `first`, until now."""
     found = []
@@ -565,10 +503,6 @@ def stream_results(kernel: Kernel, traffic: Sequence[Traffic], first: int) -> li
             answers += 1
         found.append(StreamResult(*kernel.totals(number), back, *kernel.reactions(number)))
     return found
-
-
-def _answer_rate(of: Traffic) -> int:
-    return of.rate if of.answer is None or of.answer.rate is None else of.answer.rate
 
 
 def on_event(
@@ -586,69 +520,3 @@ def on_event(
         traffic: what a station sends then, by its number; with the same `Traffic.event` for all.
     """
     return [traffic(number) for number, place in enumerate(places) if math.dist(place.position, at) <= radius_m]
-
-
-def make_kernel(count: int, edges: int, streams: int, seed: int, access: Access, receiver: Receiver) -> Kernel:
-    """Return a kernel with room for so many stations, pairs that hear each other, and streams of messages."""
-    return Kernel(
-        count,
-        edges,
-        streams,
-        seed,
-        (
-            access.slot_us,
-            SIFS_US,
-            access.difs_us,
-            access.eifs_us,
-            access.timeout_us,
-            access.turnaround_us,
-            access.cw_min,
-            access.cw_max,
-            receiver.preamble_us,
-        ),
-        milliwatts(receiver.noise_dbm),
-        milliwatts(receiver.sense_dbm),
-        10 ** (receiver.detect_db / 10),
-        0.0 if receiver.capture_db is None else 10 ** (receiver.capture_db / 10),
-        milliwatts(receiver.noise_dbm) if receiver.detect_noise else 0.0,
-    )
-
-
-def describe_rates(kernel: Kernel, rates: Iterable[int], receiver: Receiver) -> None:
-    """Tell a kernel of rates, and of those that their answers and headers have."""
-    used = set(rates)
-    used |= {response_rate(rate) for rate in used}
-    for rate in sorted(used | {_header_rate(rate) for rate in used}):
-        answer = response_rate(rate)
-        better_db = receiver.better_db(rate)
-        kernel.set_rate(
-            rate,
-            answer,
-            airtime_us(ACK_LENGTH, answer),
-            airtime_us(0, rate),
-            RATES[rate].kbit_s / 1000,
-            sure_ratio(rate, better_db),
-            milliwatts(receiver.least(rate)),
-            _header_rate(rate),
-            survival_curve(rate, better_db),
-            rate in LR_RATES,
-        )
-
-
-def frame_length(size: int) -> int:
-    """Return the bytes on the air of an ESP-NOW frame with so many bytes of message, its FCS included.
-
-    After the header 8 of category, organisation and random value, then 7 of each element's head.
-    """
-    elements = max(1, -(-size // _V1_MOST))
-    return HEADER_LENGTH + 8 + 7 * elements + size + FCS_LENGTH
-
-
-def _header_rate(rate: int) -> int:
-    """Return the rate that a frame's header has: the slowest of its modulation."""
-    return {"DSSS": RATE_1M, "CCK": RATE_1M, "OFDM": RATE_6M, "HT": RATE_6M}.get(RATES[rate].modulation, rate)
-
-
-def milliwatts(dbm: float) -> float:
-    """Return the power of a level in dBm."""
-    return float(10 ** (dbm / 10))

@@ -43,6 +43,7 @@ class Transmission(NamedTuple):
         rate: ``wifi_phy_rate_t`` number.
         attempt: 1 for the first.
         receptions: who decoded it and handed it up, or (unicast) acknowledged it.
+        models: so many stations without programs decoded it besides, if it was for all.
     """
 
     at_us: int
@@ -53,3 +54,4 @@ class Transmission(NamedTuple):
     rate: int
     attempt: int
     receptions: tuple[Reception, ...]
+    models: int = 0

@@ -91,10 +91,14 @@ def open_log(arguments: argparse.Namespace, printer: Printer) -> Callable[[Trans
         heard_by = [reception.station for reception in transmission.receptions]
         if arguments.json:
             frame = as_json(captured) | {"sent_by": transmission.station, "heard_by": heard_by}
+            if transmission.models:
+                frame["models"] = transmission.models
             printer.log(json.dumps({"us": transmission.at_us, "frame": frame}))
         else:
-            more = len(heard_by) - _NAMED
-            names = ", ".join(heard_by[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+            more = len(heard_by[_NAMED:]) + transmission.models
+            names = ", ".join(heard_by[:_NAMED])
+            if more:
+                names += f" and {more} more" if names else f"{more} of a crowd"
             line = as_line(captured, keys=dissector.keys)
             printer.log(for_terminal(f"{line}  ({transmission.station} to {names or 'nobody'})"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,6 +16,7 @@ from espnow.air import AirLink, Position
 from espnow.board import Board, Ports, PowerState, Profile, ResetCause
 from espnow.errors import UserError
 from espnow.frame import format_mac
+from espnow.lab.arguments import check_position
 from espnow.lab.callables import adopt, takes_argument
 from espnow.lab.console import LabConsole
 from espnow.lab.drift import DriftingClock, DriftingCpu, DriftingLink
@@ -40,7 +40,7 @@ from espnow.node.node import DropReason
 if TYPE_CHECKING:
     from espnow.lab.lab import Lab
 
-__all__ = ["LabBoard", "check_position"]
+__all__ = ["LabBoard"]
 
 #: How long a restart takes, in microseconds of virtual time. Assumed.
 RESTART_US = 10_000
@@ -584,23 +584,6 @@ class LabBoard(Outside):
         result = function(self) if wants_board else function()
         if inspect.iscoroutine(result):
             importer.import_("asyncio").run(result)
-
-
-def check_position(name: str, position: Position) -> Position:
-    """Return a position of the board or router `name` as two floats.
-
-    Raises:
-        UserError: it is none.
-    """
-    try:
-        if isinstance(position, (str, bytes)):
-            raise TypeError
-        x, y = (float(part) for part in position)
-        if math.isfinite(x) and math.isfinite(y):
-            return x, y
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise UserError(f"{name!r}: a position is two numbers, metres x and y, not {position!r}")
 
 
 def _exit_code(error: SystemExit, console: LabConsole) -> int:

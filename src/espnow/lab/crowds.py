@@ -20,6 +20,7 @@ from espnow.air.scene import Place, Receiver, Traffic
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.plan.layout import Layout, lay_out
+from espnow.plan.parts import FloorPart
 from espnow.plan.planfile import read
 
 __all__ = ["CrowdPart", "read_crowd"]
@@ -31,6 +32,7 @@ class CrowdPart:
 
     Attributes:
         places: where they stand.
+        names: what the plan calls them.
         traffic: what they send; who is behind the last place is a board.
         asleep: those of them that hear nothing but answers.
         boards: names of these boards, in order.
@@ -38,9 +40,11 @@ class CrowdPart:
         propagation: what the air does to a signal.
         receiver: what receivers need.
         timing: when stations transmit.
+        floor: which the plan has, or None.
     """
 
     places: list[Place]
+    names: list[str]
     traffic: list[Traffic]
     asleep: list[int]
     boards: list[str]
@@ -48,6 +52,7 @@ class CrowdPart:
     propagation: Propagation
     receiver: Receiver
     timing: AirTiming
+    floor: FloorPart | None
 
 
 def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPart:
@@ -85,10 +90,12 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
         taken[number] = name
     numbers: dict[int, int] = {}
     places: list[Place] = []
-    for number, place in enumerate(scene.places):
+    called: list[str] = []
+    for number, (name, place) in enumerate(zip(layout.names(), scene.places, strict=True)):
         if number not in taken:
             numbers[number] = len(places)
             places.append(place)
+            called.append(name)
     boards = list(taken.values())
     for index, number in enumerate(taken):
         numbers[number] = len(places) + index
@@ -110,21 +117,25 @@ def read_crowd(path: Path, seed: int, names: list[str], routers: int) -> CrowdPa
     stands = {name: scene.places[number] for number, name in taken.items()}
     asleep = [numbers[number] for number in sorted(layout.asleep) if number not in taken]
     timing = AirTiming(cw_min=scene.access.cw_min, cw_max=scene.access.cw_max)
-    return CrowdPart(places, traffic, asleep, boards, stands, propagation, scene.receiver, timing)
+    floor = plan.part.floor
+    return CrowdPart(places, called, traffic, asleep, boards, stands, propagation, scene.receiver, timing, floor)
 
 
 def _station(layout: Layout, name: str) -> int | None:
     """Return the number of a plan's station by its name; None if the name is no station's.
 
     Raises:
-        UserError: it is written as one, and there is none of that number.
+        UserError: it is written as one, and there is none of that number; or it is a group's that has several.
     """
     group, _, rest = name.partition("[")
     members = layout.members.get(group)
     if members is None:
         return None
     if not rest:
-        return members[0] if len(members) == 1 else None
+        if len(members) > 1:
+            last = f"{group}[{len(members) - 1}]"
+            raise UserError(f"{group} are {len(members)} stations: call the board {group}[0] to {last}, or otherwise")
+        return members[0]
     index = rest.removesuffix("]")
     if not rest.endswith("]") or not index.isascii() or not index.isdigit():
         return None

@@ -46,8 +46,9 @@ class Loss:
 
     Attributes:
         at_us: when the program sent it; for one that was not read, when it arrived.
-        sender: name of the board that sent it, or None if it was no board of the lab.
-        receiver: name of the board that it was meant for, or None if it was meant for no board, or for several.
+        sender: name of the board or the crowd's station that sent it, or None if it was neither.
+        receiver: name of the board or the crowd's station that it was meant for, or None if it was meant for neither,
+            or for several.
         address: to which it was sent, 6 bytes; empty for a refused ``send(None, msg)``. For one that was not read, the
             STA address of the board that has it.
         message: its bytes.
@@ -222,8 +223,8 @@ def _loss(explainer: Explainer, case: Case) -> Loss:
     sentence = _main_clause(explainer, case)
     return Loss(
         posted.at_us,
-        None if sender is None else sender.board.name,
-        None if receiver is None else receiver.board.name,
+        posted.model if sender is None else sender.board.name,
+        explainer.air.model(posted.address) if receiver is None else receiver.board.name,
         posted.address,
         posted.message,
         case.reason,

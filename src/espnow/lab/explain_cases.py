@@ -33,6 +33,7 @@ class Posted:
 
     Attributes:
         sender: who sent it, or None if no board of the lab did.
+        model: which station without a program sent it, if one did.
         at_us: when its program sent it; of one that was not read, when it arrived.
         address: to which it was sent; empty for a refused one to all peers.
         message: its bytes.
@@ -51,14 +52,18 @@ class Posted:
         "delivered",
         "group",
         "message",
+        "model",
         "near",
         "receivers",
         "sender",
         "unheard",
     )
 
-    def __init__(self, sender: Witness | None, at_us: int, address: bytes, message: bytes) -> None:
+    def __init__(
+        self, sender: Witness | None, at_us: int, address: bytes, message: bytes, model: str | None = None
+    ) -> None:
         self.sender = sender
+        self.model = model
         self.at_us = at_us
         self.address = address
         self.message = message

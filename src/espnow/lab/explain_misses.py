@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from espnow.air import AirLink
+from espnow.air import Air, AirLink
 from espnow.air.transmission import MissReason
+from espnow.frame.text import printable
 from espnow.lab.explain_cases import Cause
 from espnow.lab.explain_text import LossReason
 from espnow.link import Absence
@@ -14,7 +16,7 @@ from espnow.link import Absence
 if TYPE_CHECKING:
     from espnow.lab.explain_witness import Witness
 
-__all__ = ["ABSENCES", "name_absence", "name_miss", "show_dbm"]
+__all__ = ["ABSENCES", "name_absence", "name_miss", "name_others", "show_dbm"]
 
 #: What an absence of a receiver is called.
 ABSENCES = {
@@ -32,7 +34,6 @@ ABSENCES = {
 _WITHOUT_FIGURES = {
     MissReason.SENDING.value: Cause(LossReason.RECEIVER_SENDING),
     MissReason.NO_LONG_RANGE.value: Cause(LossReason.NO_LONG_RANGE),
-    MissReason.COLLIDED.value: Cause(LossReason.COLLIDED),
     MissReason.LOST.value: Cause(LossReason.LOST),
     MissReason.RECEIVER_OFF.value: Cause(LossReason.WIFI_OFF),
 }
@@ -42,6 +43,10 @@ _BY_ABSENCE = (MissReason.RECEIVER_OFF, MissReason.OTHER_CHANNEL, MissReason.RET
 
 # An enumeration takes longer to find a member than everything else takes that is done for a miss.
 _OTHER_CHANNEL, _RETUNED, _ASLEEP = MissReason.OTHER_CHANNEL, MissReason.RETUNED, MissReason.ASLEEP
+_COLLIDED = MissReason.COLLIDED
+
+#: So many of those who sent at the same time are named.
+_NAMED = 2
 
 
 @lru_cache(maxsize=256)
@@ -54,7 +59,21 @@ def name_absence(absence: Absence | None) -> LossReason:
     return LossReason.WIFI_OFF if absence is None else ABSENCES[absence]
 
 
-def name_miss(sender: Witness, link: AirLink, receiver: Witness | None, reason: MissReason) -> Cause:
+@lru_cache(maxsize=256)
+def _collided(others: str) -> Cause:
+    return Cause(LossReason.COLLIDED, (others,))
+
+
+def name_others(names: Sequence[str]) -> str:
+    """Return whose frames were on the air at once, as the end of a sentence: the strongest ones' names."""
+    if not names:
+        return "others"
+    shown = ", ".join(map(printable, names[:_NAMED]))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"the frame{'s' if len(names) > 1 else ''} of {shown}{more}"
+
+
+def name_miss(sender: Witness, link: AirLink, receiver: Witness | None, reason: MissReason, air: Air) -> Cause:
     """Return what a miss of the air is called, with its figures.
 
     Args:
@@ -62,6 +81,7 @@ def name_miss(sender: Witness, link: AirLink, receiver: Witness | None, reason: 
         link: the radio that missed it.
         receiver: whose it is; None if it is no board's.
         reason: what the air says; not that it was out of range, which needs more.
+        air: which knows who else was on it.
     """
     config = link.config
     if config.absence is not None and reason in _BY_ABSENCE:
@@ -72,6 +92,8 @@ def name_miss(sender: Witness, link: AirLink, receiver: Witness | None, reason: 
         return Cause(LossReason.RETUNED, (config.channel,))
     if reason is _ASLEEP and config.power_save is not None:
         return Cause(LossReason.POWER_SAVE, (config.power_save.on_us // 1000, int(config.power_save.period_us) // 1000))
+    if reason is _COLLIDED:
+        return _collided(name_others(air.others(sender.link, link.number)))
     return _WITHOUT_FIGURES[reason._value_]
 
 

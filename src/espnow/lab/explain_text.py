@@ -166,7 +166,7 @@ _WORDS: dict[LossReason, Words] = {
     ),
     _R.COLLIDED: Words(
         "others sent at the same time",
-        "{receiver} could not tell the frames from each other",
+        "{receiver} could not tell it from {0}",
         "let boards send at different times, a random wait apart; broadcasts are not repeated by the radio",
     ),
     _R.LOST: Words(

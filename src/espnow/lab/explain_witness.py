@@ -25,7 +25,7 @@ from espnow.frame import format_mac, response_rate
 from espnow.frame.text import printable
 from espnow.lab.explain_addresses import AddressBook
 from espnow.lab.explain_cases import NO_FACTS, Case, CaseBook, Cause, Facts, Posted
-from espnow.lab.explain_misses import name_absence, name_miss, show_dbm
+from espnow.lab.explain_misses import name_absence, name_miss, name_others, show_dbm
 from espnow.lab.explain_text import LossReason, words
 from espnow.link import Absence, Interface, Outcome, RadioConfig
 from espnow.node import Node, ReceivedMessage
@@ -259,7 +259,7 @@ class Explainer:
             if reason is _NOBODY:
                 found.note(*self._unowned(found.address))
             else:
-                found.note(None, Cause(LossReason.MODEL_MISSED, (format_mac(found.address), reason.value)))
+                found.note(None, self._model_missed(sender, found.address, reason))
             return
         if receiver is sender:  # judged when all attempts are over, since others may have the address, too
             return
@@ -267,7 +267,7 @@ class Explainer:
         if reason is _OUT_OF_RANGE:
             cause = self._too_far(sender, receiver)
         else:
-            cause = name_miss(witness, receiver, missing, reason)
+            cause = name_miss(witness, receiver, missing, reason, self.air)
         if found.group:
             if missing is None:
                 return
@@ -275,6 +275,15 @@ class Explainer:
                 found.near = missing, cause
                 return
         found.note(missing, cause)
+
+    def _model_missed(self, sender: AirLink, address: bytes, reason: MissReason) -> Cause:
+        """Say why a station without a program did not get a message."""
+        number = self.air.model_number(address)
+        assert number is not None  # only of these the air gives another reason than that nobody is there
+        why = reason.value
+        if reason is MissReason.COLLIDED:
+            why += f" ({name_others(self.air.others(sender, number))})"
+        return Cause(LossReason.MODEL_MISSED, (printable(self.air.medium.names[number]), why))
 
     def delivered(self, sender: AirLink) -> None:
         """Note that stations without programs got a board's message (`espnow.air.Air.on_delivery`)."""
@@ -327,7 +336,9 @@ class Explainer:
 
     def posted(self, receiver: Witness, message: ReceivedMessage) -> Posted:
         """Return what is known of a message in a ring."""
-        return Posted(self.addresses.owner(message.source), message.at_us, receiver.board.mac, message.message)
+        sender = self.addresses.owner(message.source)
+        model = self.air.model(message.source) if sender is None else None
+        return Posted(sender, message.at_us, receiver.board.mac, message.message, model)
 
     def keep(
         self,

@@ -20,7 +20,19 @@ from espnow.board.accesspoint import ApTiming
 from espnow.errors import UserError
 from espnow.frame import format_mac, station_address
 from espnow.frame.text import printable
-from espnow.lab.board import LabBoard, check_position
+from espnow.lab.arguments import (
+    TEXT,
+    check_flash,
+    check_ms,
+    check_name,
+    check_position,
+    check_profile,
+    crowd_address,
+    crowd_names,
+    is_number,
+    make_program,
+)
+from espnow.lab.board import LabBoard
 from espnow.lab.chance import Chance
 from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.explain import Report, explain
@@ -29,7 +41,7 @@ from espnow.lab.host import apart_from_host, listening_to_ctrl_c
 from espnow.lab.hub import HubClock
 from espnow.lab.life import BOOT_US
 from espnow.lab.network import LabNetwork
-from espnow.lab.program import Program, SourceFile, compile_program, source_files
+from espnow.lab.program import Program
 from espnow.lab.router import Router, check_router, check_router_mac
 from espnow.lab.wall import WallClock
 from espnow.link import Link
@@ -48,10 +60,6 @@ _MODEL_MAC = 0x026D6F000000
 
 #: No crystal is wrong by more than a tenth.
 _MOST_PPM = 1e5
-
-#: What tracebacks call a program that is given as text, as CPython does.
-_TEXT = "<string>"
-
 
 #: From so many boards on they are kept out of the garbage collector's way.
 _MANY_BOARDS = 100
@@ -117,7 +125,7 @@ class Lab:
         Raises:
             UserError: an unknown profile, a bad loss, range, exponent or time.
         """
-        _check_profile(profile)
+        check_profile(profile)
         if not 0.0 <= loss <= 1.0:
             raise UserError(f"loss is {loss}, and must be from 0 to 1")
         if range_m is not None and not 0.0 <= range_m < math.inf:
@@ -126,7 +134,7 @@ class Lab:
             raise UserError(f"path_loss_exponent is {path_loss_exponent}, and must be from 1 to 10")
         if propagation is not None and (range_m is not None or path_loss_exponent != 3.0):
             raise UserError("range_m and path_loss_exponent belong to the usual propagation: give these or another one")
-        _check_ms("boot_ms", boot_ms)
+        check_ms("boot_ms", boot_ms)
         self.boot_us = round(boot_ms * 1000)
         self.record = record
         self.boards: list[LabBoard] = []
@@ -143,6 +151,7 @@ class Lab:
         self._unfinished: LabBoard | None = None
         self._ran = self._settled = False
         self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}  # of the last name that was made of one
         self._macs: dict[bytes, str] = {}
         self.air = Air(
             self.clock,
@@ -245,25 +254,25 @@ class Lab:
         """
         if self._folder is not None and isinstance(program, (str, Path)) and (self._folder / program).exists():
             program = self._folder / program
-        made = _make_program(program, code, argv)
+        made = make_program(program, code, argv)
         profile = profile or self._profile
-        _check_profile(profile)
+        check_profile(profile)
         name = self._take_name(name, made)
         address = self._check_mac(name, mac)
-        _check_ms("start_ms", start_ms)
+        check_ms("start_ms", start_ms)
         if channel not in range(1, 15):
             raise UserError(f"board {name!r}: channel is {channel!r}, and must be from 1 to 14")
-        if not _is_number(drift_ppm, -_MOST_PPM, _MOST_PPM):
+        if not is_number(drift_ppm, -_MOST_PPM, _MOST_PPM):
             raise UserError(f"board {name!r}: drift_ppm is {drift_ppm!r}, and must be from -100000 to 100000")
-        files = None if flash is None else Flash(made.folder if made is not None else None, folder=_check_flash(flash))
+        files = None if flash is None else Flash(made.folder if made is not None else None, folder=check_flash(flash))
         if link is not None:
             self._links.append(link)
         elif isinstance(self.clock, WallClock):
             raise UserError(f"board {name!r} has no link: a lab on the wall clock has no air")
         else:
-            if not _is_number(antenna_dbi, -200, 200):
+            if not is_number(antenna_dbi, -200, 200):
                 raise UserError(f"board {name!r}: antenna_dbi is {antenna_dbi!r}, and must be from -200 to 200")
-            if not _is_number(height_m, 1e-6, 1e9):
+            if not is_number(height_m, 1e-6, 1e9):
                 raise UserError(f"board {name!r}: height_m is {height_m!r}, and must be a number of metres above 0")
             position = check_position(name, at)
             link = self.air.attach(name, position, height_m=height_m, antenna_dbi=antenna_dbi)
@@ -317,11 +326,13 @@ class Lab:
             UserError: something of this cannot be, or a name or an address is taken.
         """
         if name is None:
-            name = next(name for n in count(1) if (name := f"router-{n}" if n > 1 else "router") not in self._names)
-        elif name in self._names:
-            raise UserError(f"there is a board or router named {name!r} already: give each its own name")
+            name = self._free_name("router", "router-")
+        elif self._is_taken(check_name("a router", name)):
+            raise UserError(f"there is a board, a router or a station named {name!r} already: give each its own name")
         access_point = check_router(name, ssid, key, channel, tx_power_dbm, hidden)
         address = check_router_mac(name, mac, len(self.routers) + 1, self._macs)
+        if any(crowd.number_of(address) is not None for crowd in self.crowds):
+            raise UserError(f"router {name!r} has a MAC address of a crowd: {format_mac(address)}")
         link = self.air.attach(name, check_position(name, at))
         self._names.add(name)
         self._macs[address] = name
@@ -351,6 +362,7 @@ class Lab:
         traffic: Sequence[Traffic] = (),
         *,
         name: str | None = None,
+        names: Sequence[str] | None = None,
         mac: bytes | str | None = None,
         boards: Sequence[LabBoard] = (),
         asleep: Collection[int] = (),
@@ -365,7 +377,8 @@ class Lab:
         Args:
             places: the stations (`espnow.air.scene.Place`).
             traffic: what they send (`espnow.air.scene.Traffic`); its numbers are those of `places`.
-            name: each is called so, and by its number; by default ``model-0``, and ``model2-0`` in the second crowd.
+            name: what it is called; by default ``model``, and ``model2`` for the second crowd.
+            names: what each station is called; by default the crowd's name and its number, as in ``model-0``.
             mac: the first one's address, bytes or ``"aa:bb:cc:dd:ee:ff"``; the others' are the next. By default
                 02:6d:6f and a number.
             boards: whom they can send to besides each other: the first is number ``len(places)`` in the traffic.
@@ -374,31 +387,33 @@ class Lab:
                 microsecond at which it was made. Without it, that microsecond in 8 bytes, the lowest first, and zeros.
 
         Raises:
-            UserError: something of this cannot be, or an address is taken.
+            UserError: something of this cannot be, or a name or an address is taken.
         """
-        count = len(places)
         if name is None:
             name = f"model{len(self.crowds) + 1}" if self.crowds else "model"
-        taken = next((f"{name}-{number}" for number in range(count) if f"{name}-{number}" in self._names), None)
-        if taken is not None:
-            raise UserError(f"there is a board or router named {taken!r} already: give the crowd another name")
+        check_name("a crowd", name)
         if any(crowd.name == name for crowd in self.crowds):
             raise UserError(f"two crowds are named {name!r}: give each its own name")
-        try:
-            first = _MODEL_MAC + sum(map(len, self.crowds)) if mac is None else int.from_bytes(station_address(mac))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"crowd {name!r}: {error}") from None
-        if first + count > 1 << 48 or (first + count - 1) >> 40 & 1:
-            raise UserError(f"crowd {name!r}: {count} addresses from {format_mac(first.to_bytes(6))} on are not there")
-        ranges = [(int.from_bytes(taken), int.from_bytes(taken), other) for taken, other in self._macs.items()]
-        ranges += [(*crowd.addresses, "another crowd") for crowd in self.crowds]
-        for low, high, other in ranges:
-            if first <= high and low < first + count:
-                raise UserError(f"crowd {name!r} has addresses of {other}: give it another mac")
+        called = crowd_names(name, names, len(places))
+        taken = next(filter(self._is_taken, called), None)
+        if taken is not None:
+            cure = "another name" if names is None else "other names"
+            raise UserError(f"{taken!r} is the name of another station already: give the crowd {cure}")
+        addresses = [(int.from_bytes(taken), int.from_bytes(taken), other) for taken, other in self._macs.items()]
+        addresses += [(*crowd.addresses, "another crowd") for crowd in self.crowds]
+        free = _MODEL_MAC + sum(map(len, self.crowds))
+        first = crowd_address(name, mac, len(places), free, addresses)
         links = [board.air_link for board in boards]
         try:
             crowd = self.air.populate(
-                name, places, traffic, mac=first.to_bytes(6), links=links, asleep=asleep, message=message
+                name,
+                places,
+                traffic,
+                mac=first.to_bytes(6),
+                names=called,
+                links=links,
+                asleep=asleep,
+                message=message,
             )
         except ValueError as error:
             raise UserError(f"crowd {name!r}: {error}") from None
@@ -446,7 +461,7 @@ class Lab:
         Raises:
             UserError: a time that cannot be.
         """
-        _check_ms("a time", ms)
+        check_ms("a time", ms)
         self.clock.call_at(round(ms * 1000), lambda: _do(function))
 
     def finished(self) -> bool:
@@ -531,24 +546,34 @@ class Lab:
 
     def _after_ms(self, what: str, ms: float) -> int:
         """Return when so much time has passed from now on."""
-        _check_ms(what, ms)
+        check_ms(what, ms)
         return self.clock.now_us + round(ms * 1000)
 
     def _take_name(self, name: str | None, program: Program | None) -> str:
         if name is not None:
+            check_name("a board", name)
             if any(crowd.has(name) for crowd in self.crowds):
                 raise UserError(f"a station of a crowd is named {name!r}: give the board another name")
             if name in self._names:
                 raise UserError(f"two boards are named {name!r}: give each its own name")
             return name
-        if program is not None and program.filename == _TEXT:
-            return next(name for number in count(1) if (name := f"code{number}") not in self._names)
-        stem = Path(program.filename).stem.strip("<>") if program is not None else "board"
-        name, number = stem, 1
-        while name in self._names:
-            number += 1
-            name = f"{stem}-{number}"
+        if program is not None and program.filename == TEXT:
+            return self._free_name("code1", "code")
+        stem = printable(Path(program.filename).stem.strip("<>")) if program is not None else "board"
+        return self._free_name(stem, f"{stem}-")
+
+    def _free_name(self, first: str, others: str) -> str:
+        """Return a name that nobody has: `first`, or `others` with a number from 2 on."""
+        for number in count(self._numbers.get(first, 1)):  # names stay taken
+            name = first if number == 1 else f"{others}{number}"
+            if not self._is_taken(name):
+                break
+        self._numbers[first] = number
         return name
+
+    def _is_taken(self, name: str) -> bool:
+        """Return whether a board, a router or a station of a crowd is called so."""
+        return name in self._names or any(crowd.has(name) for crowd in self.crowds)
 
     def _check_mac(self, name: str, mac: bytes | str | None) -> bytes:
         if mac is None:
@@ -571,44 +596,5 @@ class Lab:
         return address
 
 
-def _is_number(value: object, least: float, most: float) -> bool:
-    return isinstance(value, (int, float)) and least <= value <= most
-
-
-def _check_ms(what: str, ms: float) -> None:
-    if not isinstance(ms, (int, float)) or not 0 <= ms < math.inf:
-        raise UserError(f"{what} is {ms!r}, and must be a number of milliseconds, 0 or more")
-
-
-def _check_flash(flash: str | Path) -> Path:
-    path = Path(flash)
-    if path.exists() and not path.is_dir():
-        raise UserError(f"a flash is kept in a folder, and {printable(str(path))} is a file")
-    return path
-
-
 def _do(function: Callable[[], object]) -> None:
     function()
-
-
-def _check_profile(profile: str) -> None:
-    if profile not in PROFILES:
-        raise UserError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
-
-
-def _make_program(
-    program: str | Path | Callable[..., Any] | None, code: str | None, argv: tuple[str, ...]
-) -> Program | None:
-    if code is not None:
-        if program is not None:
-            raise UserError("a board has one program: give a file or code, not both")
-        compile_program(code, _TEXT)
-        return Program(_TEXT, (SourceFile("", _TEXT, code),), folder=Path.cwd(), argv=("-c", *argv))
-    if program is None:
-        return None
-    if callable(program):
-        return Program(getattr(program, "__name__", "program"), function=program, argv=("", *argv))
-    path = Path(program)
-    files = source_files(path)
-    folder = path.parent if path.is_file() else path
-    return Program(str(path) if path.stem else path.resolve().name, files, folder=folder, argv=(str(path), *argv))

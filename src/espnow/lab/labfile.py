@@ -71,6 +71,7 @@ class LabFile:
                     raise UserError(
                         f"{printable(str(self.path))}: crowd: the plan says what the air is: leave out air.{name}"
                     )
+            self._check_floor(crowd)
             said |= {"propagation": crowd.propagation, "receiver": crowd.receiver, "timing": crowd.timing}
         lab = Lab(**(said | options))
         try:
@@ -89,6 +90,17 @@ class LabFile:
 
         with self._telling("crowd"):
             return read_crowd(content.crowd, seed, [board.name or "" for board in content.boards], len(content.routers))
+
+    def _check_floor(self, crowd: CrowdPart) -> None:
+        """Check that whatever the file places stands on the floor of its plan, if that has one."""
+        if crowd.floor is None:
+            return
+        parts: list[BoardPart | RouterPart] = [*self.content.boards, *self.content.routers]
+        for part in parts:
+            for where, at in part.places:
+                outside = crowd.floor.outside(at)
+                if outside:
+                    raise UserError(f"{printable(str(self.path))}: {where}: {outside}, as the plan of its crowd has it")
 
     def fill(self, lab: Lab, crowd: CrowdPart | None = None) -> None:
         """Add its routers, its boards and what happens to them to a lab that is there; its seed and air stay.
@@ -109,9 +121,14 @@ class LabFile:
                 self._add_board(lab, board, crowd.stands.get(board.name or "") if crowd else None)
         if crowd is not None:
             boards = {board.name: board for board in lab.boards}
+            others = {*boards, *(router.name for router in lab.routers)}
             with self._telling("crowd"):
                 lab.crowd(
-                    crowd.places, crowd.traffic, asleep=crowd.asleep, boards=[boards[name] for name in crowd.boards]
+                    crowd.places,
+                    crowd.traffic,
+                    names=[f"{name}[0]" if name in others else name for name in crowd.names],
+                    asleep=crowd.asleep,
+                    boards=[boards[name] for name in crowd.boards],
                 )
         for link in self.content.air.links:
             with self._telling(link.where):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from espnow.air import Position
-from espnow.lab.stimuli import StdinStimulus, Stimulus
+from espnow.lab.stimuli import MoveStimulus, StdinStimulus, Stimulus
 
 __all__ = ["AirPart", "BoardPart", "LabPart", "LinkPart", "RouterEvent", "RouterPart"]
 
@@ -36,6 +36,13 @@ class BoardPart:
         """Whether the file says what its program reads from the console."""
         return self.stdin is not None or any(isinstance(one.action, StdinStimulus) for one in self.stimuli)
 
+    @property
+    def places(self) -> list[tuple[str, Position]]:
+        """Where it stands and goes, each with the key that says so."""
+        stands = [] if self.at is None else [(f"{self.where}.at", self.at)]
+        goes = [(one.where, one.action) for one in self.stimuli]
+        return stands + [(f"{where}.move", move.to) for where, move in goes if isinstance(move, MoveStimulus)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterEvent:
@@ -60,6 +67,12 @@ class RouterPart:
     hidden: bool = False
     internet: bool = True
     events: tuple[RouterEvent, ...] = ()
+
+    @property
+    def places(self) -> list[tuple[str, Position]]:
+        """Where it stands and goes, each with the key that says so."""
+        moves = [(f"{one.where}.move", one.action) for one in self.events if isinstance(one.action, tuple)]
+        return [(f"{self.where}.at", self.at), *moves]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from espnow.errors import FrameError, LinkFull, UserError
 from espnow.frame import format_mac, is_group, station_address
 from espnow.frame.kinds import is_wifi
 from espnow.frame.management import ProbeRequest, parse_wifi
-from espnow.lab.board import check_position
+from espnow.lab.arguments import check_position
 from espnow.link import Clock, Interface, Outcome, ProtocolBit, RadioConfig
 
 if TYPE_CHECKING:

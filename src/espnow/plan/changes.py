@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from espnow.air.changes import read_loss_rows
 from espnow.air.propagation import Position
+from espnow.times import TimeTooLong
 from espnow.tomlfile import Kind, read_number, read_path, read_time_us, shown
 
 __all__ = ["LOSSES", "WAY", "LossLine", "WayPoint"]
@@ -29,6 +30,8 @@ def _way(value: object, _folder: Path) -> tuple[WayPoint, ...]:
             raise ValueError(f"point {number} is {shown(point)}: {_EXAMPLE}")
         try:
             at_us, place = read_time_us(point[0]), (read_number(point[1]), read_number(point[2]))
+        except TimeTooLong as error:
+            raise ValueError(f"point {number} is at {shown(point[0])}: {error}") from None
         except ValueError:
             raise ValueError(f"point {number} is {shown(point)}: {_EXAMPLE}") from None
         if points and at_us <= points[-1][0]:

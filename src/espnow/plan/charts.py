@@ -156,6 +156,8 @@ def station_map(
     links: Sequence[tuple[int, int]] = (),
     walls: Sequence[tuple[tuple[float, float], tuple[float, float], float]] = (),
     floor: tuple[float, float] | None = None,
+    *,
+    names: Sequence[str],
 ) -> str:
     """Return a map of stations, coloured by the delivery of what they send.
 
@@ -164,6 +166,7 @@ def station_map(
         links: numbers of stations between which a line is drawn.
         walls: both ends of each, and what it takes in dB.
         floor: its width and height, from [0, 0] on.
+        names: of the stations.
     """
     east = [float(station[0] or 0) for station in stations]
     north = [float(station[1] or 0) for station in stations]
@@ -191,9 +194,9 @@ def station_map(
         (x1, y1), (x2, y2) = place(*begin), place(*end)
         told = f"<title>{loss_db:g} dB</title>"
         parts.append(f'<line class="wall" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}">{told}</line>')
-    for number, (x, y, station) in enumerate(zip(east, north, stations, strict=True)):
+    for name, x, y, station in zip(names, east, north, stations, strict=False):
         delivery = station[2]
-        told = f"station {number} at [{x:g}, {y:g}]" + ("" if delivery is None else f": {delivery:.1%} delivered")
+        told = f"{_text(name)} at [{x:g}, {y:g}]" + ("" if delivery is None else f": {delivery:.1%} delivered")
         look = 'class="silent"' if delivery is None else f'fill="{colour(delivery)}"'
         cx, cy = place(x, y)
         parts.append(f'<circle {look} cx="{cx}" cy="{cy}" r="{radius:.2f}"><title>{told}</title></circle>')

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from espnow.air.chips import Chip, chip
 from espnow.air.energy import State, charge_mah, current_ma
 from espnow.air.kernel import Kernel
-from espnow.air.scene import Access, StreamResult, Traffic, frame_length
+from espnow.air.scene import Access, StreamResult, Traffic
+from espnow.air.telling import frame_length
 from espnow.frame import RATE_1M, airtime_us, response_rate
 from espnow.plan.layout import Layout
 from espnow.plan.parts import EnergyPart, PlanPart

@@ -46,6 +46,12 @@ class Layout:
     members: Mapping[str, range]
     asleep: frozenset[int]
 
+    def names(self) -> list[str]:
+        """Return what its stations are called, in their order: ``hub`` where it is alone in its group, ``leaf[3]``."""
+        return [
+            _name(group, numbers, index) for group, numbers in self.members.items() for index in range(len(numbers))
+        ]
+
 
 def lay_out(part: PlanPart, seed: int) -> Layout:
     """Return the scene of a plan.
@@ -123,6 +129,10 @@ def hearing(scene: Scene, asleep: frozenset[int] = frozenset()) -> list[tuple[in
         if there or (back_dbm >= least_dbm and one.number not in asleep):
             found.append((one.number, other.number))
     return found
+
+
+def _name(group: str, numbers: range, index: int) -> str:
+    return group if len(numbers) == 1 else f"{group}[{index}]"
 
 
 def _moved(position: Position, by: Position) -> Position:
@@ -225,6 +235,7 @@ class _Receivers:
     ) -> None:
         self._where = f"traffic[{number}].to"
         self._to = traffic.to
+        self._sender = traffic.sender, members[traffic.sender]
         self._places = places
         self._chance = chance
         member = re.fullmatch(r"(.*)\[(\d+)\]", traffic.to)
@@ -258,9 +269,10 @@ class _Receivers:
         if candidates == [station] and self._to not in (NEAREST, RANDOM):
             return None
         if len(candidates) - (station in self._members.get(channel, ())) < 1:
-            raise UserError(
-                f"{self._where}: nobody of {self._to} is awake on channel {channel}, as station {station} is"
-            )
+            whose = "else" if self._to in (NEAREST, RANDOM) else f"of {self._to}"
+            group, numbers = self._sender
+            name = _name(group, numbers, station - numbers.start)
+            raise UserError(f"{self._where}: nobody {whose} is awake on channel {channel}, as {name} is")
         if self._to == RANDOM:
             while (drawn := candidates[int(self._chance.random() * len(candidates))]) == station:
                 pass

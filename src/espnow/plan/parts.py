@@ -295,6 +295,15 @@ class FloorPart:
     size: tuple[float, float] | None = None
     walls: tuple[Wall, ...] = ()
 
+    def outside(self, at: Position) -> str:
+        """Return what is wrong with a place that is not on it; nothing if it is."""
+        if self.size is None:
+            return ""
+        (width, height), (east, north) = self.size, at
+        if 0 <= east <= width and 0 <= north <= height:
+            return ""
+        return f"[{east:g}, {north:g}] is outside the floor, which is [0, 0] to [{width:g}, {height:g}]"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanPart:

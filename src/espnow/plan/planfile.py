@@ -20,6 +20,7 @@ from typing import Any
 from espnow import tomlfile
 from espnow.air.chips import chip
 from espnow.air.energy import State
+from espnow.air.propagation import MOST_M, Position
 from espnow.air.scene import TrafficKind
 from espnow.errors import UserError
 from espnow.frame import RATES
@@ -179,7 +180,7 @@ def _check_together(part: PlanPart, name: str) -> None:
     for number, group in enumerate(part.groups):
         if group.name in [other.name for other in part.groups[:number]]:
             raise refuse(f"station[{number}].name", f"{shown(group.name)} is the name of another group, too")
-        _check_floor(part, number, refuse)
+        _check_places(part, number, refuse)
         _check_energy(part, number, refuse)
     names = [traffic.name for traffic in part.traffic if traffic.name]
     for number, traffic in enumerate(part.traffic):
@@ -279,13 +280,21 @@ def _awake_us(group: GroupPart, boot_ms: float) -> float:
     return boot_ms * 1000 + group.energy.listen_us if group.energy else 0.0
 
 
-def _check_floor(part: PlanPart, number: int, refuse: Any) -> None:
-    if part.floor is None or part.floor.size is None:
-        return
-    (width, height), group = part.floor.size, part.groups[number]
-    for east, north in group.action.corners():
-        if not (0 <= east <= width and 0 <= north <= height):
-            raise refuse(
-                f"station[{number}]",
-                f"[{east:g}, {north:g}] is outside the floor, which is [0, 0] to [{width:g}, {height:g}]",
-            )
+def _check_places(part: PlanPart, number: int, refuse: Any) -> None:
+    """Check that a group stands and goes on the floor, and not out of this world."""
+    group, corners = part.groups[number], part.groups[number].action.corners()
+    for corner in corners:
+        wrong = _wrong_place(part, corner)
+        if wrong:
+            raise refuse(f"station[{number}]", wrong)
+    for index, (_, by) in enumerate(group.way):
+        for corner in corners:
+            wrong = _wrong_place(part, (corner[0] + by[0], corner[1] + by[1]))
+            if wrong:
+                raise refuse(f"station[{number}].way", f"at point {index} {wrong}")
+
+
+def _wrong_place(part: PlanPart, at: Position) -> str:
+    if not max(abs(at[0]), abs(at[1])) <= MOST_M:
+        return f"[{at[0]:g}, {at[1]:g}] is farther away than {MOST_M:g} m"
+    return "" if part.floor is None else part.floor.outside(at)

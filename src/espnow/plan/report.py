@@ -245,10 +245,11 @@ def _maps(plan: Plan, records: Sequence[Mapping[str, Any]]) -> list[str]:
     for record in list(first.values())[:_MOST_MAPS]:
         told = ", ".join(f"{key} = {value}" for key, value in record["point"].items())
         part = parts[record["run"].rpartition("-")[0]]
-        links, of_links = _who_hears_whom(lay_out(part, record["seed"]))
+        layout = lay_out(part, record["seed"])
+        links, of_links = _who_hears_whom(layout)
         walls, floor = (part.floor.walls, part.floor.size) if part.floor else ((), None)
         caption = f"{told or 'all stations'} (seed {record['seed']}{of_links})"
-        drawn = station_map(record["map"], links, walls, floor)
+        drawn = station_map(record["map"], links, walls, floor, names=layout.names())
         found.append(f"<figure><figcaption>{_text(caption)}</figcaption>{drawn}</figure>")
     found.append("</div>")
     if len(first) > _MOST_MAPS:

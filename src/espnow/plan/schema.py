@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from espnow import tomlfile
+from espnow.air.changes import LEAST_REPEAT_US
 from espnow.air.chips import CHIPS
 from espnow.air.energy import Battery, State
 from espnow.air.interference import Interferer
@@ -75,7 +76,7 @@ def _sites(value: object, folder: Path) -> tuple[Site, ...]:
     if rows and not re.match(r"\s*[-+.\d]", rows[0][1][0]):
         names = [cell.strip().lower() for cell in rows.pop(0)[1]]
         unknown = [name for name in names if name not in _COLUMNS]
-        if unknown or not {"x", "y"} <= set(names):
+        if unknown or not {"x", "y"} <= set(names) or len(set(names)) < len(names):
             raise ValueError(f"its columns are {shown(', '.join(names))}: write x,y[,power,channel,group]")
     if not rows:
         raise ValueError("it has no station")
@@ -103,7 +104,7 @@ def _links(value: object, folder: Path) -> tuple[tuple[str, str, float], ...]:
     names, *rows = _read_csv(read_path(value, folder)) or [(1, [])]
     columns = [cell.strip().lower() for cell in names[1]]
     wanted = ("from", "to", "loss_db")
-    if not set(wanted) <= set(columns):
+    if not set(wanted) <= set(columns) or any(columns.count(name) > 1 for name in wanted):
         raise ValueError(f"its columns are {shown(', '.join(columns))}: write from,to,loss_db")
     found: dict[tuple[str, str], float] = {}
     for line, row in rows:
@@ -193,6 +194,9 @@ def _plain(number: float) -> int | float:
 def _group(*, where: str, name: str, action: Any, **more: Any) -> GroupPart:
     if more.get("repeats") and "way" not in more:
         raise ValueError("repeats: there is no way that it could go again")
+    way = more.get("way", ())
+    if more.get("repeats") and len(way) > 1 and way[-1][0] - way[0][0] < LEAST_REPEAT_US:
+        raise ValueError(f"way: one that repeats takes {LEAST_REPEAT_US / 1000:g} ms or more")
     if isinstance(action, CsvPlacement) and any(site.group for site in action.rows):
         names = dict.fromkeys(site.group for site in action.rows if site.group)
         action = CsvPlacement(rows=tuple(site for site in action.rows if site.group == name))

@@ -10,7 +10,7 @@ import pytest
 from espnow.air.kernel import LATENCY_LENGTH, LATENCY_STEPS
 from espnow.plan import planfile, report
 from espnow.plan.charts import Line, colour, lines, station_map
-from espnow.plan.results import METRICS, Row, interval, jain, percentile_us, student, summarise
+from espnow.plan.results import METRICS, Row, interval, jain, percentile_us, student, summarise, value_text
 from espnow.plan.store import write_csv
 
 
@@ -178,3 +178,23 @@ def test_a_map_has_stations_lines_and_walls():
     assert '<line class="link" x1="0.00" y1="7.00" x2="10.00" y2="7.00"/>' in drawn
     assert '<line class="wall" x1="5.00" y1="8.00" x2="5.00" y2="1.00"><title>8 dB</title></line>' in drawn
     assert '<rect class="floor" x="0.00" y="0.00" width="20.00" height="7.00"/>' in drawn
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (25, "25"),
+        (0.1, "0.1"),
+        (True, "true"),
+        ("esp32", "esp32"),
+        ("red\x1b[31m", "red\\x1b[31m"),
+        ([0, 2.5], "[0, 2.5]"),
+        ({"chip": "esp32", "battery_mah": 1200}, "chip=esp32, battery_mah=1200"),
+    ],
+)
+def test_the_value_of_a_swept_key_stands_in_tables_as_the_plan_has_it(tmp_path, value, text):
+    row = summarise([record(1, 1, 1.0) | {"point": {"key": value}}])
+    write_csv(tmp_path / "summary.csv", row)
+    with (tmp_path / "summary.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["key"] == text
+    assert value_text(value) == text

@@ -210,11 +210,13 @@ def _print_table(rows: Sequence[Any], metrics: Sequence[Any], named: str, most_w
 
 
 def _table(rows: Sequence[Any], metrics: Sequence[Any], named: str) -> list[str]:
+    from espnow.plan.results import value_text
+
     keys = [_short(key, [other for other, _ in rows[0].values]) for key, _ in rows[0].values]
     head = [*keys, named, *(f"{metric.title} {metric.unit}".strip() for metric in metrics)]
     cells = [
         [
-            *(str(value) for _, value in row.values),
+            *(value_text(value) for _, value in row.values),
             row.name,
             *(_figure(row.figures[metric.name], metric) for metric in metrics),
         ]

@@ -13,7 +13,7 @@ from espnow.frame.text import printable
 from espnow.plan.charts import Line, bars, colour, lines, station_map
 from espnow.plan.layout import Layout, hearing, lay_out
 from espnow.plan.planfile import Plan
-from espnow.plan.results import ENERGY, METRICS, Metric, Row
+from espnow.plan.results import ENERGY, METRICS, Metric, Row, value_text
 from espnow.times import parse_time_us
 
 __all__ = ["render", "write"]
@@ -120,7 +120,7 @@ def _table(rows: Sequence[Row], metrics: Sequence[Metric], named: str) -> str:
     head = [*(key for key, _ in rows[0].values), named, "runs", *(_title(metric) for metric in metrics)]
     parts = ['<div class="scroll"><table><tr>', *(f"<th>{_text(cell)}</th>" for cell in head), "</tr>"]
     for row in rows:
-        cells = [*(str(value) for _, value in row.values), row.name, str(row.runs)]
+        cells = [*(value_text(value) for _, value in row.values), row.name, str(row.runs)]
         for metric in metrics:
             found = row.figures[metric.name]
             if found is None:
@@ -202,11 +202,11 @@ def _drawn_energy(rows: Sequence[Row]) -> list[str]:
 
 
 def _bar_name(row: Row) -> str:
-    return ", ".join([row.name, *(f"{key.rpartition('.')[2]} {value}" for key, value in row.values)])
+    return ", ".join([row.name, *(f"{key.rpartition('.')[2]} {value_text(value)}" for key, value in row.values)])
 
 
 def _series(row: Row, *, several: bool) -> str:
-    others = [f"{key.rpartition('.')[2]} {value}" for key, value in row.values[1:]]
+    others = [f"{key.rpartition('.')[2]} {value_text(value)}" for key, value in row.values[1:]]
     return ", ".join([*([row.name] if several or not others else []), *others])
 
 

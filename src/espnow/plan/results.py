@@ -27,9 +27,11 @@ from typing import Any
 
 from espnow.air.kernel import LATENCY_STEPS, Kernel
 from espnow.air.scene import BROADCAST, StreamResult
+from espnow.frame.text import printable
 from espnow.plan.energy import consumption
 from espnow.plan.layout import Layout
 from espnow.plan.parts import ALL, PlanPart
+from espnow.tomlfile import shown
 
 __all__ = [
     "ENERGY",
@@ -42,6 +44,7 @@ __all__ = [
     "observe",
     "percentile_us",
     "summarise",
+    "value_text",
 ]
 
 #: Where nobody else is.
@@ -296,6 +299,15 @@ _T = (
     *(2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423),
 )
 _NORMAL = 1.959964
+
+
+def value_text(value: object) -> str:
+    """Return what a swept key was, as a table shows it: a text as it is, a table of TOML as ``key=value``."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{printable(str(key))}={value_text(part)}" for key, part in value.items())
+    return shown(value)
 
 
 def student(freedom: int) -> float:

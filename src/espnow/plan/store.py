@@ -18,7 +18,7 @@ from typing import Any
 
 from espnow.errors import UserError
 from espnow.frame.text import printable
-from espnow.plan.results import METRICS, Metric, Row
+from espnow.plan.results import METRICS, Metric, Row, value_text
 
 __all__ = ["PART", "WHOLE", "Store", "parquet_modules", "write_csv", "write_parquet"]
 
@@ -147,7 +147,7 @@ def write_csv(path: Path, rows: Sequence[Row], metrics: Sequence[Metric] = METRI
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(head)
             for row in rows:
-                cells: list[Any] = [*(value for _, value in row.values), row.name, row.runs]
+                cells: list[Any] = [*(value_text(value) for _, value in row.values), row.name, row.runs]
                 for metric in metrics:
                     found = row.figures[metric.name]
                     cells += ["", ""] if found is None else [_cell(found.mean), _cell(found.half)]
@@ -193,7 +193,7 @@ def write_parquet(path: Path, records: Iterable[Mapping[str, Any]], part: str = 
     }
     rows = []
     for record in records:
-        point = {key: float(value) if key in numbers else str(value) for key, value in record["point"].items()}
+        point = {key: float(value) if key in numbers else value_text(value) for key, value in record["point"].items()}
         for name, figures in record[part].items():
             rows.append({**point, "seed": record["seed"], "group" if part == "energy" else part: name, **figures})
     try:

@@ -62,6 +62,29 @@ def test_a_broadcast_takes_its_time_and_everybody_hears_it(sky, message):
     assert [(r.station, r.rssi_dbm) for r in sent.receptions] == [(o.name, o.heard[0][1]) for o in others]
 
 
+def test_the_log_says_of_each_frame_how_it_was_heard_then(sky):
+    """The values of a frame that is heard as the last one are the same; what stations and powers change is in it."""
+    sender, near, far = (sky.station(at=(place, 0.0)) for place in (0.0, 10.0, 20.0))
+    changes = [
+        lambda: None,
+        lambda: sky.air.move(far.link, (40.0, 0.0)),
+        lambda: sender.configure(tx_power_dbm=10.0),
+        lambda: near.configure(receiver_on=False),
+        lambda: near.configure(),
+    ]
+    for change in changes:
+        change()
+        for _ in range(2):
+            for station in (near, far):
+                station.heard.clear()
+            sender.send()
+            sky.advance(20)
+            told = [(station.name, one[1]) for station in (near, far) for one in station.heard]
+            assert list(sky.log[-1].receptions) == told
+    assert len({sent.receptions for sent in sky.log}) == 4
+    assert len({id(one) for sent in sky.log for one in sent.receptions}) <= 6
+
+
 def test_a_unicast_is_acknowledged_one_sifs_later_by_its_addressee_alone(sky):
     sender, receiver, third = (sky.station() for _ in range(3))
     token = sender.send(receiver)

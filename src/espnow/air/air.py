@@ -127,6 +127,7 @@ class Air:
         self._crowds: list[Crowd] = []
         self._owners: dict[bytes, list[AirLink]] = {}
         self._trying: dict[bytes, set[AirLink]] = {}  # to an address: whose numbers depend on who has it
+        self._receptions: dict[int, tuple[dict[int, int], dict[int, Reception]]] = {}  # of each sender, by its levels
         self._waiting = 0  # links with a frame
         self._timer: Timer | None = None
         self._armed = _NEVER_US, False
@@ -286,13 +287,12 @@ class Air:
             return
         at_us = self.medium.kernel.next_us()
         background = not self._waiting and not self._crowds
-        armed = at_us, background
-        if armed == self._armed and self._timer is not None:
-            return
         if self._timer is not None:
+            if (at_us, background) == self._armed:
+                return
             self._timer.cancel()
             self._timer = None
-        self._armed = armed
+        self._armed = at_us, background
         if at_us < _NEVER_US:
             self._timer = self.clock.call_at(at_us, self._run, background=background)
 
@@ -350,12 +350,13 @@ class Air:
         self._running = True
         leaping = self._leaping
         limit_us = self._limit_us()
+        medium = self.medium
         try:
-            self.medium.refresh()
-            while self.medium.kernel.run(limit_us):
+            medium.refresh()
+            while medium.kernel.run(limit_us):
                 self._leap()
                 self._tell()
-                self.medium.refresh()
+                medium.refresh()
                 if leaping is not None and leaping.is_watched:
                     break  # somebody looks after each instant
                 limit_us = min(limit_us, self._limit_us())
@@ -369,9 +370,11 @@ class Air:
         return now_us if self._leaping is None else max(now_us, self._leaping.horizon_us() - 1)
 
     def _leap(self) -> None:
-        at_us = self.medium.kernel.now_us
-        if self._leaping is not None and at_us > self.clock.now_us:
-            self._leaping.leap(at_us)
+        leaping = self._leaping
+        if leaping is not None:
+            at_us = self.medium.kernel.now_us
+            if at_us > self.clock.now_us:
+                leaping.leap(at_us)
 
     def _tell(self) -> None:
         """Tell the links what the last event was to them."""
@@ -397,21 +400,23 @@ class Air:
         mpdu = self._crowd_of(number).frame(number) if sender is None else sender.on_air(attempt)
         group = mpdu[4] & 1
         if group:
-            receivers = [self._by_number[other] for other in sorted(heard)]
+            numbers = sorted(heard)
+            receivers = [*map(self._by_number.__getitem__, numbers)]
         else:
             receivers = [link for link in self._owners.get(mpdu[4:10], ()) if link.number in heard]
+            numbers = [link.number for link in receivers]
         now_us = self.clock.now_us
         as_it_was = kernel.is_as_it_was(number)
         levels = self.medium.levels(number) if as_it_was else {}  # those of when the frame began
-        for link in receivers:
-            rssi_dbm = levels.get(link.number)
+        for other, link in zip(numbers, receivers, strict=True):
+            rssi_dbm = levels.get(other)
             if rssi_dbm is None:
                 if as_it_was:
-                    rssi_dbm = self.medium.rssi_dbm(number, link.number)
+                    rssi_dbm = self.medium.rssi_dbm(number, other)
                 else:
-                    mw = kernel.mw_of(number, link.number)
+                    mw = kernel.mw_of(number, other)
                     rssi_dbm = whole_dbm(10 * math.log10(mw)) if mw > 0 else -127
-                levels[link.number] = rssi_dbm
+                levels[other] = rssi_dbm
             link.station.received(mpdu, rssi_dbm, channel, rate, now_us)
         if sender is not None:
             if self.on_delivery is not None and (decoded > len(heard) if group else answered and not receivers):
@@ -420,11 +425,24 @@ class Air:
                 self._tell_misses(sender, mpdu, receivers, bool(answered))
         if self.observer is not None:
             name = self.medium.names[number]
-            observed = tuple(Reception(link.name, levels[link.number]) for link in receivers)
+            observed = self._observed(number, numbers, levels)
             if answered and not receivers and (model := self.model_number(mpdu[4:10])) is not None:
                 observed = (Reception(self.medium.names[model], self.medium.rssi_dbm(number, model)),)
             models = decoded - len(heard) if group else 0
             self.observer(Transmission(begin_us, end_us, name, mpdu, channel, rate, attempt, observed, models))
+
+    def _observed(self, number: int, numbers: list[int], levels: dict[int, int]) -> tuple[Reception, ...]:
+        """Return how a frame of a station was heard; while it is heard as before, the values are the same ones."""
+        known, receptions = self._receptions.get(number, ({}, {}))
+        if known is not levels:
+            receptions = {}
+            self._receptions[number] = levels, receptions
+        try:
+            return tuple(map(receptions.__getitem__, numbers))
+        except KeyError:
+            for other in numbers:
+                receptions[other] = Reception(self._by_number[other].name, levels[other])
+            return tuple(map(receptions.__getitem__, numbers))
 
     def _tell_misses(self, sender: AirLink, mpdu: bytes, receivers: list[AirLink], answered: bool) -> None:
         """Say who did not get a frame, and why."""

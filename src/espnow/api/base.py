@@ -124,7 +124,8 @@ class ESPNowCommon:
         if message is None:
             return _NONE
         mac = state.note_peer(message)
-        return [mac, message[1]] if message[1] else _NONE
+        body = message[1]
+        return [mac, body] if body else _NONE
 
     def irecv(self, timeout_ms: Any = None) -> Any:
         """Do as `recv` does, and return the same list with the same bytearray each time.
@@ -136,13 +137,14 @@ class ESPNowCommon:
         if message is None:
             return _NONE
         mac = state.note_peer(message)
-        if not message[1]:
+        body = message[1]
+        if not body:
             return _NONE
         data = state.irecv_list
         try:
-            data[1][:] = message[1]
+            data[1][:] = body
         except BufferError:  # a view on the last message is held: that one keeps it
-            data[1] = bytearray(message[1])
+            data[1] = bytearray(body)
         if state.board.profile.esp8266:
             data[0][:] = mac
         else:

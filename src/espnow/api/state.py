@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from espnow.board.board import TICKS_PERIOD, Board
 from espnow.errors import BoardOSError, BoardOSValueError, BoardValueTypeError, EspNowCode
-from espnow.node import ReceivedMessage
+from espnow.node.ring import Waiting
 
 __all__ = ["EspNowState", "PeersTable", "integer"]
 
@@ -17,6 +17,8 @@ DEFAULT_TIMEOUT_MS = 300_000
 #: An ESP8266 raises its own number alone. Known is NOT_INIT, 869; that the others follow it in the same order is
 #: assumed.
 _ESP8266_OFFSET = EspNowCode.NOT_INIT - 869
+
+_TICKS_MASK = TICKS_PERIOD - 1
 
 #: Buffers whose capacity is remembered after they were cut to a message.
 _REMEMBERED_BUFFERS = 64
@@ -114,7 +116,7 @@ class EspNowState:
         """Whether every frame was answered."""
         return not self.node.pending
 
-    def take(self, timeout_ms: Any) -> ReceivedMessage | None:
+    def take(self, timeout_ms: Any) -> Waiting | None:
         """Wait for a message and take it out of the ring; None when the time is up.
 
         Args:
@@ -132,18 +134,19 @@ class EspNowState:
         limit_ms = self.timeout_ms if timeout_ms is None else timeout_ms
         if type(limit_ms) is not int:
             limit_ms = integer(limit_ms)
-        if not node.ring.messages:
+        messages = node.ring.messages
+        if not messages:
             board = self.board
             if limit_ms == 0:
                 board.look()
             else:
-                until = None if limit_ms < 0 else board.clock.now_us + limit_ms * 1000
-                board.wait_for_message(until)
-            if not node.active:
-                self.refuse(EspNowCode.NOT_INIT)
-            if not node.ring.messages:
+                board.wait_for_message(None if limit_ms < 0 else board.clock.now_us + limit_ms * 1000)
+            messages = node.ring.messages  # of another ring, if ESP-NOW was switched off and on meanwhile
+            if not messages:
+                if not node.active:
+                    self.refuse(EspNowCode.NOT_INIT)
                 return None
-        return node.ring.pop()
+        return messages.popleft()
 
     def refuse(self, code: EspNowCode) -> NoReturn:
         """Raise what this board's module raises for an error of ESP-NOW: OSError, for ARG a ValueError, too."""
@@ -152,10 +155,10 @@ class EspNowState:
             raise kind(code - _ESP8266_OFFSET) from None
         raise kind(-int(code), code.esp_name) from None
 
-    def note_peer(self, message: ReceivedMessage) -> bytes:
+    def note_peer(self, message: Waiting) -> bytes:
         """Enter the sender of a message that is being read into the table, and return the table's own key object."""
         source, _, rssi_dbm, at_us = message
-        time_ms = (at_us - self.board.boot_us) // 1000 % TICKS_PERIOD
+        time_ms = (at_us - self.board.boot_us) // 1000 & _TICKS_MASK
         entry = self._entries.get(source)
         if entry is None:
             if len(self._entries) >= MOST_SENDERS:  # the first goes: whoever sends may make up any number of addresses

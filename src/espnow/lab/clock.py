@@ -11,14 +11,14 @@ Rules, beside those of `espnow.lab.hub`:
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
+from heapq import heappop
 
 from greenlet import getcurrent
 
-from espnow.lab.hub import ENDLESS_US, WATCH_US, HeapTimer, HubClock, HubTask
+from espnow.lab.hub import ENDLESS_US, WATCH_US, HubClock, HubTask
 
-__all__ = ["ENDLESS_US", "HeapTimer", "Task", "VirtualClock"]
+__all__ = ["ENDLESS_US", "Task", "VirtualClock"]
 
 #: A program that computes while others are due may stay behind by so much before it lets them run.
 _MAY_OWE_US = 100
@@ -79,6 +79,7 @@ class VirtualClock(HubClock):
                         task._greenlet.switch()
                 if self._disordered or len(heap) > self._tidy_at:
                     self._tidy()
+                    self._set_free(until_us)
                 if self._interrupted:
                     self._interrupted = False
                     raise KeyboardInterrupt
@@ -90,25 +91,25 @@ class VirtualClock(HubClock):
                     if ready:  # it typed something, or restarted a board
                         continue
                 while heap and heap[0][2] is None:
-                    heapq.heappop(heap)
-                at_us = heap[0][0] if heap else None
-                if at_us is None or at_us > until_us:
-                    if until_us < ENDLESS_US:
-                        at_us = until_us
+                    heappop(heap)
+                if not heap or heap[0][0] > until_us:
+                    at_us = until_us if until_us < ENDLESS_US else heap[0][0] if heap else None
                     if self.pace is not None and not self.pace(at_us):
                         continue
                     if at_us == until_us:
                         self.now_us = max(self.now_us, until_us)
                     return False
-                if heap[0][3] and until_us >= ENDLESS_US and not self._goes_on():
+                at_us, _, _, background = heap[0]
+                if background and until_us >= ENDLESS_US and not self._goes_on():
                     return False
                 if self.pace is not None and not self.pace(at_us):
                     continue
                 self.now_us = at_us
-                self._set_free(until_us)
+                if condition is not None or self.pace is not None:
+                    self._set_free(until_us)
                 # All events of this instant, then the programs that they woke.
                 while heap and heap[0][0] == at_us:
-                    function = heapq.heappop(heap)[2]
+                    function = heappop(heap)[2]
                     if function is not None:
                         function()
         finally:
@@ -128,23 +129,27 @@ class VirtualClock(HubClock):
             return now_us
         heap = self._heap
         while heap and heap[0][2] is None:
-            heapq.heappop(heap)
+            heappop(heap)
         watched = self._condition is not None or self.pace is not None
-        horizon_us = min(self._until_us + 1, now_us + (WATCH_US if watched else _LOOK_US))
-        return min(horizon_us, heap[0][0]) if heap else horizon_us
+        horizon_us = now_us + (WATCH_US if watched else _LOOK_US)
+        if self._until_us < horizon_us:
+            horizon_us = self._until_us + 1
+        return heap[0][0] if heap and heap[0][0] < horizon_us else horizon_us
 
     def leap(self, at_us: int) -> None:
         """Move time, from an event, to a later instant before `horizon_us`."""
         self.now_us = at_us
-        self._set_free(self._until_us)
+        if self._condition is not None or self.pace is not None:
+            self._set_free(self._until_us)
 
     def _goes_on(self) -> bool:
         """Return whether more will happen than chores in the background, or somebody waits all the same."""
-        if any(not timer[3] and timer[2] is not None for timer in self._heap):
+        if any(not background and function is not None for _, _, function, background in self._heap):
             return True
         return self.is_awaited is not None and self.is_awaited()
 
     def _set_free(self, until_us: int) -> None:
+        """Say until when a program may compute without a look at anything; to be said anew as time goes, if watched."""
         watched = self._condition is not None or self.pace is not None
         free = min(until_us, self.now_us + WATCH_US) if watched else until_us
         self._free_until_us = -1 if self._interrupted else free
@@ -167,19 +172,30 @@ class Task(HubTask):
         if self._killed and not self._last_steps and getcurrent() is self._greenlet:
             self._refuse()
         us += self._owed_us
+        if clock._ready:
+            if us < _MAY_OWE_US and clock._hub is not None:  # the usual case while many are due
+                self._owed_us = us
+                return
+        else:
+            until_us = clock.now_us + us
+            heap = clock._heap
+            if until_us <= clock._free_until_us and (not heap or heap[0][0] > until_us):
+                clock.now_us = until_us
+                self._owed_us = 0
+                return
+        self._spend_slowly(us)
+
+    def _spend_slowly(self, us: int) -> None:
+        """Let so much time pass, what was owed included, where others are due or the program is ending."""
+        clock = self._clock
         until_us = clock.now_us + us
         heap = clock._heap
-        if until_us <= clock._free_until_us and not clock._ready and (not heap or heap[0][0] > until_us):
-            clock.now_us = until_us
-            self._owed_us = 0
-        elif us < _MAY_OWE_US and clock._ready and clock._hub is not None:  # the usual case while many are due
-            self._owed_us = us
-        elif self._last_steps:
+        if self._last_steps:
             self._last_steps -= 1
         elif getcurrent() is self._greenlet:  # a look from outside of the program costs it nothing
             try:
                 while heap and heap[0][2] is None:
-                    heapq.heappop(heap)
+                    heappop(heap)
             except RecursionError:
                 clock._disordered = True
                 clock._free_until_us = -1

@@ -233,7 +233,7 @@ class Explainer:
         """Yield each message that waits in a ring, unless `close` has kept them."""
         if not self._closed:
             for witness in self.witnesses.values():
-                for message in witness.node.ring.messages:
+                for message in witness.node.unread():
                     yield witness, message
 
     def spoken(self) -> Posted | None:

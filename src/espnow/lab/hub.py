@@ -16,11 +16,11 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-__all__ = ["ENDLESS_US", "WATCH_US", "HeapTimer", "HubClock", "HubTask"]
+__all__ = ["ENDLESS_US", "WATCH_US", "Entry", "HeapTimer", "HubClock", "HubTask"]
 
 #: Later than anything: about 36 000 years.
 ENDLESS_US = 1 << 60
@@ -43,14 +43,23 @@ _abandoned: list[greenlet] = []
 _MANY_TIMERS = 1_000
 
 
-class HeapTimer(list[Any]):
-    """An entry of the heap: time, counter, function (None once cancelled), whether it is a chore in the background."""
+#: An entry of the heap: time, counter, function (None once cancelled), whether it is a chore in the background. A plain
+#: list: all that happens passes through here, and nothing is made and compared as quickly.
+Entry: TypeAlias = list[Any]
 
-    __slots__ = ()
+
+class HeapTimer:
+    """A call that waits for its time, as others than the hub have it (`espnow.link.Timer`)."""
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        """Stand for an entry of the heap."""
+        self._entry = entry
 
     def cancel(self) -> None:
         """Forget the call."""
-        self[2] = None
+        self._entry[2] = None
 
 
 class HubClock:
@@ -74,7 +83,7 @@ class HubClock:
 
     def __init__(self) -> None:
         self.hears_ctrl_c = False
-        self._heap: list[HeapTimer] = []
+        self._heap: list[Entry] = []
         self._ready: deque[HubTask] = deque()
         self._counter = 0
         self._disordered = False
@@ -104,16 +113,21 @@ class HubClock:
 
     def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> HeapTimer:
         """Call `function` at `at_us`, or as soon as possible if that is past (`espnow.link.Clock`)."""
-        self._counter += 1
-        timer = HeapTimer((at_us if at_us > self.now_us else self.now_us, self._counter, function, background))
+        return HeapTimer(self.enter(at_us, function, background))
+
+    def enter(self, at_us: int, function: Callable[[], None], background: bool = False) -> Entry:
+        """Do as `call_at` does, and return the heap's own entry."""
+        now_us = self.now_us
+        self._counter = counter = self._counter + 1
+        entry = [at_us if at_us > now_us else now_us, counter, function, background]
         try:
-            heapq.heappush(self._heap, timer)
+            heapq.heappush(self._heap, entry)
         except RecursionError:
-            timer[2] = None
+            entry[2] = None
             self._disordered = True
             self._free_until_us = -1
             raise
-        return timer
+        return entry
 
     def interrupt(self) -> None:
         """Make `run` raise KeyboardInterrupt as soon as it can; safe in a signal handler."""
@@ -146,7 +160,7 @@ class HubClock:
     def _tidy(self) -> None:
         """Put the heap in order, and free it of what was cancelled."""
         heap = self._heap
-        heap[:] = [timer for timer in heap if timer[2] is not None]
+        heap[:] = [entry for entry in heap if entry[2] is not None]
         heapq.heapify(heap)
         self._disordered = False
         self._tidy_at = max(2 * len(heap), _MANY_TIMERS)
@@ -197,7 +211,7 @@ class HubTask:
         self._woke_host = False
         self.host_run: Callable[[int, Callable[[], object]], bool] | None = None
         self._deadline_us: int | None = None
-        self._timers: list[HeapTimer] = []
+        self._timers: list[Entry] = []
         self.around_switch: Callable[[], Callable[[], None]] | None = None
         self.ended = False
 
@@ -210,19 +224,15 @@ class HubTask:
         """Let time pass until `wake` or `until_us`; see `espnow.link.Cpu`."""
         clock = self._clock
         hub = clock._hub
-        if self._killed and getcurrent() is self._greenlet:
-            self._refuse()
-        if hub is None or getcurrent() is not self._greenlet:
-            if hub is None and self.ended:
-                self._pause_host(until_us)
-                return
-            raise RuntimeError("this call waits, and only the board's own program can wait while it runs")
+        if self._killed or hub is None or getcurrent() is not self._greenlet:
+            self._pause_otherwise(until_us)
+            return
         timers = self._timers
         if until_us is None:
             while timers:  # an old one would move the time for nothing; without a call that may be nested too deeply
                 timers.pop()[2] = None
         elif not timers or until_us < timers[-1][0]:
-            timers.append(clock.call_at(until_us, self._expire))
+            timers.append(clock.enter(until_us, self._expire))
         self._deadline_us = until_us
         self._waiting = True
         if self.around_switch is None:
@@ -305,6 +315,15 @@ class HubTask:
         self._parent = self._greenlet.parent = hub
         return True
 
+    def _pause_otherwise(self, until_us: int | None) -> None:
+        """Pause a program that is ended, or the host in a call of a board without a program."""
+        if self._killed and getcurrent() is self._greenlet:
+            self._refuse()
+        if self._clock._hub is None and self.ended:
+            self._pause_host(until_us)
+            return
+        raise RuntimeError("this call waits, and only the board's own program can wait while it runs")
+
     def _pause_host(self, until_us: int | None) -> None:
         """Let the lab run while the host itself waits in a call of a board without a program."""
         self._woke_host = False
@@ -334,4 +353,4 @@ class HubTask:
         if deadline_us <= self._clock.now_us:
             self.wake()
         elif not timers or deadline_us < timers[-1][0]:
-            timers.append(self._clock.call_at(deadline_us, self._expire))
+            timers.append(self._clock.enter(deadline_us, self._expire))

@@ -25,7 +25,7 @@ from typing import Any
 from greenlet import getcurrent
 
 from espnow.lab.host import HostInput
-from espnow.lab.hub import ENDLESS_US, WATCH_US, HeapTimer, HubClock, HubTask
+from espnow.lab.hub import ENDLESS_US, WATCH_US, Entry, HubClock, HubTask
 from espnow.link import Wait
 
 __all__ = ["HostWait", "WallClock", "WallTask"]
@@ -131,12 +131,12 @@ class WallClock(HubClock):
         """Return a task of this clock."""
         return WallTask(self, body)
 
-    def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> HeapTimer:
-        """Call `function` at `at_us`, or as soon as possible if that is past (`espnow.link.Clock`)."""
-        timer = super().call_at(at_us, function, background=background)
-        if timer[0] < self._free_until_us:
-            self._free_until_us = timer[0]
-        return timer
+    def enter(self, at_us: int, function: Callable[[], None], background: bool = False) -> Entry:
+        """Call `function` at `at_us`, or as soon as possible if that is past."""
+        entry = super().enter(at_us, function, background)
+        if entry[0] < self._free_until_us:
+            self._free_until_us = entry[0]
+        return entry
 
     def post(self, function: Callable[..., object], *arguments: Any) -> None:
         """Call a function in the hub, as soon as that has control; from any thread. It wakes nobody: `wake` does."""

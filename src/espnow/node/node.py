@@ -28,7 +28,7 @@ from espnow.frame import (
 from espnow.frame.action import ProtectedFrame
 from espnow.link import Link, Outcome, RadioConfig
 from espnow.node.peers import Peer, PeerTable
-from espnow.node.ring import ReceivedMessage, ReceiveRing
+from espnow.node.ring import ReceivedMessage, ReceiveRing, Waiting
 
 __all__ = ["DropReason", "Node", "NodeConfig", "Observer", "Stats"]
 
@@ -132,16 +132,27 @@ class Heard:
 
     Attributes:
         mpdu: its bytes.
-        sealed: what is to be decrypted, or None; the three below are empty then.
+        plain_group: whether it is for a group, and plain: every node that hears groups takes it as it is.
+        group: whether it is for a group.
+        sealed: what is to be decrypted, or None; random value and message are empty then.
         destination: addr1.
         source: addr2.
-        group: whether it is for a group.
         retry: the Retry bit.
         random_value: of a plain frame.
         message: of a plain frame.
     """
 
-    __slots__ = ("destination", "group", "message", "mpdu", "random_value", "retry", "sealed", "source")
+    __slots__ = (
+        "destination",
+        "group",
+        "message",
+        "mpdu",
+        "plain_group",
+        "random_value",
+        "retry",
+        "sealed",
+        "source",
+    )
 
     def __init__(self, mpdu: bytes, frame: Frame | ProtectedFrame) -> None:
         self.mpdu = mpdu
@@ -157,6 +168,7 @@ class Heard:
             self.message = frame.message
         else:
             self.sealed = frame
+        self.plain_group = self.group and self.sealed is None
 
 
 #: The last frame that a node heard: those that hear the same one get it one after the other.
@@ -267,9 +279,13 @@ class Node:
         self._pmk = DEFAULT_PMK
         self._last_random_received = -1
 
-    def discard_unread(self, *taken: ReceivedMessage) -> None:
+    def unread(self) -> list[ReceivedMessage]:
+        """Return what waits in the ring, oldest first."""
+        return [*map(ReceivedMessage._make, self.ring.messages)]
+
+    def discard_unread(self, *taken: Waiting) -> None:
         """Throw away what waits in the ring, and what was `taken` out of it and not given to the program."""
-        messages = (*taken, *self.ring.messages)
+        messages = [*map(ReceivedMessage._make, taken), *self.unread()]
         self.ring.clear()
         if messages and self.observer is not None:
             self.observer.discarded(messages)
@@ -437,25 +453,25 @@ class Node:
                 self.stats.rx_malformed += 1
                 self._dropped(DropReason.MALFORMED, b"", at_us)
                 return False
-        if heard.group:
-            if not self._hears_group:
-                self._ignored(DropReason.GROUP_UNHEARD, heard.destination)
-                return False
-        elif heard.destination not in self._addresses:
-            return False
         source = heard.source
         random_value = heard.random_value
         message = heard.message
-        if heard.sealed is not None:
-            opened = self._open(heard.sealed, at_us)
-            if opened is None:
-                return False
-            random_value = opened.random_value
-            message = opened.message
-        elif not heard.group and self._drops_plain and (peer := self.peers.find(source)) and peer.encrypt:
-            self.stats.rx_unencrypted += 1
-            self._dropped(DropReason.PLAIN_FROM_ENCRYPTED, source, at_us)
+        if not self._hears_group and heard.group:
+            self._ignored(DropReason.GROUP_UNHEARD, heard.destination)
             return False
+        if not heard.plain_group:
+            if not heard.group and heard.destination not in self._addresses:
+                return False
+            if heard.sealed is not None:
+                opened = self._open(heard.sealed, at_us)
+                if opened is None:
+                    return False
+                random_value = opened.random_value
+                message = opened.message
+            elif self._drops_plain and (peer := self.peers.find(source)) and peer.encrypt:
+                self.stats.rx_unencrypted += 1
+                self._dropped(DropReason.PLAIN_FROM_ENCRYPTED, source, at_us)
+                return False
         # One remembered value for the station, and only for frames marked as retries: so does Espressif's library.
         if heard.retry and random_value == self._last_random_received:
             self.stats.rx_duplicates += 1
@@ -466,15 +482,17 @@ class Node:
             self.stats.rx_too_long += 1
             self._dropped(DropReason.TOO_LONG, source, at_us)
             return False
-        record = _new_record(ReceivedMessage, (source, message, rssi_dbm, at_us))
+        observer = self.observer
+        record: Waiting = source, message, rssi_dbm, at_us
+        if observer is not None:
+            record = told = _new_record(ReceivedMessage, record)
         if not self.ring.put(record):
             self.stats.rx_dropped += 1
             self._dropped(DropReason.RING_FULL, source, at_us)
             return False
         self.stats.rx_packets += 1
-        observer = self.observer
         if observer is not None:
-            observer.received(record)
+            observer.received(told)
         return True
 
     def _open(self, sealed: ProtectedFrame, at_us: int) -> Frame | None:

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 
 from espnow.board import PROFILES, Board
 from espnow.lab.chance import Chance
-from espnow.lab.clock import HeapTimer
 from espnow.lab.console import LabConsole
 from espnow.lab.evaluate import add_evaluation
+from espnow.lab.hub import Entry, HeapTimer
 from espnow.lab.importer import Importer
 from espnow.lab.program import add_steps, compile_program
 from espnow.micropython import Services, make_builtins
@@ -38,16 +38,16 @@ class ManualClock:
 
     def __init__(self) -> None:
         self.now_us = 0
-        self._heap: list[HeapTimer] = []
+        self._heap: list[Entry] = []
         self._counter = 0
         self._woken = False
 
     def call_at(self, at_us: int, function: Callable[[], None], *, background: bool = False) -> HeapTimer:
         """Call `function` when the time comes."""
         self._counter += 1
-        timer = HeapTimer((max(at_us, self.now_us), self._counter, function, background))
-        heapq.heappush(self._heap, timer)
-        return timer
+        entry = [max(at_us, self.now_us), self._counter, function, background]
+        heapq.heappush(self._heap, entry)
+        return HeapTimer(entry)
 
     def advance(self, us: int) -> None:
         """Let so much time pass, and do what is due."""

@@ -119,3 +119,22 @@ def test_a_receiver_that_is_on_at_times_keeps_its_period_over_a_day(make, first,
         begin = first + Fraction(period) * number
         awake = [kernel.is_awake(0, math.floor(begin + us)) for us in (-2, 1, on_us - 1, on_us + 2)]
         assert awake == [False, True, True, False]
+
+
+def test_what_all_stations_did_is_added_up_once(monkeypatch):
+    class Counting(INTERPRETED.Kernel):
+        rows = 0
+
+        def add_row(self, i):
+            self.rows += 1
+            super().add_row(i)
+
+    monkeypatch.setattr(telling, "Kernel", Counting)
+    one = crowded_scene(3)
+    kernel = one.kernel()
+    kernel.run(100_000)
+    kernel.rows = 0
+    for _ in range(2):
+        for number in range(len(one.places)):
+            kernel.station_totals(number)
+    assert kernel.rows == len(one.places)

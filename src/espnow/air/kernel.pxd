@@ -214,7 +214,7 @@ cdef class Kernel:
     cdef object station_memory, record_places, pair_memory, stream_memory
     cdef Record** station
     cdef Heap heap
-    cdef integer end_of_rows, edges, home, starts, scripts, stopped
+    cdef integer end_of_rows, edges, home, starts, added, scripts, stopped
     cdef readonly bint lossy
     cdef readonly integer ended, ended_kind
     cdef double header_bits, body_bits

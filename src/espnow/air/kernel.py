@@ -175,7 +175,7 @@ class Kernel:
         self.heard_at = smalls(owned, count)
         self.prepared = 0
         self.home = 0  # the channel on which most are
-        self.starts = 0  # signals that began
+        self.starts = self.added = 0  # signals that began, and how many of them were added up
         # Losses by chance.
         self.lossy = 0
         self.loss = doubles(owned, 1)
@@ -275,6 +275,7 @@ class Kernel:
         self.prepared = old.prepared
         self.home = old.home
         self.starts = old.starts
+        self.added = old.added
         self.scripts = old.scripts
 
     def set_row(self, i, others, gains, delays, at=-1):
@@ -444,6 +445,9 @@ class Kernel:
 
     def add_up(self):
         """Add up, for each station, what the others sent that get through to it at all."""
+        if self.added == self.starts:
+            return
+        self.added = self.starts
         for i in range(self.count):
             self.add_row(i)
 

@@ -869,3 +869,19 @@ def test_times_that_cannot_be(lab, ms):
         lab.run(ms)
     with pytest.raises(UserError, match="timeout_ms"):
         lab.run_until(lambda: True, timeout_ms=ms)
+
+
+def test_a_run_until_all_have_ended_stops_nobody_on_the_way():
+    """Time may leap over all that no program hears, and a program may compute without a look at anything."""
+    code = "import time\nbegin = time.ticks_us()\nwhile time.ticks_diff(time.ticks_us(), begin) < 300_000:\n    pass"
+    runs = {}
+    for name, go in (("run", Lab.run), ("run_until", lambda lab: lab.run_until(lab.finished))):
+        with Lab() as lab:
+            board = lab.board(code=code)
+            asked = []
+            ended, lab.finished = lab.finished, lambda ended=lab.finished, asked=asked: (asked.append(1), ended())[1]
+            go(lab)
+            assert ended()
+            runs[name] = lab.now_us, board.finished, len(asked)
+    assert runs["run"][:2] == runs["run_until"][:2]
+    assert runs["run"][2] < 10 < runs["run_until"][2]

@@ -52,12 +52,15 @@ class VirtualClock(HubClock):
         """Return a task of this clock."""
         return Task(self, body)
 
-    def run(self, until_us: int = ENDLESS_US, condition: Callable[[], object] | None = None) -> bool:
+    def run(
+        self, until_us: int = ENDLESS_US, condition: Callable[[], object] | None = None, *, watched: bool = True
+    ) -> bool:
         """Let time pass until `until_us`, until `condition()` is true, or until nothing can happen any more.
 
         Args:
             until_us: where to stop; the clock stands there afterwards, unless it stopped for another reason.
             condition: asked after each instant, and every millisecond while a program computes.
+            watched: see `HubClock.run`.
 
         Returns:
             Whether the condition was met; without one, False.
@@ -67,7 +70,7 @@ class VirtualClock(HubClock):
             RuntimeError: it is running already.
         """
         hub = self._begin_run()
-        self._condition = condition
+        self._condition = condition if watched else None
         self._until_us = until_us
         ready, heap = self._ready, self._heap
         self._set_free(until_us)
@@ -84,12 +87,14 @@ class VirtualClock(HubClock):
                     self._interrupted = False
                     raise KeyboardInterrupt
                 if condition is not None:
-                    self._free_until_us = -1  # what it looks at takes no time
+                    if watched:
+                        self._free_until_us = -1  # what it looks at takes no time
                     if condition():
                         return True
-                    self._set_free(until_us)
-                    if ready:  # it typed something, or restarted a board
-                        continue
+                    if watched:
+                        self._set_free(until_us)
+                        if ready:  # it typed something, or restarted a board
+                            continue
                 while heap and heap[0][2] is None:
                     heappop(heap)
                 if not heap or heap[0][0] > until_us:
@@ -105,7 +110,7 @@ class VirtualClock(HubClock):
                 if self.pace is not None and not self.pace(at_us):
                     continue
                 self.now_us = at_us
-                if condition is not None or self.pace is not None:
+                if self._condition is not None or self.pace is not None:
                     self._set_free(until_us)
                 # All events of this instant, then the programs that they woke.
                 while heap and heap[0][0] == at_us:

@@ -134,12 +134,16 @@ class HubClock:
         self._interrupted = True
         self._free_until_us = -1
 
-    def run(self, until_us: int = ENDLESS_US, condition: Callable[[], object] | None = None) -> bool:
+    def run(
+        self, until_us: int = ENDLESS_US, condition: Callable[[], object] | None = None, *, watched: bool = True
+    ) -> bool:
         """Let time pass until `until_us`, until `condition()` is true, or until nothing can happen any more.
 
         Args:
             until_us: where to stop.
             condition: asked after each instant, and every millisecond while a program computes.
+            watched: False says that only what programs and calls of this clock do makes it true, and that it asks no
+                board anything that takes time: it is asked when one of them has run, and time need not stop for it.
 
         Returns:
             Whether the condition was met; without one, False.

@@ -432,7 +432,7 @@ class Lab:
             UserError: a time that cannot be.
         """
         if for_ms is None:
-            self.run_clock(ENDLESS_US, self.finished)
+            self.run_clock(ENDLESS_US, self.finished, watched=False)
         else:
             self.run_clock(self._after_ms("for_ms", for_ms), None)
 
@@ -520,14 +520,14 @@ class Lab:
             for board in reversed(self.boards):
                 ends.callback(board.power_off)
 
-    def run_clock(self, until_us: int, condition: Callable[[], object] | None) -> bool:
+    def run_clock(self, until_us: int, condition: Callable[[], object] | None, *, watched: bool = True) -> bool:
         """Let time pass as `espnow.lab.hub.HubClock.run` does, apart from what the host has of asyncio."""
         if not self._ran:
             self._ran = True
             self._settle()
         # The host may run the lab inside a loop of its own, as a notebook does.
         with apart_from_host(), listening_to_ctrl_c(self.clock):
-            return self.clock.run(until_us, condition)
+            return self.clock.run(until_us, condition, watched=watched)
 
     def _settle(self) -> None:
         """Let Python not look through many boards again and again for garbage: they stay, until `close`.

@@ -159,19 +159,22 @@ class WallClock(HubClock):
         """Give back what it waits with; nothing runs afterwards."""
         self._host.close()
 
-    def run(self, until_us: int = ENDLESS_US, condition: Callable[[], object] | None = None) -> bool:
+    def run(
+        self, until_us: int = ENDLESS_US, condition: Callable[[], object] | None = None, *, watched: bool = True
+    ) -> bool:
         """Let time pass until `until_us`, or until `condition()` is true (`HubClock.run`).
 
         Args:
             until_us: when to stop.
             condition: asked after each turn, and every millisecond while a program computes.
+            watched: False says that only what programs and calls of this clock do makes it true.
         """
         hub = self._begin_run()
         ready = self._ready
         try:
             while True:
                 self._run_due()
-                self._set_free(until_us, watched=condition is not None)
+                self._set_free(until_us, watched=watched and condition is not None)
                 for _ in range(len(ready)):
                     task = ready.popleft()
                     if task._parent is hub or task._adopt(hub):

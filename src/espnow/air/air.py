@@ -66,11 +66,11 @@ class _Leaping(Protocol):
     def is_watched(self) -> bool:
         """Whether somebody looks after each instant."""
 
-    def horizon_us(self) -> int:
-        """Return the first instant at which anything else may happen."""
+    def latest_us(self) -> int:
+        """Return the last instant up to which nothing else happens: now, or later."""
 
     def leap(self, at_us: int) -> None:
-        """Move time to a later instant before that."""
+        """Move time to a later instant up to that."""
 
 
 class Air:
@@ -348,26 +348,22 @@ class Air:
         """Let the kernel go on until something else may happen."""
         self._timer = None
         self._running = True
-        leaping = self._leaping
-        limit_us = self._limit_us()
-        medium = self.medium
+        leaping, medium = self._leaping, self.medium
+        limit_us = self.clock.now_us if leaping is None else leaping.latest_us()
         try:
             medium.refresh()
             while medium.kernel.run(limit_us):
                 self._leap()
                 self._tell()
                 medium.refresh()
-                if leaping is not None and leaping.is_watched:
-                    break  # somebody looks after each instant
-                limit_us = min(limit_us, self._limit_us())
+                if leaping is not None:
+                    if leaping.is_watched:
+                        break  # somebody looks after each instant
+                    limit_us = leaping.latest_us()
             self._leap()
         finally:
             self._running = False
             self.arm()
-
-    def _limit_us(self) -> int:
-        now_us = self.clock.now_us
-        return now_us if self._leaping is None else max(now_us, self._leaping.horizon_us() - 1)
 
     def _leap(self) -> None:
         leaping = self._leaping

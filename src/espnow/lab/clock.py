@@ -127,22 +127,23 @@ class VirtualClock(HubClock):
         """Whether a condition is asked after each instant."""
         return self._condition is not None
 
-    def horizon_us(self) -> int:
-        """Return the first instant at which anything else than what runs now may happen, or somebody may look."""
+    def latest_us(self) -> int:
+        """Return the last instant up to which nothing else than what runs now happens, and nobody looks."""
         now_us = self.now_us
         if self._ready or self._hub is None or self._interrupted:
             return now_us
         heap = self._heap
         while heap and heap[0][2] is None:
             heappop(heap)
-        watched = self._condition is not None or self.pace is not None
-        horizon_us = now_us + (WATCH_US if watched else _LOOK_US)
-        if self._until_us < horizon_us:
-            horizon_us = self._until_us + 1
-        return heap[0][0] if heap and heap[0][0] < horizon_us else horizon_us
+        latest_us = now_us - 1 + (_LOOK_US if self._condition is None and self.pace is None else WATCH_US)
+        if self._until_us < latest_us:
+            latest_us = self._until_us
+        if heap and heap[0][0] <= latest_us:
+            latest_us = heap[0][0] - 1
+        return latest_us if latest_us > now_us else now_us
 
     def leap(self, at_us: int) -> None:
-        """Move time, from an event, to a later instant before `horizon_us`."""
+        """Move time, from an event, to a later instant up to `latest_us`."""
         self.now_us = at_us
         if self._condition is not None or self.pace is not None:
             self._set_free(self._until_us)

@@ -27,7 +27,7 @@ from espnow.cli._watching import CaptureFile, open_log
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.lab import Lab, LabBoard, labfile
-from espnow.lab.clock import VirtualClock
+from espnow.lab.clock import ENDLESS_US, VirtualClock
 from espnow.lab.host import HostInput, Pacer
 from espnow.lab.interrupts import forget_after_first
 from espnow.lab.labfile_parts import LabPart
@@ -119,7 +119,7 @@ def _run_lab(lab: Lab, file: labfile.LabFile, arguments: argparse.Namespace) -> 
         arguments: of the command line, for how things are shown.
     """
 
-    def finished() -> bool:
+    def finished() -> bool:  # which only calls of the clock and programs make true
         return lab.now_us >= busy_until_us and lab.finished()
 
     content = file.content
@@ -141,7 +141,7 @@ def _run_lab(lab: Lab, file: labfile.LabFile, arguments: argparse.Namespace) -> 
             clock.is_awaited = lambda: any(board.state == "running" for board in lab.boards)
             clock.pace = Pacer(clock, clock.is_awaited, host_input)
         if content.duration_us is None:
-            lab.run_until(finished)
+            lab.run_clock(ENDLESS_US, finished, watched=False)
         else:
             _run_for(lab, content.duration_us, finished, printer.progress)
     except KeyboardInterrupt:
@@ -204,7 +204,7 @@ def _run_for(lab: Lab, duration_us: int, finished: Callable[[], bool], progress:
     """Run so much virtual time, in pieces, with a progress bar once it takes more than a second."""
     pieces = 200
     for piece in range(1, pieces + 1):
-        if lab.run_until(finished, timeout_ms=(duration_us * piece // pieces - lab.now_us) / 1000):
+        if lab.run_clock(duration_us * piece // pieces, finished, watched=False):
             break
         progress.show(piece / pieces, f"{format_time(lab.now_us)} of {format_time(duration_us)}")
     progress.clear()

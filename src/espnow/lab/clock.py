@@ -100,6 +100,7 @@ class VirtualClock(HubClock):
                 if not heap or heap[0][0] > until_us:
                     at_us = until_us if until_us < ENDLESS_US else heap[0][0] if heap else None
                     if self.pace is not None and not self.pace(at_us):
+                        self._set_free(until_us)
                         continue
                     if at_us == until_us:
                         self.now_us = max(self.now_us, until_us)
@@ -108,6 +109,7 @@ class VirtualClock(HubClock):
                 if background and until_us >= ENDLESS_US and not self._goes_on():
                     return False
                 if self.pace is not None and not self.pace(at_us):
+                    self._set_free(until_us)
                     continue
                 self.now_us = at_us
                 if self._condition is not None or self.pace is not None:

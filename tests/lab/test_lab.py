@@ -245,6 +245,7 @@ MISTAKES = [
     ({"code": "pass", "at": (1, 2, 3)}, "(1, 2, 3)"),
     ({"code": "pass", "at": ("a", "b")}, "metres"),
     ({"code": "pass", "at": (float("nan"), 0)}, "nan"),
+    ({"code": "pass", "at": (0, float("nan"))}, "nan"),
     ({"code": "pass", "at": (0, float("inf"))}, "inf"),
     ({"code": "pass", "at": (10**400, 0)}, "metres"),
     ({"code": "pass", "profile": "esp99"}, "esp99"),
@@ -294,7 +295,7 @@ def test_a_place_can_change_and_must_be_one(lab):
     assert board.position == (1.0, 2.0)
     board.position = (3, 4)
     assert board.position == (3.0, 4.0)
-    for wrong in ("12", None, (float("nan"), 0), (1,)):
+    for wrong in ("12", None, (float("nan"), 0), (0, float("nan")), (1,)):
         with pytest.raises(UserError, match="two numbers"):
             board.position = wrong
     assert board.position == (3.0, 4.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from espnow.air.propagation import MOST_M, CsvRow, Position, csv_rows
+from espnow.air.propagation import CsvRow, Position, csv_rows, is_place
 from espnow.errors import UserError
 from espnow.frame.text import printable
 from espnow.times import MOST_US
@@ -57,7 +57,7 @@ class Way:
         if self.repeats and len(self.points) > 1 and self.points[-1][0] - self.points[0][0] < LEAST_REPEAT_US:
             raise ValueError(f"a way that repeats takes {LEAST_REPEAT_US} us or more")
         for _, position in self.points:
-            if not all(-MOST_M <= metres <= MOST_M for metres in position):
+            if not is_place(position):
                 raise ValueError(f"a way has a point at {position}, and must be within 1e9 m")
         for at_us in (self.points[0][0], self.points[-1][0]):
             if not -MOST_US < at_us < MOST_US:

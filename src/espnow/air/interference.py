@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from espnow.air.kernel import CURVE_LENGTH, OFF, Kernel
-from espnow.air.propagation import HEIGHT_M, MOST_M, Position
+from espnow.air.propagation import HEIGHT_M, Position, is_place
 from espnow.times import MOST_US
 
 __all__ = ["BLUETOOTH_BURST_US", "BLUETOOTH_SHARE", "Interferer", "start_interferers"]
@@ -62,7 +62,7 @@ class Interferer:
         numbers = (*self.position, self.power_dbm, self.antenna_dbi)
         if not all(map(math.isfinite, numbers)):
             raise ValueError(f"position, power_dbm and antenna_dbi are finite numbers, not {numbers!r}")
-        if not all(-MOST_M <= metres <= MOST_M for metres in self.position):
+        if not is_place(self.position):
             raise ValueError(f"position is {self.position!r}, and must be within 1e9 m")
         if not 0 < self.busy < 1:
             raise ValueError(f"busy is {self.busy!r}, and must be above 0 and below 1")

@@ -40,6 +40,7 @@ from espnow.frame.text import printable
 __all__ = [
     "HEIGHT_M",
     "MOST_M",
+    "is_place",
     "FreeSpace",
     "LinkTable",
     "LogDistance",
@@ -63,6 +64,12 @@ FREE_SPACE_LOSS_1M_DB = 40.2
 
 #: East and north, no place is farther from [0, 0]: a signal takes seconds there, which is no ESP-NOW any more.
 MOST_M = 1e9
+
+
+def is_place(position: Position) -> bool:
+    """Return whether both parts are numbers within `MOST_M`."""
+    return all(-MOST_M <= metres <= MOST_M for metres in position)
+
 
 #: Of a station of which nothing is said, metres above the ground (assumed).
 HEIGHT_M = 1.5

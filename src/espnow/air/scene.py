@@ -21,7 +21,7 @@ from espnow.air.errorrate import calibration_db
 from espnow.air.interference import Interferer, start_interferers
 from espnow.air.kernel import ON, Kernel
 from espnow.air.neighbours import neighbour_rows
-from espnow.air.propagation import HEIGHT_M, MOST_M, LogDistance, Position, Propagation, sensitivity_dbm
+from espnow.air.propagation import HEIGHT_M, LogDistance, Position, Propagation, is_place, sensitivity_dbm
 from espnow.air.telling import describe_rates, make_kernel, milliwatts, rates_of, start_traffic, streams_of
 from espnow.frame import RATES, response_rate
 from espnow.times import MOST_US
@@ -112,8 +112,7 @@ class Place:
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number makes no sense."""
-        within = all(-MOST_M <= metres <= MOST_M for metres in self.position)
-        _must(within, "position", self.position, "two numbers of metres, within 1e9 m")
+        _must(is_place(self.position), "position", self.position, "two numbers of metres, within 1e9 m")
         _are_numbers(self, "power_dbm", "antenna_dbi")
         _must(1 <= self.channel <= 14, "channel", self.channel, "1 to 14")
         _must(self.attempts >= 1, "attempts", self.attempts, "1 or more")

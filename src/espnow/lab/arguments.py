@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnow.air.propagation import MOST_M, Position
+from espnow.air.propagation import Position, is_place
 from espnow.board import PROFILES
 from espnow.errors import UserError
 from espnow.frame import format_mac, station_address
@@ -65,7 +65,7 @@ def check_position(name: str, position: Position) -> Position:
         if isinstance(position, (str, bytes)):
             raise TypeError
         x, y = (float(part) for part in position)
-        if max(abs(x), abs(y)) <= MOST_M:
+        if is_place((x, y)):
             return x, y
     except (TypeError, ValueError, OverflowError):
         pass

@@ -20,7 +20,7 @@ from typing import Any
 from espnow import tomlfile
 from espnow.air.chips import chip
 from espnow.air.energy import State
-from espnow.air.propagation import MOST_M, Position
+from espnow.air.propagation import MOST_M, Position, is_place
 from espnow.air.scene import TrafficKind
 from espnow.errors import UserError
 from espnow.frame import RATES
@@ -295,6 +295,6 @@ def _check_places(part: PlanPart, number: int, refuse: Any) -> None:
 
 
 def _wrong_place(part: PlanPart, at: Position) -> str:
-    if not max(abs(at[0]), abs(at[1])) <= MOST_M:
+    if not is_place(at):
         return f"[{at[0]:g}, {at[1]:g}] is farther away than {MOST_M:g} m"
     return "" if part.floor is None else part.floor.outside(at)

@@ -281,6 +281,7 @@ cdef class Kernel:
     cpdef set_chance(self, Py_ssize_t i, word chance)
     @cython.locals(e=integer)
     cdef void prepare_row(self, Py_ssize_t i) noexcept
+    cdef void prepare_pair(self, Py_ssize_t i, integer e) noexcept
     cdef void settle(self, Py_ssize_t i) noexcept
     cpdef set_time(self, integer now_us)
     cpdef set_script(self, Py_ssize_t i, integer stream)

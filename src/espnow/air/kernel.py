@@ -306,8 +306,7 @@ class Kernel:
             if self.pair[e].other == j:
                 self.gain[e] = ratio
                 self.pair[e].delay = us
-                self.pair[e].strength = ratio * me.power_mw
-                self.pair[e].alone = self.step(self.pair[e].strength / self.noise_mw)
+                self.prepare_pair(i, e)
                 return True
         return False
 
@@ -504,9 +503,13 @@ class Kernel:
         """Look at every pair of a row."""
         me = self.station[i]
         for e in range(me.first, me.last):
-            self.pair[e].owner = i
-            self.pair[e].strength = self.gain[e] * me.power_mw
-            self.pair[e].alone = self.step(self.pair[e].strength / self.noise_mw)
+            self.prepare_pair(i, e)
+
+    def prepare_pair(self, i, e):
+        """Work out what the gain of a pair means with the power of its station."""
+        self.pair[e].owner = i
+        self.pair[e].strength = self.gain[e] * self.station[i].power_mw
+        self.pair[e].alone = self.step(self.pair[e].strength / self.noise_mw)
 
     def settle(self, i):
         """See whether books of a station must be kept always, and begin to if so."""
@@ -1444,7 +1447,7 @@ class Kernel:
             expect_closely(self, following_e)  # noqa: F821  (kernel.pxd)
         while following_e >= 0:
             e = following_e
-            following_e = self.pair[e].next_closely
+            following_e = pair[e].next_closely
             j = pair[e].other
             ear = self.station[j]
             if ear.tuned >= me.air_number:
@@ -1457,8 +1460,8 @@ class Kernel:
                 if undisturbed:
                     log = 0.0
                     if mw < clear_mw:
-                        log = self.header_bits * self.curve[self.header_at + self.pair[e].alone]
-                        log += self.body_bits * self.curve[self.body_at + self.pair[e].alone]
+                        log = self.header_bits * self.curve[self.header_at + pair[e].alone]
+                        log += self.body_bits * self.curve[self.body_at + pair[e].alone]
                 else:
                     self.advance(j, at)
                     log = ear.lock_log

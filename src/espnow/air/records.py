@@ -26,7 +26,17 @@ def doubles(owned: list[object], count: int) -> list[float]:
 smalls = words = integers
 
 
-class Station:
+class _Record:
+    """All of which is 0 to begin with."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        for name in self.__slots__:
+            setattr(self, name, 0)
+
+
+class Station(_Record):
     """What is known of a station; compiled, it is a struct of kernel.pxd.
 
     Attributes that need saying:
@@ -119,8 +129,7 @@ class Station:
     )
 
     def __init__(self) -> None:
-        for name in self.__slots__:
-            setattr(self, name, 0)
+        super().__init__()
         self.level = self.lock_mw = self.lock_log = self.power_mw = 0.0
 
 
@@ -142,7 +151,7 @@ class Pair:
         self.strength = 0.0
 
 
-class Stream:
+class Stream(_Record):
     """Messages of a station, and what came of them; compiled, it is a struct of kernel.pxd.
 
     Attributes that need saying:
@@ -179,8 +188,7 @@ class Stream:
     )
 
     def __init__(self) -> None:
-        for name in self.__slots__:
-            setattr(self, name, 0)
+        super().__init__()
         self.period = self.jitter = self.rest = self.latency = 0.0
 
 

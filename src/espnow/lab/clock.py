@@ -36,7 +36,7 @@ class VirtualClock(HubClock):
         is_awaited: asked when only chores in the background are left: whether an endless run goes on with them.
     """
 
-    __slots__ = ("_condition", "_until_us", "is_awaited", "now_us", "pace")
+    __slots__ = ("_asks", "_until_us", "_watched", "is_awaited", "now_us", "pace")
 
     now_us: int
 
@@ -45,7 +45,8 @@ class VirtualClock(HubClock):
         self.now_us = 0
         self.pace: Callable[[int | None], bool] | None = None
         self.is_awaited: Callable[[], bool] | None = None
-        self._condition: Callable[[], object] | None = None
+        self._asks = False  # a condition after each instant
+        self._watched = False  # that, or time is paced: then no program may compute for long without a look
         self._until_us = 0
 
     def task(self, body: Callable[[], None]) -> Task:
@@ -70,7 +71,8 @@ class VirtualClock(HubClock):
             RuntimeError: it is running already.
         """
         hub = self._begin_run()
-        self._condition = condition if watched else None
+        self._asks = condition is not None and watched
+        self._watched = self._asks or self.pace is not None
         self._until_us = until_us
         ready, heap = self._ready, self._heap
         self._set_free(until_us)
@@ -112,7 +114,7 @@ class VirtualClock(HubClock):
                     self._set_free(until_us)
                     continue
                 self.now_us = at_us
-                if self._condition is not None or self.pace is not None:
+                if self._watched:
                     self._set_free(until_us)
                 # All events of this instant, then the programs that they woke.
                 while heap and heap[0][0] == at_us:
@@ -121,13 +123,13 @@ class VirtualClock(HubClock):
                         function()
         finally:
             self._hub = None
-            self._condition = None
+            self._asks = self._watched = False
             self._free_until_us = -1
 
     @property
     def is_watched(self) -> bool:
         """Whether a condition is asked after each instant."""
-        return self._condition is not None
+        return self._asks
 
     def latest_us(self) -> int:
         """Return the last instant up to which nothing else than what runs now happens, and nobody looks."""
@@ -137,7 +139,7 @@ class VirtualClock(HubClock):
         heap = self._heap
         while heap and heap[0][2] is None:
             heappop(heap)
-        latest_us = now_us - 1 + (_LOOK_US if self._condition is None and self.pace is None else WATCH_US)
+        latest_us = now_us - 1 + (WATCH_US if self._watched else _LOOK_US)
         if self._until_us < latest_us:
             latest_us = self._until_us
         if heap and heap[0][0] <= latest_us:
@@ -147,7 +149,7 @@ class VirtualClock(HubClock):
     def leap(self, at_us: int) -> None:
         """Move time, from an event, to a later instant up to `latest_us`."""
         self.now_us = at_us
-        if self._condition is not None or self.pace is not None:
+        if self._watched:
             self._set_free(self._until_us)
 
     def _goes_on(self) -> bool:
@@ -158,8 +160,7 @@ class VirtualClock(HubClock):
 
     def _set_free(self, until_us: int) -> None:
         """Say until when a program may compute without a look at anything; to be said anew as time goes, if watched."""
-        watched = self._condition is not None or self.pace is not None
-        free = min(until_us, self.now_us + WATCH_US) if watched else until_us
+        free = min(until_us, self.now_us + WATCH_US) if self._watched else until_us
         self._free_until_us = -1 if self._interrupted else free
 
 

@@ -78,14 +78,6 @@ class ReceiveRing:
         self._most, self._put = self.used, len(self.messages)
         return self.put(message)
 
-    def pop(self) -> Waiting:
-        """Take the oldest message out.
-
-        Raises:
-            IndexError: the ring is empty.
-        """
-        return self.messages.popleft()
-
     def clear(self) -> None:
         """Drop all messages."""
         self.messages.clear()

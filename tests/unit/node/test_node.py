@@ -125,7 +125,7 @@ def test_what_is_thrown_away_unread_is_told(rig):
     for number in range(3):
         rig.hear(str(number).encode(), random_value=number)
     rig.watch.log.clear()
-    rig.node.discard_unread(rig.node.ring.pop())
+    rig.node.discard_unread(rig.node.ring.messages.popleft())
     assert rig.watch.log == [("discarded", [b"0", b"1", b"2"])]
     assert (len(rig.node.ring), rig.node.ring.used) == (0, 0)
     rig.node.discard_unread()
@@ -166,7 +166,7 @@ def test_a_message_that_the_ring_dropped_is_not_delivered_by_its_retry():
     rig = Rig(rxbuf=20)
     assert rig.hear(b"12345")
     assert not rig.hear(b"6", random_value=2)
-    rig.node.ring.pop()
+    rig.node.ring.messages.popleft()
     assert not rig.hear(b"6", random_value=2, retry=True)
     assert (rig.node.stats.rx_dropped, rig.node.stats.rx_duplicates) == (1, 1)
 
@@ -206,7 +206,7 @@ def test_every_frame_is_counted_once_and_none_ends_the_node(plan):
         before = node.stats.rx_packets, len(rig.watch.log)
         if step == "read":
             if node.ring.messages:
-                node.ring.pop()
+                node.ring.messages.popleft()
         elif step == "peer":
             if node.peers.find(PEER) is None:
                 node.add_peer(Peer(PEER, LMK, encrypt=True))

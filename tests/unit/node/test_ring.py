@@ -24,10 +24,10 @@ def test_the_ring_is_a_queue_with_a_budget(size, overhead, plan):
             model.clear()
         elif step == "pop":
             if model:
-                assert ring.pop() is model.pop(0)
+                assert ring.messages.popleft() is model.pop(0)
             else:
                 with pytest.raises(IndexError):
-                    ring.pop()
+                    ring.messages.popleft()
         else:
             record = message(step, number)
             before = sum(overhead + len(one.message) for one in model)
@@ -46,6 +46,6 @@ def test_the_default_rings_hold_two_messages_of_full_size(size, overhead, length
     assert ring.put(message(length))
     assert ring.put(message(length))
     assert not ring.put(message(0))
-    ring.pop()
+    ring.messages.popleft()
     assert not ring.put(message(length + 1))
     assert ring.put(message(length))
